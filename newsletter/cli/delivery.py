@@ -1,0 +1,86 @@
+"""`paperround delivery`: the ledger, one letter to one reader at a time."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.cli.common import JsonFlag, open_site, print_json, print_record, print_rows
+
+if TYPE_CHECKING:
+    from newsletter.delivery.reports import DeliveryReport
+    from newsletter.models import Attempt
+
+app = typer.Typer(help="The ledger: every letter to every reader.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_deliveries(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only in this state.")] = None,
+    issue: Annotated[int | None, typer.Option("--issue", metavar="ISSUE", help="Only of this issue.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show deliveries, in the order they were planned."""
+    from newsletter.delivery.reports import deliveries
+    from newsletter.states import DeliveryState
+
+    if state is not None and state not in list(DeliveryState):
+        known = ", ".join(DeliveryState)
+        raise typer.BadParameter(f"{state!r} is no state of a delivery: {known}", param_hint="--state")
+    site = open_site(context)
+    with site.database.read() as session:
+        wanted = DeliveryState(state) if state else None
+        rows = [_row(report) for report in deliveries(session, state=wanted, issue_id=issue)]
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, ("id", "issue", "address", "state", "attempts", "reply"), empty="No such delivery.")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    delivery_id: Annotated[int, typer.Argument(metavar="DELIVERY", help="Its number in `delivery list`.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one delivery and every attempt at it, replies verbatim."""
+    from newsletter.delivery.reports import delivery
+
+    site = open_site(context)
+    with site.database.read() as session:
+        report, attempts = delivery(session, delivery_id)
+    row, tries = _row(report), [_attempt_row(attempt) for attempt in attempts]
+    if as_json:
+        print_json({**row, "tries": tries})
+        return
+    print_record(row)
+    for attempt in tries:
+        print()
+        print_record(attempt)
+
+
+def _row(report: "DeliveryReport") -> dict[str, Any]:
+    delivery = report.delivery
+    return {
+        "id": delivery.id,
+        "issue": delivery.issue_id,
+        "category": delivery.category,
+        "address": report.address,
+        "subject": report.subject,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "due_at": delivery.due_at,
+        "sent_at": delivery.sent_at,
+        "reply": delivery.reply,
+    }
+
+
+def _attempt_row(attempt: "Attempt") -> dict[str, Any]:
+    return {
+        "at": attempt.at,
+        "outcome": attempt.outcome,
+        "stage": attempt.stage,
+        "code": attempt.code,
+        "enhanced_status": attempt.enhanced_status,
+        "reply": attempt.reply,
+    }

@@ -1,0 +1,73 @@
+"""`paperround issue`: what has gone out, and how it stands."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.cli.common import JsonFlag, open_site, print_json, print_record, print_rows
+
+if TYPE_CHECKING:
+    from newsletter.delivery.reports import IssueReport
+
+app = typer.Typer(help="What has gone out, and how it stands.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_issues(
+    context: typer.Context,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="SLUG", help="Only of this one.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show every slot that was decided, oldest first."""
+    from newsletter.delivery.reports import issues
+    from newsletter.schedule.categories import find_category
+
+    site = open_site(context)
+    with site.database.read() as session:
+        if category:
+            find_category(session, category)
+        rows = [_row(report) for report in issues(session, category)]
+    if as_json:
+        print_json(rows)
+        return
+    shown = [{**row, "deliveries": _counts(row), "posts": row["posts"] or row["reason"]} for row in rows]
+    print_rows(shown, ("id", "category", "slot", "state", "posts", "deliveries"), empty="No issue yet.")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    issue_id: Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `issue list` shows it.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one issue."""
+    from newsletter.delivery.reports import issue
+
+    site = open_site(context)
+    with site.database.read() as session:
+        row = _row(issue(session, issue_id))
+    if as_json:
+        print_json(row)
+    else:
+        print_record({**row, "deliveries": _counts(row)})
+
+
+def _counts(row: dict[str, Any]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in row["deliveries"].items())
+
+
+def _row(report: "IssueReport") -> dict[str, Any]:
+    issue = report.issue
+    return {
+        "id": issue.id,
+        "category": report.category,
+        "slot": issue.slot,
+        "due_at": issue.due_at,
+        "state": issue.state,
+        "reason": issue.reason,
+        "planned_at": issue.planned_at,
+        "posts": [post.slug for post in report.posts],
+        "deliveries": report.deliveries,
+    }

@@ -1,0 +1,153 @@
+"""`paperround run` and `paperround tick`: planning and sending, for as long as wanted or once."""
+
+import signal
+import sys
+from threading import Event
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.common import AtOption, note, open_site, parse_instant
+
+if TYPE_CHECKING:
+    from newsletter.app import App, SendReport
+    from newsletter.schedule.runner import Runner
+    from newsletter.schedule.planner import PlanFailure, PlannedIssue
+    from newsletter.settings import RelaySection
+
+
+def stop_event() -> Event:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process where it stands."""
+    stop = Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        note("Stopping: letters in flight are finished first.")
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+def tick(
+    context: typer.Context,
+    at: AtOption = None,
+    really: Annotated[
+        bool, typer.Option("--really", help="Use --at even though the relay reaches real readers.")
+    ] = False,
+) -> None:
+    """Make one pass: plan the slots that are due, send the letters that are due."""
+    from newsletter.app import check_trial, fixed_clock
+
+    site = open_site(context, fixed_clock(parse_instant(at)) if at else None)
+    if at:
+        check_trial(site.settings, really=really)
+    stop = stop_event()
+    failed = tell_planned(site.plan_due())
+    with site.open_relay() as relay:
+        warn_of_sandbox(site)
+        report = site.send_due(relay, stop)
+    failed |= tell_sent(site, report)
+    if stop.is_set():
+        tell_standing(site)
+        failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+def run(context: typer.Context) -> None:
+    """Keep the site going: plan, send, and serve its pages, until Ctrl-C or SIGTERM."""
+    site = open_site(context)
+    stop = stop_event()
+    with site.open_relay() as relay:
+        keep_going(site, relay, stop, every=15.0)
+    tell_standing(site)
+
+
+def keep_going(site: "App", relay: "RelaySection", stop: Event, *, every: float) -> None:
+    """Plan and send every so many seconds and serve the pages, until `stop` is set."""
+    from newsletter.web.server import PageServer
+
+    with PageServer(site) as server:
+        warn_of_sandbox(site)
+        note(f"{site.settings.site.name} is running; its pages are at {server.url}. Ctrl-C stops it.")
+        make_runner(site, relay, stop, every=every).run_until(stop)
+
+
+def make_runner(site: "App", relay: "RelaySection", stop: Event, *, every: float) -> "Runner":
+    """The scheduler with its two jobs, which say on the terminal what they do."""
+    from newsletter.schedule.runner import Runner
+
+    def plan_job() -> None:
+        tell_planned(site.plan_due())
+
+    def send_job() -> None:
+        tell_sent(site, site.send_due(relay, stop))
+
+    jobs = {"plan": plan_job, "send": send_job}
+    return Runner(jobs, every=every, report=lambda error: note(f"paperround: {error}"))
+
+
+def warn_of_sandbox(site: "App") -> None:
+    """Say loudly that nothing leaves this machine."""
+    if site.settings.relay.is_sandbox:
+        note(
+            f"SANDBOX: letters are kept in {site.settings.sandbox_folder} and sent to nobody. "
+            f"Name a relay in [relay] to send."
+        )
+
+
+def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
+    """Print what planning did; True if a slot could not be planned."""
+    from newsletter.schedule.runner import Runner
+    from newsletter.schedule.planner import PlanFailure
+
+    failed = False
+    for issue in issues:
+        if isinstance(issue, PlanFailure):
+            failed = True
+            note(
+                f"paperround: {issue.category} {issue.slot} could not be planned and stays due: {issue.error}"
+            )
+        elif issue.posts:
+            titles = "; ".join(post.title for post in issue.posts)
+            print(
+                f"{issue.category} {issue.slot}: issue {issue.issue_id}, {titles}, readers: {issue.readers}"
+            )
+        else:
+            print(f"{issue.category} {issue.slot}: {issue.state}, {issue.reason}")
+    sys.stdout.flush()
+    return failed
+
+
+def tell_sent(site: "App", report: "SendReport") -> bool:
+    """Print what sending did; True if the relay could not be used."""
+    if report.recovered.requeued:
+        print(f"taken over from a dead process: {report.recovered.requeued} untried letters")
+    policy = "sent again" if site.settings.delivery.in_doubt == "resend" else "held"
+    for delivery, address in report.recovered.in_doubt:
+        print(f"in doubt after a crash: delivery {delivery} to {address}; {policy}")
+    if report.expired:
+        print(f"expired: {report.expired}")
+    if report.tally.states:
+        print(", ".join(f"{state}: {count}" for state, count in sorted(report.tally.states.items())))
+    sys.stdout.flush()
+    if report.tally.relay_error:
+        note(f"paperround: {report.tally.relay_error}")
+    return report.tally.relay_error is not None
+
+
+def tell_standing(site: "App") -> None:
+    """Say where every unfinished issue stands."""
+    from newsletter.delivery.reports import standing
+
+    with site.database.read() as session:
+        unfinished = standing(session)
+    for issue_id, category, counts in unfinished:
+        states = ", ".join(f"{count} {state}" for state, count in counts.items())
+        note(f"Stopped. Issue {issue_id} of {category}: {states}. The next `tick` or `run` goes on.")
+    if not unfinished:
+        note("Stopped. Nothing is waiting to be sent.")

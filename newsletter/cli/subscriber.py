@@ -1,0 +1,233 @@
+"""`paperround subscriber`: the readers, in and out, with their consent on record."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.cli.common import JsonFlag, note, open_site, print_json, print_record, print_rows
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from subscribers.models import Subscriber
+
+app = typer.Typer(help="The readers and what they subscribe to.", no_args_is_help=True)
+
+AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="One bare email address.")]
+Confirmed = Annotated[
+    bool,
+    typer.Option(
+        "--confirmed", help="You hold their consent: letters go to them. Without it they wait, unconfirmed."
+    ),
+]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    address: AddressArgument,
+    category: Annotated[list[str], typer.Option("--category", metavar="SLUG", help="May be given again.")],
+    name: Annotated[str | None, typer.Option("--name", help="Their name, for the To field.")] = None,
+    confirmed: Confirmed = False,
+    evidence: Annotated[
+        str, typer.Option("--evidence", metavar="TEXT", help="How they agreed; kept on their record.")
+    ] = "",
+) -> None:
+    """Subscribe one person. Doing so again is harmless; one who had left comes back."""
+    from newsletter.render.headers import clean
+    from newsletter.schedule.categories import find_category
+    from subscribers.address import parse_address
+    from subscribers.subscriptions import Permission, Person, join
+
+    parsed = parse_address(address)
+    if len(evidence) > 1000 or len(name or "") > 200:
+        raise typer.BadParameter("--evidence takes up to 1000 characters, --name up to 200")
+    site = open_site(context)
+    permission = Permission("cli", evidence=clean(evidence), confirmed=confirmed)
+    person = Person(parsed, clean(name) if name else None)
+    with site.database.write() as session:
+        answers = {
+            slug: join(
+                session,
+                person,
+                find_category(session, slug).slug,
+                permission,
+                renew=True,
+                now=site.clock(),
+            )
+            for slug in category
+        }
+    waiting = "" if confirmed else " (not confirmed: no letters yet; --confirmed says you hold their consent)"
+    for slug, answer in answers.items():
+        note(f"{parsed.given}: {answer} in {slug}{waiting}")
+
+
+@app.command("import")
+def import_csv(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a header: email,name")],
+    category: Annotated[str, typer.Option("--category", metavar="SLUG", help="What they subscribe to.")],
+    confirmed: Confirmed = False,
+) -> None:
+    """Subscribe everyone in a CSV file. Doing so again is harmless; whoever has left stays out."""
+    from newsletter.schedule.categories import find_category
+    from subscribers.csvfile import BadRow, read_people
+    from subscribers.subscriptions import Joined, Permission, Person, join_many
+
+    site = open_site(context)
+    with site.database.read() as session:
+        find_category(session, category)
+    permission = Permission("import", evidence=file.name[:1000], confirmed=confirmed)
+    counts: dict[Joined, int] = dict.fromkeys(Joined, 0)
+    bad = 0
+    batch: list[Person] = []
+
+    def save() -> None:
+        if batch:
+            with site.database.write() as session:
+                answers = join_many(session, batch, category, permission, renew=False, now=site.clock())
+            for answer in answers:
+                counts[answer] += 1
+            batch.clear()
+
+    try:
+        for row in read_people(file):
+            if isinstance(row, BadRow):
+                bad += 1
+                note(f"{file}:{row.line}: {row.problem}; skipped")
+                continue
+            batch.append(row)
+            if len(batch) >= 500:
+                save()
+    finally:
+        save()
+    told = [f"{count} {answer}" for answer, count in counts.items() if count]
+    note(f"{category}: {', '.join(told) or 'nobody'}{f', {bad} bad rows' if bad else ''}")
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_subscribers(
+    context: typer.Context,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="SLUG", help="Only its readers.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the readers."""
+    from newsletter.schedule.categories import find_category
+    from subscribers.subscriptions import all_subscribers
+
+    site = open_site(context)
+    with site.database.read() as session:
+        if category:
+            find_category(session, category)
+        rows = [_listed(*found) for found in all_subscribers(session, category)]
+    if as_json:
+        print_json(rows)
+    else:
+        shown = [{**row, "subscriptions": _stated(row["subscriptions"])} for row in rows]
+        print_rows(shown, ("address", "name", "subscriptions"), empty="No reader yet.")
+
+
+@app.command()
+def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = False) -> None:
+    """Show one reader, with the evidence of their consent."""
+    from subscribers.subscriptions import consents_of
+
+    site = open_site(context)
+    with site.database.read() as session:
+        subscriber = _find(session, address)
+        row = _row(session, subscriber)
+        consents = [
+            consent.model_dump(include={"at", "category", "action", "source", "evidence"})
+            for consent in consents_of(session, row["id"])
+        ]
+    if as_json:
+        print_json({**row, "consents": consents})
+        return
+    print_record({**row, "subscriptions": _stated(row["subscriptions"])})
+    print()
+    print_rows(consents, ("at", "category", "action", "source", "evidence"), empty="No consent on record.")
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    address: AddressArgument,
+    category: Annotated[
+        list[str] | None, typer.Option("--category", metavar="SLUG", help="Only from this one.")
+    ] = None,
+) -> None:
+    """End a reader's subscriptions, letters on their way included. They stay out of later imports."""
+    from newsletter.errors import NotFoundError
+    from subscribers.subscriptions import Permission, leave, subscriptions_of
+
+    site = open_site(context)
+    with site.database.write() as session:
+        subscriber = _find(session, address)
+        held = [found.category for found in subscriptions_of(session, subscriber.id)]
+        if strangers := [slug for slug in category or () if slug not in held]:
+            raise NotFoundError(f"{subscriber.address} does not subscribe to {', '.join(strangers)}")
+        left = leave(
+            session, subscriber.id, category or held, Permission("cli"), site.letters, now=site.clock()
+        )
+    note(
+        f"{subscriber.address} left {', '.join(left)}." if left else f"{subscriber.address} had left already."
+    )
+
+
+@app.command("export")
+def export_csv(
+    context: typer.Context,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="SLUG", help="Only its readers.")
+    ] = None,
+) -> None:
+    """Write the readers as CSV to standard output, a row a subscription."""
+    from newsletter.schedule.categories import find_category
+    from subscribers.csvfile import write_subscriptions
+    from subscribers.subscriptions import all_subscribers
+
+    site = open_site(context)
+    with site.database.read() as session:
+        if category:
+            find_category(session, category)
+        write_subscriptions(sys.stdout, all_subscribers(session, category))
+
+
+def _find(session: "Session", address: str) -> "Subscriber":
+    from newsletter.errors import NotFoundError
+    from subscribers.address import parse_address
+    from subscribers.subscriptions import find_subscriber
+
+    parsed = parse_address(address)
+    subscriber = find_subscriber(session, parsed)
+    if subscriber is None:
+        raise NotFoundError(f"nobody here has the address {parsed.given}")
+    return subscriber
+
+
+def _stated(subscriptions: dict[str, str]) -> list[str]:
+    return [slug if state == "active" else f"{slug} ({state})" for slug, state in subscriptions.items()]
+
+
+def _listed(subscriber: "Subscriber", subscriptions: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": subscriber.id,
+        "address": subscriber.address,
+        "name": subscriber.name,
+        "created_at": subscriber.created_at,
+        "subscriptions": subscriptions,
+    }
+
+
+def _row(session: "Session", subscriber: "Subscriber") -> dict[str, Any]:
+    from subscribers.subscriptions import subscriptions_of
+
+    return _listed(
+        subscriber, {found.category: found.state for found in subscriptions_of(session, subscriber.id)}
+    )

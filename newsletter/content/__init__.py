@@ -1,0 +1,1 @@
+"""From a Markdown file to a tree of prose and conversations. Pure, except for the queue."""

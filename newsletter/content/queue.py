@@ -1,0 +1,258 @@
+"""The queue: which posts wait in which category, in which order.
+
+Adding is all or nothing and safe to repeat: a post is known by its slug, the same file again changes
+nothing, a changed file updates the post wherever it has not gone out, and a file that moved is followed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from newsletter.content.post import PostSource, slugify
+from newsletter.errors import NotFoundError, QueueError
+from newsletter.models import Category, Post, QueueEntry
+from newsletter.states import EntryState
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A post as read from disk: its bytes, what they say, and the path to remember."""
+
+    source: PostSource
+    data: bytes
+    stored_path: str
+
+
+@dataclass(slots=True)
+class Added:
+    """What adding one file did."""
+
+    slug: str
+    title: str
+    queued: list[str] = field(default_factory=list)
+    """Categories whose queue it entered."""
+    already: dict[str, EntryState] = field(default_factory=dict)
+    """Categories that had it, and where it stands there."""
+    unknown: list[str] = field(default_factory=list)
+    """Categories in its front matter that the site does not have."""
+    is_updated: bool = False
+    """Whether the stored post was changed by this file."""
+
+
+def add_posts(
+    session: Session,
+    files: Sequence[SourceFile],
+    categories: Sequence[Category],
+    *,
+    only: Category | None,
+    site: Path,
+    now: datetime,
+) -> list[Added]:
+    """Queue posts, in the order given; `only` puts them all into one category.
+
+    Raises QueueError naming every post that fits no category; nothing is kept then.
+    """
+    problems = _taken_twice(files)
+    added = []
+    for file in files:
+        try:
+            added.append(_add_post(session, file, categories, only=only, site=site, now=now))
+        except QueueError as error:
+            problems.append(str(error))
+    if problems:
+        raise QueueError("\n".join([*problems, "nothing was queued"]))
+    return added
+
+
+def _taken_twice(files: Sequence[SourceFile]) -> list[str]:
+    first: dict[str, str] = {}
+    problems = []
+    for file in files:
+        other = first.setdefault(file.source.slug, file.stored_path)
+        if other != file.stored_path:
+            problems.append(_slug_taken(file, other))
+    return problems
+
+
+def _slug_taken(file: SourceFile, other: str) -> str:
+    return (
+        f"{file.stored_path}: {other} is called {file.source.slug!r} too; give one of them another `slug:` in "
+        f"its front matter"
+    )
+
+
+def _add_post(
+    session: Session,
+    file: SourceFile,
+    categories: Sequence[Category],
+    *,
+    only: Category | None,
+    site: Path,
+    now: datetime,
+) -> Added:
+    source = file.source
+    if not source.published:
+        raise QueueError(
+            f"{file.stored_path}: this post says that it is not published; take `published: false` or "
+            f"`draft: true` out of its front matter first"
+        )
+    report = Added(slug=source.slug, title=source.title)
+    if only is not None:
+        wanted = [only]
+    else:
+        by_slug = {category.slug: category for category in categories}
+        wanted = [by_slug[name] for name in source.categories if name in by_slug]
+        report.unknown = [name for name in source.categories if name not in by_slug]
+        if not wanted:
+            raise QueueError(_no_category(file, by_slug))
+    post = _store_post(session, file, report, site=site, now=now)
+    for category in wanted:
+        entry = session.exec(
+            select(QueueEntry).where(QueueEntry.category_id == category.id, QueueEntry.post_id == post.id)
+        ).one_or_none()
+        if entry is None:
+            entry = QueueEntry(
+                category_id=category.id, post_id=post.id, position=0, state="", added_at=now
+            )
+        elif entry.state != EntryState.DROPPED:
+            report.already[category.slug] = EntryState(entry.state)
+            continue
+        entry.state = EntryState.QUEUED
+        entry.position = _end_of_queue(session, category)
+        session.add(entry)
+        session.flush()
+        report.queued.append(category.slug)
+    return report
+
+
+def _no_category(file: SourceFile, known: Iterable[str]) -> str:
+    names = ", ".join(file.source.categories) or "none"
+    here = ", ".join(known)
+    advice = (
+        f"this site has: {here}. Name one with --category, or in the front matter"
+        if here
+        else "this site has no category yet: `paperround category add`"
+    )
+    return f"{file.stored_path}: fits no category here (it names: {names}); {advice}"
+
+
+def _store_post(session: Session, file: SourceFile, report: Added, *, site: Path, now: datetime) -> Post:
+    source = file.source
+    post = session.exec(select(Post).where(Post.slug == source.slug)).one_or_none()
+    if post is None:
+        post = Post(
+            slug=source.slug,
+            path=file.stored_path,
+            title=source.title,
+            source=file.data,
+            content_hash=source.content_hash,
+            read_at=now,
+        )
+    elif post.path != file.stored_path and (site / post.path).exists() and _is_other_text(post, file):
+        raise QueueError(_slug_taken(file, post.path))
+    else:
+        report.is_updated = post.content_hash != source.content_hash
+        post.path = file.stored_path
+        if post.source != file.data:
+            post.title, post.source, post.content_hash = source.title, file.data, source.content_hash
+            post.read_at = now
+    session.add(post)
+    session.flush()
+    return post
+
+
+def _is_other_text(post: Post, file: SourceFile) -> bool:
+    """Whether this is another post of the same name, and not a copy of the same one."""
+    return post.content_hash != file.source.content_hash
+
+
+def _end_of_queue(session: Session, category: Category) -> int:
+    last = session.exec(
+        select(func.max(QueueEntry.position)).where(QueueEntry.category_id == category.id)
+    ).one()
+    return (last or 0) + 1
+
+
+def entries(
+    session: Session, category: Category, states: Iterable[EntryState]
+) -> list[tuple[QueueEntry, Post]]:
+    """A category's queue with its posts, in order, limited to some states."""
+    statement = (
+        select(QueueEntry, Post)
+        .join(Post, col(Post.id) == col(QueueEntry.post_id))
+        .where(QueueEntry.category_id == category.id, col(QueueEntry.state).in_(list(states)))
+        .order_by(col(QueueEntry.position), col(QueueEntry.id))
+    )
+    return list(session.exec(statement))
+
+
+def places_of(session: Session, slug: str) -> list[tuple[QueueEntry, Category]]:
+    """Where a post stands in every category. Raises NotFoundError if no post has this slug."""
+    post = session.exec(select(Post).where(Post.slug == slug)).one_or_none()
+    if post is None:
+        raise NotFoundError(f"there is no post {slug!r} here; `paperround queue list` shows those there are")
+    statement = (
+        select(QueueEntry, Category)
+        .join(Category, col(Category.id) == col(QueueEntry.category_id))
+        .where(QueueEntry.post_id == post.id)
+        .order_by(col(Category.slug))
+    )
+    return list(session.exec(statement))
+
+
+def change_state(
+    session: Session, slug: str, category: Category | None, *, now_in: Sequence[EntryState], to: EntryState
+) -> list[str]:
+    """Hold, release or drop a post: in one category, or wherever it stands in one of the states `now_in`.
+
+    Returns the categories where it changed. Raises QueueError if there is none.
+    """
+    changed = []
+    places = [
+        (entry, place)
+        for entry, place in places_of(session, slug)
+        if category is None or place.id == category.id
+    ]
+    for entry, place in places:
+        # A conditional update: the planner may be issuing this very post.
+        result = session.execute(
+            update(QueueEntry)
+            .where(col(QueueEntry.id) == entry.id, col(QueueEntry.state).in_(list(now_in)))
+            .values(state=to)
+        )
+        if result.rowcount:  # type: ignore[attr-defined]  # a CursorResult, which Session.execute does not say
+            changed.append(place.slug)
+    if not changed:
+        stands = ", ".join(f"{entry.state} in {place.slug}" for entry, place in places) or "in no such queue"
+        raise QueueError(f"{slug!r} cannot be changed to {to}: it is {stands}")
+    return changed
+
+
+def move(session: Session, slug: str, category: Category, place: int) -> None:
+    """Put a waiting post at a place (from 1) among those that wait in the category."""
+    waiting = entries(session, category, (EntryState.QUEUED, EntryState.HELD))
+    index = next((i for i, (_, post) in enumerate(waiting) if post.slug == slug), None)
+    if index is None:
+        raise QueueError(
+            f"{slug!r} does not wait in {category.slug}; `paperround queue list` shows what does"
+        )
+    if not 1 <= place <= len(waiting):
+        raise QueueError(f"{category.slug} has places 1 to {len(waiting)}, not {place}")
+    order = [entry for entry, _ in waiting]
+    positions = [entry.position for entry in order]
+    order.insert(place - 1, order.pop(index))
+    for entry, position in zip(order, _ascending(positions), strict=True):
+        entry.position = position
+        session.add(entry)
+
+
+def _ascending(positions: Sequence[int]) -> list[int]:
+    """The same positions, made strictly ascending, so that ids no longer decide."""
+    result: list[int] = []
+    for position in positions:
+        result.append(position if not result or position > result[-1] else result[-1] + 1)
+    return result

@@ -1,0 +1,177 @@
+"""The engine, its sessions, and the few statements two databases spell differently.
+
+This is the only place that knows a dialect. `read()` and `write()` give a Session in one transaction
+each; on SQLite a writing transaction takes the write lock at once (BEGIN IMMEDIATE), because upgrading a
+read to a write fails at once where waiting would have served. What the driver raises leaves here as a
+DatabaseError that says what to do.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlmodel import Session, SQLModel
+
+from newsletter.errors import DatabaseError
+from newsletter.migrations import HEAD
+
+BUSY_SECONDS = 10
+"""How long a writer waits for another one before it gives up."""
+
+_WRITING = "paperround_writing"
+
+
+class Database:
+    """One site's database. Cheap to make; nothing is opened before first use."""
+
+    _SCHEMES: ClassVar = {"postgresql": "postgresql+psycopg"}
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        parsed = parsed.set(drivername=self._SCHEMES.get(parsed.drivername, parsed.drivername))
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.name = parsed.database if self.is_sqlite else parsed.render_as_string(hide_password=True)
+        self.path = Path(parsed.database) if self.is_sqlite and parsed.database else None
+        self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading; nothing it does is kept."""
+        with self.explained(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one transaction: committed at the end, rolled back on any exception."""
+        with (
+            self.explained(),
+            self.writing_connection() as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.commit()
+            connection.commit()
+
+    @contextmanager
+    def writing_connection(self) -> Iterator[Connection]:
+        """A connection whose transactions are writing ones from their first statement."""
+        with self.engine.connect().execution_options(**{_WRITING: True}) as connection:
+            yield connection
+
+    def insert(self, table: type[SQLModel]) -> Any:
+        """An INSERT of this dialect, which has `on_conflict_do_nothing` and `returning` on both."""
+        dialect: Any = sqlite if self.is_sqlite else postgresql
+        return dialect.insert(table)
+
+    def version(self) -> str | None:
+        """The revision of the tables that are there, None where there are none."""
+        with self.explained(), self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    def ensure_current(self) -> None:
+        """Make the tables of a new site; refuse tables of another version.
+
+        Raises DatabaseError that names `paperround db upgrade` when the tables are older than the program.
+        """
+        if (found := self.version()) == HEAD:
+            return
+        if found is None:
+            self.upgrade()
+            return
+        raise DatabaseError(
+            f"the database {self.name} has the tables of revision {found}, this program needs {HEAD}: "
+            f"run `paperround db upgrade` (or the newer program, if the database is ahead)"
+        )
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Run the migrations up to a revision."""
+        from newsletter.migrations.run import upgrade
+
+        with self.explained():
+            upgrade(self.engine, revision)
+
+    def downgrade(self, revision: str) -> None:
+        """Run the migrations down to a revision."""
+        from newsletter.migrations.run import downgrade
+
+        with self.explained():
+            downgrade(self.engine, revision)
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what the driver raises into a DatabaseError."""
+        try:
+            yield
+        except exc.IntegrityError as error:
+            raise DatabaseError(
+                f"the database {self.name} has been changed by somebody else at this very moment "
+                f"({' '.join(str(error.orig).split())}); nothing was changed. Try again"
+            ) from error
+        except exc.DBAPIError as error:
+            raise DatabaseError(explain(error, str(self.name))) from error
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Slices of at most `size`, for IN lists that must stay below a driver's limit of parameters."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def explain(error: exc.DBAPIError, name: str) -> str:
+    """Say in one sentence what a driver's error means and what to do."""
+    message = " ".join(str(error.orig).split())
+    lowered = message.lower()
+    if "locked" in lowered or "lock timeout" in lowered:
+        return (
+            f"the database {name} was locked by another process for more than {BUSY_SECONDS} seconds; "
+            f"nothing was changed. Try again, or find who holds it"
+        )
+    if "disk is full" in lowered or "no space left" in lowered or "disk i/o error" in lowered:
+        return (
+            f"the disk of the database {name} is full or failing ({message}); nothing was changed. Make room"
+        )
+    if "unable to open" in lowered or "readonly" in lowered:
+        return f"the database {name} cannot be opened for writing ({message}); see its folder's permissions"
+    if "not a database" in lowered or "malformed" in lowered:
+        return f"{name} is not a sound SQLite database ({message}); restore it from a backup"
+    if isinstance(error, exc.OperationalError):
+        return f"the database {name} cannot be used: {message}"
+    return f"the database {name} refused a statement: {message}"
+
+
+def _sqlite_engine(url: Any) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(_WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: Any) -> Engine:
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": BUSY_SECONDS, "options": f"-c lock_timeout={BUSY_SECONDS}s"},
+    )

@@ -1,0 +1,1 @@
+"""From an owed letter to a recorded outcome."""

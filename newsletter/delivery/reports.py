@@ -1,0 +1,147 @@
+"""Reading the ledger for people: what an issue came to, and how one letter fared."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
+
+from newsletter.errors import NotFoundError
+from newsletter.models import Attempt, Category, Delivery, Edition, EditionPost, Issue, Post
+from newsletter.states import DeliveryState
+from subscribers.models import Subscriber
+
+_UNFINISHED = (
+    DeliveryState.QUEUED,
+    DeliveryState.CLAIMED,
+    DeliveryState.SENDING,
+    DeliveryState.DEFERRED,
+    DeliveryState.IN_DOUBT,
+    DeliveryState.HELD,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueReport:
+    """An issue, its posts in order, and how many of its letters are in each state."""
+
+    issue: Issue
+    category: str
+    posts: tuple[Post, ...]
+    deliveries: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """A delivery and whom it is for."""
+
+    delivery: Delivery
+    address: str
+    subject: str
+
+
+def issues(session: Session, category: str | None = None) -> list[IssueReport]:
+    """Every issue, oldest slot first."""
+    statement = (
+        select(Issue, col(Category.slug))
+        .join(Category, col(Category.id) == col(Issue.category_id))
+        .order_by(col(Issue.due_at), col(Category.slug))
+    )
+    if category is not None:
+        statement = statement.where(col(Category.slug) == category)
+    rows = session.exec(statement).all()
+    counts = _counts(session)
+    posts = _posts(session)
+    return [
+        IssueReport(issue, slug, tuple(posts.get(issue.id, ())), counts.get(issue.id, {}))
+        for issue, slug in rows
+    ]
+
+
+def issue(session: Session, issue_id: int) -> IssueReport:
+    """One issue. Raises NotFoundError."""
+    for report in issues(session):
+        if report.issue.id == issue_id:
+            return report
+    raise NotFoundError(f"there is no issue {issue_id}; `paperround issue list` shows those there are")
+
+
+def _counts(session: Session) -> dict[int, dict[str, int]]:
+    statement = (
+        sql_select(col(Delivery.issue_id), col(Delivery.state), func.count())
+        .group_by(col(Delivery.issue_id), col(Delivery.state))
+        .order_by(col(Delivery.state))
+    )
+    counts: dict[int, dict[str, int]] = {}
+    for issue_id, state, count in session.execute(statement):
+        counts.setdefault(issue_id, {})[state] = count
+    return counts
+
+
+def _posts(session: Session) -> dict[int, list[Post]]:
+    statement = (
+        select(col(Edition.issue_id), Post)
+        .join(EditionPost, col(EditionPost.edition_id) == col(Edition.id))
+        .join(Post, col(Post.id) == col(EditionPost.post_id))
+        .order_by(col(Edition.id), col(EditionPost.place))
+    )
+    posts: dict[int, list[Post]] = {}
+    for issue_id, post in session.exec(statement):
+        posts.setdefault(issue_id, []).append(post)
+    return posts
+
+
+def standing(session: Session) -> list[tuple[int, str, dict[str, int]]]:
+    """(issue id, category, letters by state) of every issue with unfinished letters."""
+    statement = (
+        sql_select(col(Delivery.issue_id), col(Delivery.category), col(Delivery.state), func.count())
+        .where(col(Delivery.state).in_(_UNFINISHED))
+        .group_by(col(Delivery.issue_id), col(Delivery.category), col(Delivery.state))
+        .order_by(col(Delivery.issue_id), col(Delivery.state))
+    )
+    found: dict[tuple[int, str], dict[str, int]] = {}
+    for issue_id, category, state, count in session.execute(statement):
+        found.setdefault((issue_id, category), {})[state] = count
+    return [(issue_id, category, counts) for (issue_id, category), counts in found.items()]
+
+
+def deliveries(
+    session: Session, *, state: DeliveryState | None = None, issue_id: int | None = None
+) -> Iterator[DeliveryReport]:
+    """Deliveries in the order they were planned, one at a time: the ledger may be large."""
+    statement = (
+        sql_select(Delivery, col(Subscriber.address), col(Edition.subject))
+        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .order_by(col(Delivery.id))
+        .execution_options(yield_per=500)
+    )
+    if state is not None:
+        statement = statement.where(col(Delivery.state) == state)
+    if issue_id is not None:
+        statement = statement.where(col(Delivery.issue_id) == issue_id)
+    for row in session.execute(statement):
+        yield DeliveryReport(*row)
+
+
+def delivery(session: Session, delivery_id: int) -> tuple[DeliveryReport, Sequence[Attempt]]:
+    """One delivery with its attempts, oldest first. Raises NotFoundError."""
+    row = session.execute(
+        sql_select(Delivery, col(Subscriber.address), col(Edition.subject))
+        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(col(Delivery.id) == delivery_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no delivery {delivery_id}; `paperround delivery list` shows them")
+    attempts = session.exec(
+        select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(col(Attempt.id))
+    ).all()
+    return DeliveryReport(*row), attempts
+
+
+def reader_of(session: Session, delivery_id: int) -> tuple[int, str] | None:
+    """(subscriber id, category) of a delivery, None if there is none."""
+    found = session.get(Delivery, delivery_id)
+    return (found.subscriber_id, found.category) if found else None

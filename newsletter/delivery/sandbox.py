@@ -1,0 +1,112 @@
+"""The sandbox: a real SMTP server on loopback that keeps every letter as a file and sends nothing.
+
+It is the relay of a new site, so that a trial cannot reach anyone. Letters lie in
+`FOLDER/RECIPIENT/NUMBER.eml`, exactly as received after a `Return-Path:` line (RFC 5321 §4.4), written
+under a temporary name first so that a reader never sees half a letter.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import socket
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from newsletter.errors import RelayError
+from newsletter.settings import RelaySection, TLSMode
+
+
+class _Keeper:
+    """aiosmtpd's handler: puts each message into its recipients' folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        """Keep a message; a disk that is full is a passing failure (RFC 5321 §4.2.3, 452)."""
+        content = envelope.content
+        assert isinstance(content, bytes)  # noqa: S101  # decode_data is off
+        try:
+            for recipient in envelope.rcpt_tos:
+                self._keep(recipient, f"Return-Path: <{envelope.mail_from}>\r\n".encode() + content)
+        except OSError as error:
+            return f"452 4.3.1 The sandbox cannot keep this: {error.strerror}"
+        return "250 2.0.0 Kept in the sandbox"
+
+    def _keep(self, recipient: str, content: bytes) -> None:
+        mailbox = self._folder / mailbox_name(recipient)
+        mailbox.mkdir(parents=True, exist_ok=True)
+        part = mailbox / f".{secrets.token_hex(8)}.part"
+        part.write_bytes(content)
+        number = len(list(mailbox.glob("*.eml"))) + 1
+        while True:
+            try:
+                os.link(part, mailbox / f"{number:04d}.eml")
+                break
+            except FileExistsError:
+                number += 1
+        part.unlink()
+
+
+def mailbox_name(recipient: str) -> str:
+    """An address as the name of a folder: what a file name cannot hold becomes `_`."""
+    return re.sub(r"[^\w@.+=-]", "_", recipient).lstrip(".")[:150] or "_"
+
+
+class Sandbox(AbstractContextManager["Sandbox"]):
+    """The running server. `relay` is how to reach it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._socket = socket.create_server(("127.0.0.1", 0))
+        except OSError as error:
+            raise RelayError(f"the sandbox cannot start in {self.folder}: {error.strerror}") from error
+        keeper = _Keeper(self.folder)
+        self._thread.start()
+        serving = self._loop.create_server(lambda: self._session(keeper), sock=self._socket)
+        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
+        return self
+
+    def _session(self, keeper: _Keeper) -> SMTP:
+        return SMTP(
+            keeper,
+            hostname="sandbox",
+            ident="Paperround sandbox",
+            enable_SMTPUTF8=True,
+            data_size_limit=0,
+            loop=self._loop,
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end_sessions(), self._loop).result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+    async def _end_sessions(self) -> None:
+        """Cut what is still connected, so that nothing is left running."""
+        sessions = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in sessions:
+            task.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
+
+    @property
+    def relay(self) -> RelaySection:
+        """Relay settings that lead here."""
+        port = self._socket.getsockname()[1]
+        return RelaySection(host="127.0.0.1", port=port, tls=TLSMode.NONE)

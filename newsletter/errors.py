@@ -1,0 +1,68 @@
+"""Surprises, in one lattice below `PaperroundError`.
+
+Expected failure is a value (`Outcome`, `Refusal`); these are for what should not have happened or what
+only a person can mend. Each says what is wrong, where, and what to do.
+"""
+
+from pathlib import Path
+
+from subscribers.base import PaperroundError
+
+__all__ = [
+    "CadenceError",
+    "ContentError",
+    "DatabaseError",
+    "NotFoundError",
+    "PaperroundError",
+    "QueueError",
+    "RelayError",
+    "SettingsError",
+    "SiteError",
+    "TemplateError",
+]
+
+
+class _LocatedError(PaperroundError):
+    """An error at a place in a file, shown as `file:line: message`."""
+
+    def __init__(self, message: str, *, path: Path | str | None = None, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(place + message)
+
+
+class SiteError(PaperroundError):
+    """There is no site here, or it cannot be made or used."""
+
+
+class SettingsError(_LocatedError):
+    """paperround.toml, or an environment variable that overrides it, cannot be used."""
+
+
+class ContentError(_LocatedError, ValueError):
+    """A post cannot be read."""
+
+
+class CadenceError(PaperroundError, ValueError):
+    """A cadence or time zone that cannot be understood."""
+
+
+class QueueError(PaperroundError):
+    """The queue or a category cannot be changed as asked."""
+
+
+class NotFoundError(PaperroundError, LookupError):
+    """Nothing here has the name that was given."""
+
+
+class TemplateError(_LocatedError, ValueError):
+    """A template cannot be read, filled or compiled."""
+
+
+class DatabaseError(PaperroundError):
+    """The database cannot be reached, is locked, is full, or has another version's tables."""
+
+
+class RelayError(PaperroundError, ConnectionError):
+    """The relay cannot be used at all: nothing is counted against any reader."""

@@ -1,0 +1,25 @@
+"""Running the migrations from inside the program: no alembic.ini, no command of Alembic's own."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+
+def config(engine: Engine | None = None) -> Config:
+    """Alembic's configuration for our history, bound to an engine."""
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    made.attributes["engine"] = engine
+    return made
+
+
+def upgrade(engine: Engine, revision: str) -> None:
+    """Bring the tables up to a revision, in one transaction."""
+    command.upgrade(config(engine), revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the tables back to a revision, in one transaction."""
+    command.downgrade(config(engine), revision)

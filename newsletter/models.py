@@ -1,0 +1,164 @@
+"""The tables of posts, issues and letters, with the unique keys that carry the promises.
+
+- one Issue a category and slot: two planners make one issue;
+- one Edition a key, the hash of all it shows: re-rendering is harmless;
+- one Delivery a subscriber and letter key: nobody is owed a letter twice;
+- one Receipt a subscriber and post: a post in two categories reaches a person once.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from subscribers.base import UTCDateTime
+from subscribers.models import Key
+
+
+class Category(SQLModel, table=True):
+    """A stream one may subscribe to, and when it goes out."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    slug: str = Field(max_length=80, unique=True)
+    title: str = Field(max_length=200)
+    cadence: str = Field(max_length=100)
+    timezone: str = Field(max_length=64)
+    mode: str = Field(max_length=16)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    """Also the anchor from which `every 2 weeks` counts."""
+    slots_from: datetime = Field(sa_type=UTCDateTime)
+    """Slots due before this instant do not exist."""
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When it was removed: its history stays, it goes out no more."""
+
+
+class Post(SQLModel, table=True):
+    """One Markdown source as last read; editions keep what was really sent."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    slug: str = Field(max_length=200, unique=True)
+    path: str = Field(sa_type=Text)
+    """Where it was read: relative to the site when inside it, else absolute."""
+    title: str = Field(max_length=300)
+    source: bytes = Field(sa_type=LargeBinary)
+    """The file's bytes, so that a slot never depends on a file that moved."""
+    content_hash: str = Field(max_length=64)
+    read_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class QueueEntry(SQLModel, table=True):
+    """A post's place in one category's queue."""
+
+    __tablename__ = "queue_entry"
+    __table_args__ = (UniqueConstraint("category_id", "post_id"),)
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    category_id: int = Field(foreign_key="category.id", sa_type=Key)
+    post_id: int = Field(foreign_key="post.id", index=True, sa_type=Key)
+    position: int
+    """Ascending; ties go by id."""
+    state: str = Field(max_length=16)
+    issue_id: int | None = Field(default=None, foreign_key="issue.id", sa_type=Key)
+    added_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class Issue(SQLModel, table=True):
+    """One dated instalment of a category: the record that a slot was decided, once."""
+
+    __table_args__ = (UniqueConstraint("category_id", "slot"),)
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    category_id: int = Field(foreign_key="category.id", sa_type=Key)
+    slot: str = Field(max_length=16)
+    """Local wall-clock time, `2026-12-01T08:00`: DST cannot make two of it."""
+    due_at: datetime = Field(sa_type=UTCDateTime)
+    state: str = Field(max_length=16)
+    reason: str = Field(default="", max_length=200)
+    planned_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class Edition(SQLModel, table=True):
+    """An issue's frozen rendering of an ordered list of posts: never changed once written."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    key: str = Field(max_length=64, unique=True)
+    issue_id: int = Field(foreign_key="issue.id", index=True, sa_type=Key)
+    subject: str = Field(sa_type=Text)
+    html: str = Field(sa_type=Text)
+    text: str = Field(sa_type=Text)
+    headers: str = Field(sa_type=Text)
+    """JSON: sender, list and link settings as of rendering, so that a retry has the same bytes."""
+    rendered_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class EditionPost(SQLModel, table=True):
+    """The posts of an edition, in their order."""
+
+    __tablename__ = "edition_post"
+
+    edition_id: int = Field(foreign_key="edition.id", primary_key=True, sa_type=Key)
+    place: int = Field(primary_key=True)
+    post_id: int = Field(foreign_key="post.id", index=True, sa_type=Key)
+
+
+class Receipt(SQLModel, table=True):
+    """This subscriber has been given this post (by that letter)."""
+
+    subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True, sa_type=Key)
+    post_id: int = Field(foreign_key="post.id", primary_key=True, sa_type=Key)
+    letter_key: str = Field(max_length=64)
+
+
+class Owner(SQLModel, table=True):
+    """A process that claims deliveries. It is alive while its lock cannot be taken (see `ownership`)."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    host: str = Field(max_length=255)
+    pid: int
+    started_at: datetime = Field(sa_type=UTCDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Delivery(SQLModel, table=True):
+    """The ledger row: this letter is owed to this subscriber."""
+
+    __table_args__ = (
+        UniqueConstraint("subscriber_id", "letter_key"),
+        Index("ix_delivery_due", "state", "due_at", "id"),
+        Index("ix_delivery_issue_state", "issue_id", "state"),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    subscriber_id: int = Field(foreign_key="subscriber.id", sa_type=Key)
+    issue_id: int = Field(foreign_key="issue.id", sa_type=Key)
+    edition_id: int = Field(foreign_key="edition.id", sa_type=Key)
+    category: str = Field(max_length=80)
+    letter_key: str = Field(max_length=64)
+    """What makes the letter one: `issue:7`."""
+    state: str = Field(max_length=16)
+    due_at: datetime = Field(sa_type=UTCDateTime)
+    """When to try next."""
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    owner_id: int | None = Field(default=None, foreign_key="owner.id", sa_type=Key)
+    attempts: int = 0
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    reply: str | None = Field(default=None, sa_type=Text)
+    """The last reply, verbatim, or what happened instead of one."""
+
+
+class Attempt(SQLModel, table=True):
+    """One try at a delivery, with the server's reply verbatim."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    delivery_id: int = Field(foreign_key="delivery.id", index=True, sa_type=Key)
+    owner_id: int = Field(foreign_key="owner.id", sa_type=Key)
+    at: datetime = Field(sa_type=UTCDateTime)
+    outcome: str = Field(max_length=16)
+    """The delivery state it led to."""
+    stage: str = Field(max_length=16)
+    """The command that was answered: `MAIL`, `RCPT`, `DATA`, or `.` for the message itself."""
+    code: int | None = None
+    """The reply code (RFC 5321 §4.2), None if there was no reply."""
+    enhanced_status: str | None = Field(default=None, max_length=16)
+    """RFC 3463."""
+    reply: str = Field(sa_type=Text)

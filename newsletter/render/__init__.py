@@ -1,0 +1,1 @@
+"""From posts to the bytes of a message."""

@@ -1,0 +1,1 @@
+"""From a category's cadence to the slots, issues and deliveries that fall due."""

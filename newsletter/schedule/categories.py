@@ -1,0 +1,150 @@
+"""Categories: the streams of a site, each with its cadence and zone.
+
+A category that has sent anything keeps its history when it is removed, so that adding it again cannot send
+the same slot twice; one that has not is forgotten whole.
+"""
+
+import re
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, func
+from sqlmodel import Session, col, select
+
+from newsletter.errors import NotFoundError, QueueError
+from newsletter.models import Category, Issue, QueueEntry
+from newsletter.schedule.cadence import Cadence, change_takes_effect, parse_cadence, parse_zone
+from newsletter.states import EntryState, Mode
+from subscribers.models import Subscription, SubscriptionState
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SLUG_LIMIT = 60
+
+
+def check_slug(slug: str) -> str:
+    """A category's slug: it becomes part of List-Id, of web addresses and of mail addresses."""
+    if not _SLUG.fullmatch(slug) or len(slug) > _SLUG_LIMIT:
+        raise QueueError(
+            f"{slug!r} cannot name a category: use up to {_SLUG_LIMIT} lower-case letters a-z and digits, "
+            f"in words joined by -"
+        )
+    return slug
+
+
+def all_categories(session: Session) -> list[Category]:
+    """The categories that go out, by slug."""
+    return list(
+        session.exec(select(Category).where(col(Category.ended_at).is_(None)).order_by(col(Category.slug)))
+    )
+
+
+def find_category(session: Session, slug: str) -> Category:
+    """The category of this name. Raises NotFoundError, listing those there are."""
+    found = session.exec(
+        select(Category).where(Category.slug == slug, col(Category.ended_at).is_(None))
+    ).one_or_none()
+    if found is None:
+        known = ", ".join(category.slug for category in all_categories(session))
+        raise NotFoundError(
+            f"there is no category {slug!r} here; there are: {known}"
+            if known
+            else f"there is no category {slug!r} here, nor any other yet: `paperround category add`"
+        )
+    return found
+
+
+def add_category(
+    session: Session, slug: str, *, title: str, cadence: str, timezone: str, mode: Mode, now: datetime
+) -> Category:
+    """Make a category. Raises QueueError if there is one of this name already."""
+    check_slug(slug)
+    category = session.exec(select(Category).where(Category.slug == slug)).one_or_none()
+    if category is not None and category.ended_at is None:
+        raise QueueError(
+            f"there is a category {slug!r} already: `paperround category edit {slug}` changes it"
+        )
+    if category is None:
+        category = Category(
+            slug=slug, title="", cadence="", timezone="", mode=mode, created_at=now, slots_from=now
+        )
+    category.title = title
+    category.cadence = str(parse_cadence(cadence))
+    category.timezone = parse_zone(timezone).key
+    category.mode = mode
+    category.slots_from = now
+    category.ended_at = None
+    session.add(category)
+    session.flush()
+    return category
+
+
+def edit_category(
+    session: Session,
+    category: Category,
+    *,
+    title: str | None = None,
+    cadence: str | None = None,
+    timezone: str | None = None,
+    mode: Mode | None = None,
+    now: datetime,
+) -> None:
+    """Change what is given. A new cadence or zone begins after the current period, so no week has two issues."""
+    if title is not None:
+        category.title = title
+    if mode is not None:
+        category.mode = mode
+    wanted = (
+        str(parse_cadence(cadence)) if cadence else category.cadence,
+        parse_zone(timezone).key if timezone else category.timezone,
+    )
+    if wanted != (category.cadence, category.timezone):
+        last = session.exec(
+            select(func.max(Issue.due_at)).where(Issue.category_id == category.id)
+        ).one_or_none()
+        category.slots_from = change_takes_effect(
+            cadence_of(category), zone_of(category), now, anchor=anchor_of(category), last_due=last
+        )
+        category.cadence, category.timezone = wanted
+    session.add(category)
+
+
+def remove_category(session: Session, category: Category, *, now: datetime) -> bool:
+    """Take a category out of service; returns whether its history was kept.
+
+    Posts that wait in its queue are dropped from it; subscriptions stay as they are and receive nothing.
+    """
+    has_history = session.exec(select(func.count()).where(Issue.category_id == category.id)).one() > 0
+    waiting = delete(QueueEntry).where(
+        col(QueueEntry.category_id) == category.id, col(QueueEntry.state) != EntryState.ISSUED
+    )
+    session.execute(waiting)
+    if has_history:
+        category.ended_at = now
+        session.add(category)
+    else:
+        session.delete(category)
+    return has_history
+
+
+def active_readers(session: Session, slug: str) -> int:
+    """How many subscriptions a category has that letters go to."""
+    return session.exec(
+        select(func.count()).where(
+            Subscription.category == slug, Subscription.state == SubscriptionState.ACTIVE
+        )
+    ).one()
+
+
+def cadence_of(category: Category) -> Cadence:
+    """Its cadence, as a rule of slots."""
+    return parse_cadence(category.cadence)
+
+
+def zone_of(category: Category) -> ZoneInfo:
+    """Its zone."""
+    return parse_zone(category.timezone)
+
+
+def anchor_of(category: Category) -> date:
+    """The local date from which `every 2 weeks` counts."""
+    return category.created_at.astimezone(zone_of(category)).date()

@@ -1,0 +1,48 @@
+"""Keeps a site going: plans and sends at short intervals until told to stop.
+
+APScheduler only ticks; the truth is the database, so nothing is lost when it is late, stopped or run
+twice. Planning and sending tick apart, so that a long issue does not delay another category's slot. What
+a tick raises is handed to `report`, and the next tick comes all the same.
+"""
+
+import logging
+from collections.abc import Callable
+from threading import Event
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from newsletter.errors import PaperroundError
+
+Job = Callable[[], None]
+
+
+class Runner:
+    """Runs jobs side by side, each never more than once at a time."""
+
+    def __init__(
+        self, jobs: dict[str, Job], *, every: float, report: Callable[[PaperroundError], None]
+    ) -> None:
+        """`every` is the seconds between two starts of a job."""
+        # A job that is still at work when its next tick comes is normal here, not worth a warning.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._report = report
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        for name, job in jobs.items():
+            self._scheduler.add_job(
+                self._guarded, "interval", [job], seconds=every, id=name, max_instances=1, coalesce=True
+            )
+
+    def _guarded(self, job: Job) -> None:
+        try:
+            job()
+        except PaperroundError as error:
+            self._report(error)
+
+    def run_until(self, stop: Event) -> None:
+        """Tick until `stop` is set, then wait for the jobs at work."""
+        self._scheduler.start()
+        try:
+            stop.wait()
+        finally:
+            stop.set()
+            self._scheduler.shutdown(wait=True)

@@ -1,0 +1,89 @@
+"""The states of a delivery and of everything else that has one, and which changes are legal.
+
+Every change of a delivery is an UPDATE that names the state it comes from, so a change that is not in
+`LEGAL` cannot happen by a race. Sent means the relay said 250: it has taken responsibility
+(RFC 5321 §4.2.5). Delivered is a word for what a later report says, and no state here.
+"""
+
+from enum import StrEnum
+
+
+class DeliveryState(StrEnum):
+    """Where one letter to one reader stands."""
+
+    QUEUED = "queued"  # owed, nobody is at it
+    CLAIMED = "claimed"  # a process has taken it, its body is not on the wire
+    SENDING = "sending"  # its body may be on the wire, its reply is not recorded
+    SENT = "sent"  # the relay's 250
+    DEFERRED = "deferred"  # a passing refusal; due again later
+    BOUNCED = "bounced"  # a lasting refusal
+    SUPPRESSED = "suppressed"  # a standing order forbids it
+    IN_DOUBT = "in_doubt"  # its body may have arrived; nobody can know (RFC 1047)
+    HELD = "held"  # a person holds it back
+    EXPIRED = "expired"  # deferred for so long that the letter is stale
+    CANCELLED = "cancelled"  # the reader left, or the issue was cancelled, before it went
+
+
+OPEN = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.DEFERRED, DeliveryState.HELD)
+"""States in which nothing is on the wire and a letter can still be stopped."""
+
+UNSENT = (
+    DeliveryState.BOUNCED,
+    DeliveryState.SUPPRESSED,
+    DeliveryState.EXPIRED,
+    DeliveryState.CANCELLED,
+)
+"""Ends at which the reader does not have the post, so the receipt is released."""
+
+LEGAL: dict[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.QUEUED: frozenset(
+        {DeliveryState.CLAIMED, DeliveryState.HELD, DeliveryState.SUPPRESSED, DeliveryState.EXPIRED}
+        | {DeliveryState.CANCELLED}
+    ),
+    DeliveryState.CLAIMED: frozenset(
+        {DeliveryState.SENDING, DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.BOUNCED}
+        | {DeliveryState.SUPPRESSED, DeliveryState.EXPIRED, DeliveryState.CANCELLED}
+    ),
+    DeliveryState.SENDING: frozenset(
+        {DeliveryState.SENT, DeliveryState.DEFERRED, DeliveryState.BOUNCED, DeliveryState.IN_DOUBT}
+        | {DeliveryState.EXPIRED}
+    ),
+    DeliveryState.DEFERRED: frozenset(
+        {DeliveryState.CLAIMED, DeliveryState.HELD, DeliveryState.SUPPRESSED, DeliveryState.EXPIRED}
+        | {DeliveryState.CANCELLED}
+    ),
+    DeliveryState.IN_DOUBT: frozenset(
+        {DeliveryState.CLAIMED, DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.CANCELLED}
+    ),
+    DeliveryState.HELD: frozenset({DeliveryState.QUEUED, DeliveryState.CANCELLED}),
+    DeliveryState.SENT: frozenset({DeliveryState.BOUNCED}),
+    DeliveryState.BOUNCED: frozenset(),
+    DeliveryState.SUPPRESSED: frozenset(),
+    DeliveryState.EXPIRED: frozenset(),
+    DeliveryState.CANCELLED: frozenset(),
+}
+"""From a state to those that may follow it."""
+
+
+class EntryState(StrEnum):
+    """Where a post stands in a category's queue."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    ISSUED = "issued"
+    DROPPED = "dropped"
+
+
+class IssueState(StrEnum):
+    """What became of a slot."""
+
+    PLANNED = "planned"  # deliveries are written
+    EMPTY = "empty"  # the queue had nothing
+    SKIPPED = "skipped"  # found too late to be caught up
+
+
+class Mode(StrEnum):
+    """How a category chooses at a slot."""
+
+    BROADCAST = "broadcast"  # everyone gets the next queued post
+    SEQUENCE = "sequence"  # each reader gets the first queued post they have not had

@@ -1,0 +1,1 @@
+"""The pages that `paperround run` serves to readers."""

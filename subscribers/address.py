@@ -1,0 +1,52 @@
+"""One reader, one address: parsing and the form under which an address is known.
+
+An address is kept twice: as first given (that is how we write to it) and as its key, under which it is
+unique. The key folds case in both halves and writes the domain in A-labels (RFC 5890), so `Ann@` and
+`ann@` are one reader. RFC 5321 §2.4 lets a host tell them apart; no mailbox provider does.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+import email_validator
+
+from subscribers.base import PaperroundError
+
+# A self-hosted publisher may well write to ann@localhost or ann@office.test: whether such a name can be
+# reached is the relay's to say, not the parser's.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+class AddressError(PaperroundError, ValueError):
+    """This is not an email address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed address. `given` is what to write to (domain in A-labels); `key` is what it is known by."""
+
+    given: str
+    key: str
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether the local part is beyond ASCII, so that only an SMTPUTF8 relay can take it (RFC 6531)."""
+        return not self.given.isascii()
+
+
+def parse_address(text: str) -> Address:
+    """Read one bare address (RFC 5321 §4.1.2, RFC 6531); no display name, comment, quotes or IP literal.
+
+    Raises AddressError, quoting what was given.
+    """
+    stripped = text.strip()
+    try:
+        found = email_validator.validate_email(
+            stripped, check_deliverability=False, globally_deliverable=False, strict=True
+        )
+    except email_validator.EmailNotValidError as error:
+        shown = stripped if len(stripped) <= 80 else stripped[:77] + "..."
+        raise AddressError(f"{shown!r} is not an email address: {error}") from error
+    local = unicodedata.normalize("NFC", found.local_part)
+    domain = (found.ascii_domain or found.domain).lower()
+    return Address(given=f"{local}@{domain}", key=f"{local.casefold()}@{domain}")

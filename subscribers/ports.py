@@ -1,0 +1,17 @@
+"""What this package needs from outside, as protocols; `newsletter.app` supplies them."""
+
+from typing import Protocol
+
+from sqlmodel import Session
+
+
+class OpenLetters(Protocol):
+    """The letters on their way to a reader."""
+
+    def withdraw(self, session: Session, subscriber_id: int, category: str) -> int:
+        """Stop every letter of `category` that is not yet on the wire; return how many.
+
+        Called in the transaction that ends the subscription, so that row locks put leaving and sending
+        in order.
+        """
+        ...

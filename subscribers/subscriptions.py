@@ -1,0 +1,208 @@
+"""Joining and leaving categories, each with its consent record, in the caller's transaction.
+
+Joining twice and leaving twice are harmless. Somebody who left stays out of imports: only a request made
+for that one person (`renew=True`) brings them back.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import groupby
+
+from sqlmodel import Session, col, select
+
+from subscribers.address import Address
+from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
+from subscribers.ports import OpenLetters
+
+
+class Joined(StrEnum):
+    """What came of a request to join."""
+
+    ADDED = "added"
+    ALREADY = "already"
+    RENEWED = "renewed"
+    REFUSED_LEFT = "left"
+    """They left before, and nobody asked for this one person to come back."""
+
+
+def consents_of(session: Session, subscriber_id: int) -> list[Consent]:
+    """A reader's consent record, oldest first."""
+    found = select(Consent).where(Consent.subscriber_id == subscriber_id)
+    return list(session.exec(found.order_by(col(Consent.id))))
+
+
+def all_subscribers(
+    session: Session, category: str | None = None
+) -> Iterator[tuple[Subscriber, dict[str, str]]]:
+    """Every reader with their subscriptions' states by category, oldest first, one at a time.
+
+    With a category, only those who subscribe to it, and only that subscription.
+    """
+    statement = (
+        select(Subscriber, Subscription)
+        .join(Subscription, col(Subscription.subscriber_id) == col(Subscriber.id))
+        .order_by(col(Subscriber.id), col(Subscription.category))
+        .execution_options(yield_per=1000)
+    )
+    if category is not None:
+        statement = statement.where(Subscription.category == category)
+    for _, rows in groupby(session.exec(statement), key=lambda row: row[0].id):
+        pairs = list(rows)
+        yield pairs[0][0], {subscription.category: subscription.state for _, subscription in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Where consent came from: the door, what it knows, and whether the person has confirmed."""
+
+    source: str
+    evidence: str = ""
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is to be subscribed."""
+
+    address: Address
+    name: str | None = None
+
+
+def find_subscriber(session: Session, address: Address) -> Subscriber | None:
+    """The reader with this address, if there is one."""
+    return session.exec(select(Subscriber).where(Subscriber.address_key == address.key)).one_or_none()
+
+
+def subscriptions_of(session: Session, subscriber_id: int) -> list[Subscription]:
+    """All of a reader's subscriptions, whatever their state, by category."""
+    found = select(Subscription).where(Subscription.subscriber_id == subscriber_id)
+    return list(session.exec(found.order_by(col(Subscription.category))))
+
+
+def join_many(
+    session: Session,
+    people: Sequence[Person],
+    category: str,
+    permission: Permission,
+    *,
+    renew: bool,
+    now: datetime,
+) -> list[Joined]:
+    """Subscribe people to a category, in a few statements for all of them; pending until confirmed.
+
+    A pending subscription becomes active when the new permission is a confirmed one. Answers in the
+    order of `people`; one who is named twice is `ALREADY` the second time.
+    """
+    subscribers = _find_or_add(session, people, now)
+    ids = [subscriber.id for subscriber in subscribers.values()]
+    held = select(Subscription).where(
+        col(Subscription.subscriber_id).in_(ids), Subscription.category == category
+    )
+    subscriptions = {found.subscriber_id: found for found in session.exec(held)}
+    answers = []
+    for person in people:
+        subscriber_id = subscribers[person.address.key].id
+        existing = subscriptions.get(subscriber_id)
+        answer = _answer(existing, permission, renew=renew)
+        if answer in (Joined.ADDED, Joined.RENEWED):
+            subscription = existing or Subscription(
+                subscriber_id=subscriber_id, category=category, state="", since=now
+            )
+            subscriptions[subscriber_id] = subscription
+            _settle(session, subscription, permission, now)
+        answers.append(answer)
+    session.flush()
+    return answers
+
+
+def join(
+    session: Session, person: Person, category: str, permission: Permission, *, renew: bool, now: datetime
+) -> Joined:
+    """Subscribe one person; see `join_many`."""
+    return join_many(session, [person], category, permission, renew=renew, now=now)[0]
+
+
+def _find_or_add(session: Session, people: Sequence[Person], now: datetime) -> dict[str, Subscriber]:
+    """Everybody's row, by address key; a name is learnt where there was none."""
+    keys = {person.address.key for person in people}
+    known = session.exec(select(Subscriber).where(col(Subscriber.address_key).in_(keys)))
+    subscribers = {subscriber.address_key: subscriber for subscriber in known}
+    for person in people:
+        subscriber = subscribers.get(person.address.key)
+        if subscriber is None:
+            subscriber = Subscriber(
+                address=person.address.given, address_key=person.address.key, name=person.name, created_at=now
+            )
+            subscribers[person.address.key] = subscriber
+            session.add(subscriber)
+        elif person.name and not subscriber.name:
+            subscriber.name = person.name
+            session.add(subscriber)
+    session.flush()
+    return subscribers
+
+
+def _answer(existing: Subscription | None, permission: Permission, *, renew: bool) -> Joined:
+    if existing is None:
+        return Joined.ADDED
+    if existing.state == SubscriptionState.LEFT:
+        return Joined.RENEWED if renew else Joined.REFUSED_LEFT
+    if existing.state == SubscriptionState.PENDING and permission.confirmed:
+        return Joined.RENEWED
+    return Joined.ALREADY
+
+
+def _settle(session: Session, subscription: Subscription, permission: Permission, now: datetime) -> None:
+    subscription.state = SubscriptionState.ACTIVE if permission.confirmed else SubscriptionState.PENDING
+    subscription.since = now
+    session.add(subscription)
+    session.add(
+        Consent(
+            subscriber_id=subscription.subscriber_id,
+            category=subscription.category,
+            action=ConsentAction.GRANTED if permission.confirmed else ConsentAction.REQUESTED,
+            source=permission.source,
+            evidence=permission.evidence,
+            at=now,
+        )
+    )
+
+
+def leave(
+    session: Session,
+    subscriber_id: int,
+    categories: Iterable[str],
+    permission: Permission,
+    letters: OpenLetters,
+    *,
+    now: datetime,
+) -> list[str]:
+    """End subscriptions and stop the letters under way; returns the categories that were really left."""
+    left = []
+    for category in categories:
+        subscription = session.exec(
+            select(Subscription)
+            .where(Subscription.subscriber_id == subscriber_id, Subscription.category == category)
+            .with_for_update()
+        ).one_or_none()
+        if subscription is None or subscription.state == SubscriptionState.LEFT:
+            continue
+        subscription.state = SubscriptionState.LEFT
+        subscription.since = now
+        session.add(subscription)
+        session.add(
+            Consent(
+                subscriber_id=subscriber_id,
+                category=category,
+                action=ConsentAction.WITHDRAWN,
+                source=permission.source,
+                evidence=permission.evidence,
+                at=now,
+            )
+        )
+        session.flush()
+        letters.withdraw(session, subscriber_id, category)
+        left.append(category)
+    return left
