@@ -6,9 +6,11 @@ the PATH); each has a database of its own, copied from one that was migrated onc
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,14 @@ from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from newsletter.app import App, open_app
+from newsletter.cli.main import main
 from newsletter.database import Database
 from newsletter.schedule.categories import add_category
 from newsletter.site import make_site
 from newsletter.states import Mode
 from subscribers.address import parse_address
 from subscribers.subscriptions import Permission, Person, join
-from tests.postgres import postgres_url
+from tests.postgres import make_folder, postgres_url, remove_folder
 
 hypothesis_settings.register_profile("ci", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("ci")
@@ -64,6 +67,18 @@ class Clock:
         return self.now
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any worker starts, say where the run's PostgreSQL is to lie."""
+    if not hasattr(config, "workerinput"):
+        make_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After the last worker, clear it away."""
+    if not hasattr(config, "workerinput"):
+        remove_folder()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Turn a skip for want of a program into a failure in CI."""
@@ -87,9 +102,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgres_template() -> str:
     """The URL of a migrated PostgreSQL database, to be copied; one server for all of a run's workers."""
-    url = postgres_url(tmp_path_factory)
+    url = postgres_url()
     name = f"template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
     _admin(url, f"CREATE DATABASE {name}")
     database = Database(_with_database(url, name))
@@ -189,6 +204,36 @@ def write_post(folder: Path, name: str, *, title: str = "A title", text: str = "
     return path
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Cli = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Runs the command line in this process, which is quick: `cli("queue", "list")`."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["paperround", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        captured = capsys.readouterr()
+        return Done(int(left.value.code or 0), captured.out, captured.err)
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 Paperround = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -198,7 +243,7 @@ def paperround() -> Paperround:
 
     def run(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "newsletter", *map(str, arguments)]
-        defaults: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 100, "check": False}
-        return subprocess.run(command, **defaults | options)
+        defaults: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 100}
+        return subprocess.run(command, check=False, **defaults | options)
 
     return run

@@ -1,54 +1,66 @@
-"""A real PostgreSQL for the tests: pgserver's own, or the one installed on this machine."""
+"""A real PostgreSQL for the tests: pgserver's own, or the one installed on this machine.
+
+The process that starts the tests makes the server's folder and clears it away; the first worker that
+needs a database starts the server there. It listens on a socket in that folder and on no network.
+"""
 
 import fcntl
-import getpass
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+_VARIABLE = "PAPERROUND_TEST_POSTGRES"
+_servers: list[object] = []
+"""pgserver stops a server when no process holds it any more."""
 
-def postgres_url(factory: pytest.TempPathFactory) -> str:
-    """The URL of a server's `postgres` database; the first worker of a run starts it for all.
 
-    It keeps its files and its socket in the run's temporary folder, and listens on no network.
-    """
-    # With xdist every worker has a folder below the run's; the server lies in the run's own.
-    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(shared))  # pgserver asks for it at import
-    try:
-        import pgserver
-    except ImportError:
-        return _installed_server(shared / "pg")
-    with (shared / "pg.lock").open("w") as lock:
+def make_folder() -> None:
+    """Make the run's folder; workers inherit its name."""
+    if _VARIABLE not in os.environ:
+        os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="paperround-pg-")
+
+
+def remove_folder() -> None:
+    """Stop what still runs there and clear it away."""
+    folder = Path(os.environ.pop(_VARIABLE))
+    if (folder / "installed" / "postmaster.pid").exists():
+        stop = ["pg_ctl", "-D", str(folder / "installed"), "-m", "immediate", "stop"]
+        subprocess.run(stop, check=False, capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_url() -> str:
+    """The URL of the server's `postgres` database."""
+    folder = Path(os.environ[_VARIABLE])
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        server = pgserver.get_server(shared / "pgserver")
-        _KEEP.append(server)
+        if "XDG_RUNTIME_DIR" not in os.environ:  # pgserver asks for it at import
+            runtime = folder / "runtime"
+            runtime.mkdir(mode=0o700, exist_ok=True)
+            os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+        try:
+            import pgserver
+        except ImportError:
+            return _installed_server(folder / "installed")
+        server = pgserver.get_server(folder / "pgserver")
+        _servers.append(server)
         return str(server.get_uri())
-
-
-_KEEP: list[object] = []
-"""Servers stop when nobody holds them."""
 
 
 def _installed_server(folder: Path) -> str:
     """Start the PostgreSQL on the PATH, which refuses to run as root."""
     if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
         pytest.skip("needs PostgreSQL: pgserver has none for this Python, and initdb is not on the PATH")
-    if getpass.getuser() == "root":
+    if os.geteuid() == 0:
         pytest.skip("needs pgserver to run PostgreSQL as root")
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "postmaster.pid").exists():
-            subprocess.run(
-                ["initdb", "-A", "trust", "-U", "postgres", "-D", folder], check=True, capture_output=True
-            )
-            options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-            subprocess.run(
-                ["pg_ctl", "-w", "-D", folder, "-o", options, "-l", folder / "log", "start"],
-                check=True,
-                capture_output=True,
-            )
+    if not (folder / "postmaster.pid").exists():
+        init = ["initdb", "-A", "trust", "-U", "postgres", "-D", str(folder)]
+        subprocess.run(init, check=True, capture_output=True)
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        start = ["pg_ctl", "-w", "-D", str(folder), "-o", options, "-l", str(folder / "log"), "start"]
+        subprocess.run(start, check=True, capture_output=True)
     return f"postgresql://postgres@/postgres?host={folder}"

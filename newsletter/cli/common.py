@@ -33,7 +33,9 @@ def open_site(context: typer.Context, clock: "Clock | None" = None) -> "App":
     from newsletter.app import open_app
     from subscribers.base import system_clock
 
-    return open_app(site_folder(context), clock or system_clock)
+    site = open_app(site_folder(context), clock or system_clock)
+    context.call_on_close(site.close)
+    return site
 
 
 def parse_instant(text: str) -> datetime:

@@ -47,7 +47,7 @@ def parse_mailbox(text: str) -> Mailbox:
     if match is None:
         return Mailbox("", parse_address(text).given)
     name = re.sub(r"\\(.)", r"\1", match[1]) if match[1] is not None else match[2]
-    if "@" in name or "," in name and match[1] is None:
+    if "@" in name or ("," in name and match[1] is None):
         raise AddressError(f"{text!r} is not one mailbox: write it as Name <address>")
     return Mailbox(clean(name), parse_address(match[3]).given)
 
@@ -98,14 +98,17 @@ def _phrase(text: str) -> list[str]:
 
 def format_mailbox(name: str, address: str) -> str:
     """`Name <address>` on one line, the name quoted or encoded as needed."""
-    name = clean(name)
-    return " ".join([*_phrase(name), f"<{address}>"]) if name else address
+    return " ".join(_mailbox_words(name, address))
+
+
+def _mailbox_words(name: str, address: str) -> list[str]:
+    cleaned = clean(name)
+    return [*_phrase(cleaned), f"<{address}>"] if cleaned else [address]
 
 
 def mailbox_field(name: str, mailbox: Mailbox) -> str:
     """An address field with one mailbox, such as From or To."""
-    words = [*_phrase(mailbox.name), f"<{mailbox.address}>"] if mailbox.name else [mailbox.address]
-    return _fold(name, words)
+    return _fold(name, _mailbox_words(mailbox.name, mailbox.address))
 
 
 def list_id_field(title: str, list_id: str) -> str:

@@ -1,0 +1,153 @@
+"""The documentation is true: every command in it is run, and every command there is has its line."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from newsletter.cli.main import app
+from tests.conftest import GIVEN, Cli, write_post
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LONG_RUNNING = {"paperround run"}
+"""Started and stopped by tests/cli, not here."""
+
+
+def commands(document: Path) -> list[str]:
+    """The lines of a document's console blocks that a reader would type."""
+    blocks = re.findall(
+        r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [
+        line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")
+    ]
+
+
+def make_site(cli: Cli, folder: Path, *, category: bool) -> None:
+    """The site that the documents in docs/ speak of."""
+    options = [part for key, value in GIVEN.items() for part in (f"--{key.replace('_', '-')}", value)]
+    assert cli("init", folder, *options).returncode == 0
+    if category:
+        assert cli("--site", folder, "category", "add", "career-advice").returncode == 0
+    write_post(folder / "posts", "2026-01-06-first-steps", title="First steps")
+    (folder / "readers.csv").write_text("email,name\nbo@example.org,Bo\n", encoding="utf-8")
+
+
+def send_one(cli: Cli, folder: Path) -> None:
+    """An issue, so that there is something to list and to show."""
+    add = ("subscriber", "add", "cleo@example.org", "--category", "career-advice", "--confirmed")
+    assert cli("--site", folder, *add).returncode == 0
+    queue = ("queue", "add", folder / "posts" / "2026-01-06-first-steps.md", "--category", "career-advice")
+    assert cli("--site", folder, *queue).returncode == 0
+    assert cli("--site", folder, "tick", "--at", "2030-01-01T08:00:00Z").returncode == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documentation_works(
+    document: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed one after the other, as a reader would, each command of a document ends with 0."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    write_post(tmp_path / "blog" / "_posts", "2026-01-06-first-steps", title="First steps")
+    if document.parent.name == "docs":
+        make_site(cli, tmp_path / "site", category=True)
+        monkeypatch.chdir(tmp_path / "site")
+        if document.name == "delivery.md":
+            send_one(cli, tmp_path / "site")
+    for command in commands(document):
+        run_one(command, cli, monkeypatch)
+
+
+def run_one(command: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, *arguments = shlex.split(command)
+    if program == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in arguments), command
+    elif program == "cd":
+        monkeypatch.chdir(arguments[0])
+    elif program == "export":
+        for name, _, value in (
+            assignment.partition("=") for assignment in arguments if "$" not in assignment
+        ):
+            monkeypatch.setenv(name, value)
+    elif program == "paperround":
+        if command not in LONG_RUNNING:
+            done = cli(*expanded(arguments))
+            assert done.returncode == 0, f"{command}: {done.stderr}"
+    else:
+        subprocess.run(["bash", "-c", command], check=True, capture_output=True)
+
+
+def expanded(arguments: list[str]) -> list[str]:
+    """Arguments as a shell gives them: `~` and `*` replaced."""
+    out: list[str] = []
+    for argument in arguments:
+        path = Path(argument).expanduser()
+        found = (
+            sorted(str(p) for p in Path(path.parent).glob(path.name))
+            if "*" in argument and "/" in argument
+            else []
+        )
+        out += found or [argument]
+    return out
+
+
+def all_commands() -> list[str]:
+    """Every command there is, with its noun."""
+    found = [f"paperround {command.name}" for command in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for command in group.typer_instance.registered_commands:
+            assert command.callback is not None
+            found.append(f"paperround {group.name} {command.name or command.callback.__name__}")
+    return found
+
+
+@pytest.mark.parametrize("command", all_commands())
+def test_every_command_is_documented(command: str) -> None:
+    """docs/commands.md has a line for each command, and at least one document shows it in use."""
+    assert f"`{command}" in (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+def test_documented_commands_exist() -> None:
+    """docs/commands.md names no command that is not there."""
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(paperround [a-z -]+[a-z])", text, re.MULTILINE))
+    known = set(all_commands())
+    assert {name for name in named if name not in known} == set()
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    """Relative links in the documentation name files that are there."""
+    for document in [*DOCUMENTS, ROOT / "ARCHITECTURE.md", *(ROOT / "docs" / "decisions").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_demo_runs_twice_and_ends_by_itself(cli: Cli, tmp_path: Path) -> None:
+    """`make demo` does what the README says, twice in a row: every reader's letters, and where they lie."""
+    for _ in range(2):
+        done = cli("demo", "--dir", tmp_path / "demo")
+        assert done.returncode == 0, done.stderr
+        letters = sorted((tmp_path / "demo" / "sandbox").rglob("*.eml"))
+        assert len(letters) == 20
+        for letter in letters:
+            page = letter.with_suffix(".html")
+            assert str(page) in done.stdout
+            assert "<html" in page.read_text(encoding="utf-8")
+        assert "in doubt" not in done.stdout
+    shutil.rmtree(tmp_path / "demo")
+
+
+def test_a_demo_does_not_touch_a_folder_of_somebody_else(cli: Cli, tmp_path: Path) -> None:
+    """A folder that is not an earlier demo's is left alone."""
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    done = cli("demo", "--dir", tmp_path)
+    assert done.returncode == 1
+    assert "not empty" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "years of work"
