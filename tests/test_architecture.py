@@ -115,7 +115,7 @@ def test_there_is_no_import_circle() -> None:
         ("aiosmtplib", {"newsletter.delivery.smtp"}),
         ("aiosmtpd", {"newsletter.delivery.sandbox"}),
         ("mjml", {"newsletter.render.mjml"}),
-        ("nh3", {"newsletter.content.markdown"}),
+        ("nh3", {"newsletter.content.html"}),
         ("uvloop", {"newsletter.app"}),
     ],
 )

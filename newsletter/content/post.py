@@ -23,7 +23,8 @@ from datetime import date
 from pathlib import Path
 
 from newsletter.content.frontmatter import FrontMatter, Value, split
-from newsletter.content.markdown import plain, to_tree
+from newsletter.content.html import plain
+from newsletter.content.markdown import to_tree
 from newsletter.errors import ContentError
 
 MAX_POST_BYTES = 2_000_000

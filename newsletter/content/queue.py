@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from newsletter.content.post import PostSource, slugify
+from newsletter.content.post import PostSource
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import Category, Post, QueueEntry
 from newsletter.states import EntryState
@@ -115,9 +115,7 @@ def _add_post(
             select(QueueEntry).where(QueueEntry.category_id == category.id, QueueEntry.post_id == post.id)
         ).one_or_none()
         if entry is None:
-            entry = QueueEntry(
-                category_id=category.id, post_id=post.id, position=0, state="", added_at=now
-            )
+            entry = QueueEntry(category_id=category.id, post_id=post.id, position=0, state="", added_at=now)
         elif entry.state != EntryState.DROPPED:
             report.already[category.slug] = EntryState(entry.state)
             continue
@@ -228,7 +226,7 @@ def change_state(
             changed.append(place.slug)
     if not changed:
         stands = ", ".join(f"{entry.state} in {place.slug}" for entry, place in places) or "in no such queue"
-        raise QueueError(f"{slug!r} cannot be changed to {to}: it is {stands}")
+        raise QueueError(f"{slug!r} is {stands}; only what is {' or '.join(now_in)} can be changed so")
     return changed
 
 

@@ -19,7 +19,8 @@ from itertools import groupby
 from typing import TypedDict
 from xml.etree.ElementTree import Element
 
-from newsletter.content.markdown import plain, to_tree
+from newsletter.content.html import plain
+from newsletter.content.markdown import to_tree
 from newsletter.content.tree import Block, Document, Prose, Thread, Turn
 
 MAX_NAME_WORDS = 5

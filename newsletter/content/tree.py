@@ -2,7 +2,7 @@
 
 HTML and plain text are both written from this tree, so that they cannot say different things. The
 leaves are `xml.etree` elements of sanitised HTML: only the tags and attributes that
-`newsletter.content.markdown` lets through, well-formed, links and images already absolute.
+`newsletter.content.html` lets through, well-formed, links and images already absolute.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One speaker's contribution. `body` is a `<div>` like that of `Prose`; it never holds the speaker line."""
+    """One speaker's contribution. `body` is a `<div>` like `Prose`'s; it never holds the speaker line."""
 
     speaker: str
     body: Element
@@ -26,7 +26,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """An exchange inside a post. `title` is the text of the heading it stands under, None where there is none.
+    """An exchange inside a post. `title` is the text of the heading it stands under, if there is one.
 
     The heading itself stays in the prose before the thread; the title is for outlines.
     """

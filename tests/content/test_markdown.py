@@ -9,9 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from newsletter.content import markdown as module
-from newsletter.content.markdown import TAGS, plain, to_tree
+from newsletter.content import html as tree_module
+from newsletter.content.html import TAGS, plain
+from newsletter.content.markdown import to_tree
 from newsletter.content.post import read_post
+from newsletter.content.source_blocks import Heading
 from newsletter.errors import ContentError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -39,8 +41,8 @@ def assert_clean(tree: ET.Element) -> None:
                 allowed = ("http", "https", "") if key == "src" else ("http", "https", "mailto", "tel", "")
                 assert urlsplit(node.attrib[key]).scheme in allowed
         assert node.tag != "img" or "alt" in node.attrib
-    assert all(child.tag in module._BLOCKS for child in tree)
-    assert not any(module._is_empty(node) for node in tree.iter("p"))
+    assert all(child.tag in tree_module._BLOCKS for child in tree)
+    assert not any(tree_module._is_empty(node) for node in tree.iter("p"))
     assert not (tree.text or "").strip()
     assert not any((child.tail or "").strip() for child in tree)
     written = ET.tostring(tree, encoding="unicode")
@@ -61,7 +63,7 @@ def assert_clean(tree: ET.Element) -> None:
         ("|a|\n|:-:|\n|b|",
          '<table><thead><tr><th align="center">a</th></tr></thead>'
          '<tbody><tr><td align="center">b</td></tr></tbody></table>'),
-        ("a[^1]\n\n[^1]: note", "<p>a<sup>1</sup></p><hr /><ol><li><p>note</p></li></ol>"),
+        ("a[^1]\n\n[^1]: note", "<p>a<sup>1</sup></p><hr /><ol><li><p>note\xa0</p></li></ol>"),
         ("<b>a</b> <i>b</i> <u>c</u> <s>d</s> <kbd>e</kbd>",
          "<p><strong>a</strong> <em>b</em> <ins>c</ins> <del>d</del> <code>e</code></p>"),
         ("<section>a</section>\n\n<details><summary>b</summary>c</details>", "<p>a</p><p>b</p><p>c</p>"),
@@ -109,6 +111,7 @@ def test_the_forms_of_markdown(markdown: str, expected: str) -> None:
         ("- a\n\n    ```\n    b\n    ```\n- c",
          "<ul><li><p>a</p><pre><code>b</code></pre></li><li><p>c</p></li></ul>"),
         ("> ```\n> a\n> ```\nb", "<blockquote><pre><code>a</code></pre></blockquote><p>b</p>"),
+        ("> ```\n> a\nb", "<blockquote><pre><code>a</code></pre></blockquote><p>b</p>"),
     ],
 )  # fmt: skip
 def test_what_blogs_and_their_exports_hold(markdown: str, expected: str) -> None:
@@ -157,6 +160,8 @@ def test_addresses_are_resolved_against_the_post(address: str, resolved: str, le
         "<a href='http://x/\" onclick=\"alert(1)'>a</a>",
         "{: onclick='alert(1)'}\n\n*a*{: onclick='alert(1)'}",
         '![a" onerror="alert(1)](/x.png)',
+        "![a](mailto:alert@b.example) ![a](tel:1)",
+        '<img src="/a" alt="&#1; &#13;" title="&#xFFFF;">',
         "</mj-text><mj-raw><script>alert(1)</script></mj-raw>",
         "\x02wzxhzdk:0\x03 klzzwxh:0001",
         "&#1; &#xFFFE; &#xD800; \x00 \x0b \ufffe",
@@ -210,10 +215,10 @@ def test_reading_is_total_and_clean(markdown: str) -> None:
 
 
 MARKUP = """
-    * ** _ ` ``` ~~~ ~~ [ ] ( ) ![ ](/a) > \\> # - 1. | |- : [^1] [^1]: {: .said} <div> </div> <b> </b>
-    <p> </p>
-    <a> <table> <tr> <td> <ul> <li> <figure> </figure> <figcaption> <img> <br> <iframe> <script>
-    </script> <!-- --> <!- <XXX> [caption] [/caption] [code] [/code] &amp; &lt; &#13; <svg> <select> <pre> </pre> word
+    * ** _ ` ``` ~~~ ~~ [ ] ( ) ![ ](/a) > \\> # - 1. | |- : [^1] [^1]: {: .said} <div> </div> <b>
+    </b> <p> </p> <a> <table> <tr> <td> <ul> <li> <figure> </figure> <figcaption> <img> <br>
+    <iframe> <script> </script> <!-- --> <!- <XXX> [caption] [/caption] [code] [/code] &amp; &lt;
+    &#13; <svg> <select> <pre> </pre> word
 """
 GAPS = ["", " ", "\n", "\n\n", "\n    "]
 MIXTURES = st.lists(st.tuples(st.sampled_from(MARKUP.split()), st.sampled_from(GAPS))).map(
@@ -301,6 +306,8 @@ def test_abysses_are_flattened_or_refused(mark: str) -> None:
         ("*" * 2_000_000, "characters"),
         ("[" * 2_000_000, "characters"),
         (">" * 2_000_000, "characters"),
+        ("<!-- -->" * 250_000, "characters"),
+        ("[code]a[/code]" * 140_000, "characters"),
         ("word " * 10_000, "begins “word"),
         ("a\n\n" * 100_000, "20,000 paragraphs"),
         ("1. " * 5_000, "nested"),
@@ -312,10 +319,25 @@ def test_sizes_beyond_prose_are_refused(markdown: str, problem: str) -> None:
         to_tree(markdown, base_url=None)
 
 
+def test_links_are_looked_for_nearby() -> None:
+    """Brackets nested deeper than any link's, and addresses longer than any, are left as text."""
+    assert html("[[[a]]](/b)") == '<p><a href="/b">[[a]]</a></p>'
+    for text in ("[" * 10 + "a" + "]" * 10 + "(/b)", f"[a](/{'b' * module.MAX_URL_CHARS})"):
+        assert html(text) == f"<p>{text}</p>"
+
+
+def test_runs_of_headings_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headings without blank lines between them are not split off the rest one after the other."""
+    seen: list[int] = []
+    monkeypatch.setattr(Heading, "test", lambda _, __, block: seen.append(len(block)) or block[:1] == "#")
+    to_tree("# a\n" * 500, base_url=None)
+    assert 500 <= sum(seen) <= 10_000
+
+
 def test_formatting_cannot_multiply() -> None:
-    """Unclosed tags with different attributes are not reopened in every later paragraph."""
+    """HTML reopens unclosed tags in every later paragraph: only `MAX_DEPTH` of them are let in."""
     hostile = "\n\n".join(f"<font size={n}><b id={n}><p>x" for n in range(2_000))
-    assert sum(1 for _ in to_tree(hostile, base_url=None).iter()) < 20_000
+    assert sum(1 for _ in to_tree(hostile, base_url=None).iter()) < 2_000 * (module.MAX_DEPTH + 2)
 
 
 def test_long_code_and_html_are_no_prose() -> None:

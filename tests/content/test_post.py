@@ -262,6 +262,7 @@ def test_slugify_is_idempotent_and_safe(text: str) -> None:
 def test_slugify_keeps_every_script() -> None:
     """Letters with combining marks stay whole, and composed and decomposed spellings agree."""
     assert slugify("हिन्दी में") == "हिन्दी-में"
+    assert slugify("می\u200cخواهم") == "میخواهم"
     assert slugify("Cafe\u0301  Noir!") == slugify("Café noir") == "café-noir"
 
 
