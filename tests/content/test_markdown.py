@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter.content import html as tree_module
-from newsletter.content.html import TAGS, plain
-from newsletter.content.markdown import to_tree
+from newsletter.content.html import MAX_DEPTH, TAGS, plain
+from newsletter.content.markdown import MAX_URL_CHARS, to_tree
 from newsletter.content.post import read_post
 from newsletter.content.source_blocks import Heading
 from newsletter.errors import ContentError
@@ -322,7 +322,7 @@ def test_sizes_beyond_prose_are_refused(markdown: str, problem: str) -> None:
 def test_links_are_looked_for_nearby() -> None:
     """Brackets nested deeper than any link's, and addresses longer than any, are left as text."""
     assert html("[[[a]]](/b)") == '<p><a href="/b">[[a]]</a></p>'
-    for text in ("[" * 10 + "a" + "]" * 10 + "(/b)", f"[a](/{'b' * module.MAX_URL_CHARS})"):
+    for text in ("[" * 10 + "a" + "]" * 10 + "(/b)", f"[a](/{'b' * MAX_URL_CHARS})"):
         assert html(text) == f"<p>{text}</p>"
 
 
@@ -337,7 +337,7 @@ def test_runs_of_headings_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None
 def test_formatting_cannot_multiply() -> None:
     """HTML reopens unclosed tags in every later paragraph: only `MAX_DEPTH` of them are let in."""
     hostile = "\n\n".join(f"<font size={n}><b id={n}><p>x" for n in range(2_000))
-    assert sum(1 for _ in to_tree(hostile, base_url=None).iter()) < 2_000 * (module.MAX_DEPTH + 2)
+    assert sum(1 for _ in to_tree(hostile, base_url=None).iter()) < 2_000 * (MAX_DEPTH + 2)
 
 
 def test_long_code_and_html_are_no_prose() -> None:
