@@ -6,7 +6,7 @@ only a person can mend. Each says what is wrong, where, and what to do.
 
 from pathlib import Path
 
-from subscribers.base import PaperroundError
+from subscribers.errors import PaperroundError
 
 __all__ = [
     "CadenceError",

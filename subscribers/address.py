@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import email_validator
 
-from subscribers.base import PaperroundError
+from subscribers.errors import PaperroundError
 
 # A self-hosted publisher may well write to ann@localhost or ann@office.test: whether such a name can be
 # reached is the relay's to say, not the parser's.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+_CHARACTERS = 1000
+"""What is longer is no address in any normalisation, and is refused unread."""
 
 
 class AddressError(PaperroundError, ValueError):
@@ -40,13 +43,20 @@ def parse_address(text: str) -> Address:
     Raises AddressError, quoting what was given.
     """
     stripped = text.strip()
+    if len(stripped) > _CHARACTERS:
+        raise _refusal(stripped, "It is far too long.")
     try:
         found = email_validator.validate_email(
             stripped, check_deliverability=False, globally_deliverable=False, strict=True
         )
     except email_validator.EmailNotValidError as error:
-        shown = stripped if len(stripped) <= 80 else stripped[:77] + "..."
-        raise AddressError(f"{shown!r} is not an email address: {error}") from error
-    local = unicodedata.normalize("NFC", found.local_part)
+        raise _refusal(stripped, str(error)) from error
+    # Not `found.local_part`: that is folded for Info@ and the like, and letters go to what was given.
+    local = unicodedata.normalize("NFC", found.original.rpartition("@")[0])
     domain = (found.ascii_domain or found.domain).lower()
     return Address(given=f"{local}@{domain}", key=f"{local.casefold()}@{domain}")
+
+
+def _refusal(text: str, reason: str) -> AddressError:
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    return AddressError(f"{shown!r} is not an email address: {reason}")

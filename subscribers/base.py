@@ -1,4 +1,4 @@
-"""What both packages stand on: the root of the error lattice, UTC time, and the UTC column.
+"""What both packages stand on: UTC time, and the UTC column.
 
 Every instant in Paperround is an aware datetime in UTC; wall-clock times are naive and are called slots.
 SQLite drops time zones, so `UTCDateTime` puts UTC back on the way out and refuses naive values on the
@@ -20,18 +20,6 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """The machine's clock, in UTC."""
     return datetime.now(UTC)
-
-
-class PaperroundError(Exception):
-    """Something went wrong that Paperround can name.
-
-    Every error a user may see descends from this class. Its text says what is wrong, where, and what
-    to do; the command line prints it without a traceback.
-    """
-
-    def __init__(self, message: str | None = None) -> None:
-        # A subclass raised without a message says what its docstring says.
-        super().__init__(message or (self.__doc__ or "").partition("\n")[0])
 
 
 class UTCDateTime(TypeDecorator[datetime]):

@@ -97,8 +97,13 @@ def join_many(
     """
     subscribers = _find_or_add(session, people, now)
     ids = [subscriber.id for subscriber in subscribers.values()]
-    held = select(Subscription).where(
-        col(Subscription.subscriber_id).in_(ids), Subscription.category == category
+    # Locked in one order: who leaves at this very moment is seen to have left, and two imports do not
+    # wait for each other in a circle.
+    held = (
+        select(Subscription)
+        .where(col(Subscription.subscriber_id).in_(ids), Subscription.category == category)
+        .order_by(col(Subscription.id))
+        .with_for_update()
     )
     subscriptions = {found.subscriber_id: found for found in session.exec(held)}
     answers = []
@@ -186,6 +191,7 @@ def leave(
             select(Subscription)
             .where(Subscription.subscriber_id == subscriber_id, Subscription.category == category)
             .with_for_update()
+            .execution_options(populate_existing=True)  # as it is under the lock, not as it was read before
         ).one_or_none()
         if subscription is None or subscription.state == SubscriptionState.LEFT:
             continue

@@ -1,8 +1,9 @@
 """Tokens that prove a link came from us: a purpose, a number, and a MAC.
 
 A token is the base32 of the number (6 bytes) and the first 128 bits of an HMAC-SHA-256 over purpose and
-number. It is bound to its purpose, needs no table, and survives mail systems that fold case. A forged
-or damaged token reads as None and nothing more is said.
+number. It is bound to its purpose, needs no table, and survives mail systems that fold case. A number
+has one token a purpose: one that is forged or damaged, if only in the bits that base32 leaves over, reads
+as None, and nothing more is said.
 """
 
 import base64
@@ -30,24 +31,19 @@ class TokenSigner:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def _mac(self, purpose: Purpose, number: bytes) -> bytes:
-        return hmac.digest(self._key, purpose.encode() + b"\0" + number, hashlib.sha256)[:_MAC_BYTES]
-
     def sign(self, purpose: Purpose, number: int) -> str:
         """A token of lower-case letters and digits for the row `number`."""
         raw = number.to_bytes(_NUMBER_BYTES, "big")
-        return base64.b32encode(raw + self._mac(purpose, raw)).decode("ascii").rstrip("=").lower()
+        mac = hmac.digest(self._key, purpose.encode() + b"\0" + raw, hashlib.sha256)[:_MAC_BYTES]
+        return base64.b32encode(raw + mac).decode("ascii").rstrip("=").lower()
 
     def read(self, purpose: Purpose, token: str) -> int | None:
         """The number a token was made for, or None if we did not make it for this purpose."""
         if len(token) != _TOKEN_LENGTH or not token.isascii():
             return None
-        padding = "=" * (-len(token) % 8)
         try:
-            raw = base64.b32decode(token.upper() + padding)
+            raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
         except binascii.Error:
             return None
-        number, mac = raw[:_NUMBER_BYTES], raw[_NUMBER_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(purpose, number)):
-            return None
-        return int.from_bytes(number, "big")
+        number = int.from_bytes(raw[:_NUMBER_BYTES], "big")
+        return number if hmac.compare_digest(token.lower(), self.sign(purpose, number)) else None

@@ -3,19 +3,31 @@
 GET and HEAD never change anything (RFC 9110 §9.2.1): link scanners follow them. POST to the same address
 is the one-click of RFC 8058 and the page's own button alike: it needs no cookie, is answered with 200 and
 no redirect, and may be repeated. A token we did not make gets the same answer whatever is wrong with it.
+
+What fails is told to the operator on standard error; the reader sees a page that says so and no more. May
+surprise: a POST counts by its address alone, so its body is read only to learn which button was pressed.
 """
 
+import asyncio
+import sys
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from sqlmodel import select
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from newsletter.delivery.reports import reader_of
-from newsletter.errors import PaperroundError
+from newsletter.errors import PaperroundError, TemplateError
 from newsletter.models import Category
 from newsletter.render.templates import render_template
-from newsletter.schedule.categories import all_categories
+from newsletter.render.theme import DEFAULT_THEME
+from newsletter.schedule.cadence import due_slots
+from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, zone_of
 from subscribers.models import Subscription, SubscriptionState
 from subscribers.subscriptions import Permission, leave
 from subscribers.tokens import Purpose
@@ -23,70 +35,99 @@ from subscribers.tokens import Purpose
 if TYPE_CHECKING:
     from newsletter.app import App
 
-_BODY_LIMIT = 10_000
-_SAFE_HEADERS = {
+_BODY_OCTETS = 10_000
+_BODY_SECONDS = 15.0
+_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _WayOut:
+    """What a token leads to: the letter it came in, its subscription, and the category's title."""
+
+    delivery_id: int
+    subscription: Subscription
+    title: str
+
+
 class _Pages:
-    """The handlers, around one site."""
+    """The handlers, around one site. They block, and so run in threads."""
 
     def __init__(self, site: "App") -> None:
         self._site = site
+        # Made here, once: what a site is missing is an error of the command, not of the first reader.
+        self._database, self._signer = site.database, site.signer
+        self._templates = site.editions.environment
 
-    def page(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of templates/web, with headers that keep it private."""
-        values |= {"site": self._site.settings.site, "lang": self._site.settings.site.language}
-        html = render_template(self._site.editions.environment, f"web/{name}.html.j2", values)
-        return HTMLResponse(html, status, _SAFE_HEADERS)
+    def page(self, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page of templates/web, with headers that keep it private. Raises TemplateError."""
+        site = self._site.settings.site
+        values |= {"site": site, "theme": DEFAULT_THEME}
+        return HTMLResponse(render_template(self._templates, f"web/{name}.html.j2", values), status, _HEADERS)
 
     def front(self) -> HTMLResponse:
         """The front page: what this newsletter has."""
-        with self._site.database.read() as session:
-            return self.page("front", categories=all_categories(session))
+        with self._database.read() as session:
+            categories = all_categories(session)
+        return self.page(
+            "front", categories=[(category.title, self._next_day(category)) for category in categories]
+        )
+
+    def _next_day(self, category: Category) -> date | None:
+        start = max(self._site.clock(), category.slots_from)
+        slots = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
+        return next((slot.date() for _, slot in slots), None)
 
     def ask(self, token: str) -> HTMLResponse:
         """The page with the button that ends a subscription."""
-        found = self._subscription(token)
+        found = self._find(token)
         if found is None:
-            return self.page("unknown", status=404)
-        subscription, title = found
-        has_left = subscription.state == SubscriptionState.LEFT
-        return self.page("left" if has_left else "leave", category=title)
+            return self.unknown()
+        has_left = found.subscription.state == SubscriptionState.LEFT
+        return self.page("left" if has_left else "leave", category=found.title)
 
     def act(self, token: str, source: str) -> HTMLResponse:
         """End the subscription, if it has not ended yet."""
-        site = self._site
-        found = self._subscription(token)
+        found = self._find(token)
         if found is None:
-            return self.page("unknown", status=404)
-        subscription, title = found
-        with site.database.write() as session:
+            return self.unknown()
+        permission = Permission(source, evidence=f"delivery {found.delivery_id}")
+        held = found.subscription
+        with self._database.write() as session:
             leave(
                 session,
-                subscription.subscriber_id,
-                [subscription.category],
-                Permission(source),
-                site.letters,
-                now=site.clock(),
+                held.subscriber_id,
+                [held.category],
+                permission,
+                self._site.letters,
+                now=self._site.clock(),
             )
-        return self.page("left", category=title)
+        return self.page("left", category=found.title)
 
-    def _subscription(self, token: str) -> tuple[Subscription, str] | None:
-        """The subscription a letter was sent for, and its category's title."""
-        from sqlmodel import select
+    def unknown(self, status: int = 404) -> HTMLResponse:
+        """The page for whatever is not here: one and the same, so that nothing is learnt from it."""
+        return self.page("unknown", status=status)
 
-        number = self._site.signer.read(Purpose.LEAVE, token)
+    def broken(self, status: int) -> Response:
+        """The page for what failed. It cannot fail itself, though a site's own templates may."""
+        try:
+            return self.page("broken", status=status)
+        except TemplateError:
+            return PlainTextResponse("That did not work just now. Please try again later.", status, _HEADERS)
+
+    def _find(self, token: str) -> _WayOut | None:
+        """The subscription a letter was sent for."""
+        number = self._signer.read(Purpose.LEAVE, token)
         if number is None:
             return None
-        with self._site.database.read() as session:
+        with self._database.read() as session:
             if (reader := reader_of(session, number)) is None:
                 return None
             subscriber_id, slug = reader
@@ -96,23 +137,28 @@ class _Pages:
                 )
             ).one_or_none()
             title = session.exec(select(Category.title).where(Category.slug == slug)).first()
-        return (subscription, title or slug) if subscription else None
+        return _WayOut(number, subscription, title or slug) if subscription else None
 
 
 async def _beginning(request: Request) -> bytes:
-    """The first bytes of a body; what a form of ours or RFC 8058 sends is far shorter."""
+    """The first octets of a body; what a form of ours or RFC 8058 sends is far shorter.
+
+    Raises TimeoutError, or ClientDisconnect: half a request is none (RFC 9112 §8).
+    """
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            break
+    async with asyncio.timeout(_BODY_SECONDS):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY_OCTETS:
+                break
     return body
 
 
 def make_pages(site: "App") -> FastAPI:
-    """The reader-facing web application of a site."""
+    """The reader-facing web application of a site. Raises what opening its database and its key raises."""
     pages = _Pages(site)
-    web = FastAPI(title="Paperround", docs_url=None, redoc_url=None, openapi_url=None)
+    # No redirect for a slash too many: RFC 8058 §3.1 forbids them.
+    web = FastAPI(title="Paperround", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @web.api_route("/", methods=["GET", "HEAD"])
     def front() -> Response:
@@ -124,18 +170,31 @@ def make_pages(site: "App") -> FastAPI:
 
     @web.post("/u/{token}")
     async def act(token: str, request: Request) -> Response:
-        source = "page" if b"via=page" in await _beginning(request) else "one-click"
+        try:
+            source = "page" if b"via=page" in await _beginning(request) else "one-click"
+        except (TimeoutError, ClientDisconnect):
+            late = await run_in_threadpool(pages.broken, 408)
+            late.headers["Connection"] = "close"
+            return late
         return await run_in_threadpool(pages.act, token, source)
 
-    @web.exception_handler(404)
-    def unknown(request: Request, error: Exception) -> Response:
-        return pages.page("unknown", status=404)
+    @web.exception_handler(HTTPException)
+    def unknown(request: Request, error: HTTPException) -> Response:
+        page = pages.unknown(error.status_code)
+        page.headers.update(error.headers or {})
+        return page
 
     @web.exception_handler(PaperroundError)
-    def broken(request: Request, error: PaperroundError) -> Response:
-        # The reader can do nothing about it; the operator finds the reason on standard error.
-        print(f"paperround: {request.method} {request.url.path.split('/')[1]}: {error}", flush=True)  # noqa: T201
-        return pages.page("broken", status=503)
+    def failed(request: Request, error: PaperroundError) -> Response:
+        # Without the path: a token opens a door, and logs are kept.
+        message = f"paperround: the pages could not answer a {request.method}: {error}"
+        print(message, file=sys.stderr, flush=True)  # noqa: T201  # as everything `run` has to say
+        return pages.broken(503)
+
+    @web.exception_handler(Exception)
+    def broke(request: Request, error: Exception) -> Response:
+        # A fault of ours; Starlette raises it again, for the server to log.
+        return pages.broken(500)
 
     if site.settings.relay.is_sandbox:
         from newsletter.web.mailboxes import mailbox_routes

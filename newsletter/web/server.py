@@ -14,6 +14,9 @@ from newsletter.web.pages import make_pages
 if TYPE_CHECKING:
     from newsletter.app import App
 
+GRACE_SECONDS = 5
+"""How long requests under way may take to end: one that stalls cannot keep the process from ending."""
+
 
 class PageServer(AbstractContextManager["PageServer"]):
     """The running web server. Entering it raises SiteError if its address cannot be had."""
@@ -27,19 +30,25 @@ class PageServer(AbstractContextManager["PageServer"]):
     def __enter__(self) -> Self:
         host, port = self._address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        config = uvicorn.Config(
+            make_pages(self._site),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,  # who is asking is the peer (see mailboxes), whatever a header claims
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
         try:
             # Bound here, so that a taken port is an error of the command and not of a thread.
             self._socket = socket.create_server((host, port), family=family)
         except OSError as error:
             raise SiteError(
-                f"the pages cannot be served at {self._site.settings.site.listen}: {error.strerror}; see listen "
-                f"in [site]"
+                f"the pages cannot be served at {self._site.settings.site.listen}: {error.strerror}; "
+                f"see listen in [site]"
             ) from error
         shown = f"[{host}]" if family is socket.AF_INET6 else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}/"
-        config = uvicorn.Config(
-            make_pages(self._site), log_level="warning", access_log=False, lifespan="off", server_header=False
-        )
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="pages", daemon=True)
         self._thread.start()
