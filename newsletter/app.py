@@ -20,7 +20,8 @@ from newsletter.errors import SettingsError
 from newsletter.render.edition import EditionMaker
 from newsletter.render.templates import template_environment
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
-from newsletter.settings import RelaySection, Settings, load_settings
+from newsletter.settings import RelaySection, Settings
+from newsletter.settings_file import load_settings
 from subscribers.base import Clock, system_clock
 from subscribers.tokens import TokenSigner
 
@@ -69,6 +70,11 @@ class App:
             expiry=timedelta(hours=self.settings.delivery.expire_after_hours),
         )
 
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        if "database" in self.__dict__:
+            self.database.close()
+
     def plan_due(self) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot that is due."""
         return self.planner.plan_due(self.clock())
@@ -90,17 +96,13 @@ class App:
         import uvloop
 
         database, now = self.database, self.clock()
+        resend_in_doubt = self.settings.delivery.in_doubt == "resend"
         with database.read() as session:
-            if not has_work(session, now):
+            if not has_work(session, now, resend_in_doubt=resend_in_doubt):
                 return SendReport()
         composer = Composer(database, self.signer, self.settings.bounce_address)
         with database.explained(), database.writing_connection() as connection:
-            ledger = Ledger(
-                database,
-                connection,
-                resend_in_doubt=self.settings.delivery.in_doubt == "resend",
-                now=now,
-            )
+            ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:
                 report = SendReport(recovered=ledger.recover(now), expired=ledger.expire(now))
                 dispatcher = Dispatcher(
@@ -139,6 +141,6 @@ def check_trial(settings: Settings, *, really: bool) -> None:
     """Refuse a made-up clock for a relay that reaches real readers. Raises SettingsError."""
     if not settings.relay.is_trial and not really:
         raise SettingsError(
-            f"--at would send real letters at a made-up time: the relay is {settings.relay.host}, neither the "
-            f"sandbox nor this machine. Add --really if that is what you mean"
+            f"--at would send real letters at a made-up time: the relay is {settings.relay.host}, neither "
+            f"the sandbox nor this machine. Add --really if that is what you mean"
         )

@@ -1,21 +1,16 @@
-"""paperround.toml and the environment, as typed settings.
+"""The settings of a site, typed.
 
-Every key, its default and its comment stand once, in the classes below; `paperround init` writes the
-file from them. An environment variable such as `PAPERROUND_RELAY__HOST` overrides `host` in `[relay]`.
-What is wrong is named with file and line, or with the variable. Secrets never show in a repr.
+Every key, its default and its comment stand once, in the classes below; `newsletter.settings_file` reads
+and writes the file from them. Secrets never show in a repr or an error.
 """
 
 import ipaddress
-import os
 import re
 import shlex
 import subprocess
-import textwrap
-import tomllib
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -25,19 +20,23 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
-    ValidationError,
-    field_validator,
+    StrictInt,
+    model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from newsletter.errors import CadenceError, SettingsError
 from newsletter.render.headers import Mailbox, parse_mailbox
 from newsletter.schedule.cadence import parse_cadence, parse_zone
 from newsletter.states import Mode
 from subscribers.address import AddressError, parse_address
+from subscribers.tokens import TOKEN_LENGTH
 
-FILE_NAME = "paperround.toml"
-_PREFIX = "PAPERROUND_"
+_PASSWORD_SECONDS = 60
+"""How long `password_command` may take: long enough for a person to unlock a key."""
+
+
+_LONGEST_RETURN_LOCAL = 64 - len("+bounce.") - TOKEN_LENGTH
+"""Characters before the @ that leave room for a letter's token."""
 
 
 def _no_control(value: str) -> str:
@@ -73,17 +72,47 @@ def _bare_address(value: str) -> str:
 def _web_url(value: str) -> str:
     if not value:
         return value
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("is not a web address like https://news.example.org")
     if not value.isascii():
         raise ValueError("must be ASCII: write the host as xn--… and escape the path")
+    try:
+        parts = urlsplit(value)
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or re.search(r"[\s?#@]", value):
+        raise ValueError("is not a web address like https://news.example.org")
     return value.rstrip("/")
 
 
 def _served_url(value: str) -> str:
     if value.startswith("http://") and not is_loopback(urlsplit(value).hostname or ""):
         raise ValueError("must begin with https:// (RFC 8058); http:// is for trials on this machine")
+    return value
+
+
+def _language(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", value):
+        raise ValueError("is not a language tag (BCP 47), such as en or pt-BR")
+    return value
+
+
+def _database(value: str) -> str:
+    if value.startswith("sqlite:///"):
+        if value in ("sqlite:///", "sqlite:////"):
+            raise ValueError("names no file: write it as sqlite:///paperround.db")
+        return value
+    if not value.startswith("postgresql://"):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    try:
+        parts = urlsplit(value)
+        is_sound = parts.port != 0 and "@" not in f"{parts.username}{parts.password}"
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise ValueError(
+            "is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in the password, @ is written %40, "
+            "/ is %2F and : is %3A"
+        ) from None
     return value
 
 
@@ -124,11 +153,13 @@ class TLSMode(StrEnum):
     NONE = "none"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+class Section(BaseModel):
+    """One table of paperround.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class SiteSection(_Section):
+class SiteSection(Section):
     """Who writes, and where readers find you."""
 
     name: RequiredLine = Field(description="The newsletter's name, as readers see it.")
@@ -153,10 +184,8 @@ class SiteSection(_Section):
     postal_address: RequiredLine = Field(
         description="A postal address, shown in every letter because the law in many countries asks for it."
     )
-    language: Annotated[Line, AfterValidator(_required)] = Field(
-        default="en",
-        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
-        description="Language of posts that name none (BCP 47).",
+    language: Annotated[Line, AfterValidator(_language)] = Field(
+        default="en", description="Language of posts that name none: a tag of BCP 47, such as en or pt-BR."
     )
     secret_key_file: RequiredLine = Field(
         default="secret.key",
@@ -171,36 +200,40 @@ class SiteSection(_Section):
         "+bounce.TOKEN before the @. Empty: inbound_address.",
     )
 
+    @model_validator(mode="after")
+    def _room_for_tokens(self) -> Self:
+        address = self.bounce_address or self.inbound_address or parse_mailbox(self.sender).address
+        local = address.rpartition("@")[0]
+        if len(local) > _LONGEST_RETURN_LOCAL:
+            raise ValueError(
+                f"needs a bounce_address with at most {_LONGEST_RETURN_LOCAL} characters before its @, not "
+                f"{local!r}: a token is put behind them, and RFC 5321 §4.5.3.1.1 allows 64 in all"
+            )
+        return self
 
-class DatabaseSection(_Section):
+
+class DatabaseSection(Section):
     """Where everything is kept."""
 
-    url: RequiredLine = Field(
+    url: Annotated[Line, AfterValidator(_database)] = Field(
         default="sqlite:///paperround.db",
         repr=False,
         description="sqlite:///FILE (relative to this folder) or postgresql://USER:PASSWORD@HOST/DATABASE.",
     )
 
-    @field_validator("url")
-    @classmethod
-    def _known_database(cls, value: str) -> str:
-        if not value.startswith(("sqlite:///", "postgresql://")):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
-        return value
 
-
-class RelaySection(_Section):
+class RelaySection(Section):
     """The SMTP server that takes the letters."""
 
     host: RequiredLine = Field(
         default="sandbox",
         description='Its host name. "sandbox" keeps letters as files in this folder and sends nothing.',
     )
-    port: int = Field(default=587, ge=1, le=65535, description="587 as a rule, 465 with implicit TLS.")
+    port: StrictInt = Field(default=587, ge=1, le=65535, description="587 as a rule, 465 with implicit TLS.")
     tls: TLSMode = Field(
         default=TLSMode.AUTO,
-        description="auto (implicit on port 465, else STARTTLS, which only a relay on this machine may lack), "
-        "starttls, implicit, or none.",
+        description="auto (implicit on port 465, else STARTTLS, which only a relay on this machine may "
+        "lack), starttls, implicit, or none.",
     )
     user: Line = Field(default="", description="Empty: no login.")
     password: SecretStr = Field(
@@ -209,7 +242,7 @@ class RelaySection(_Section):
     password_command: Line = Field(
         default="", description='A command that prints the password, such as "pass show relay".'
     )
-    connections: int = Field(default=5, ge=1, le=200, description="Connections kept open at once.")
+    connections: StrictInt = Field(default=5, ge=1, le=200, description="Connections kept open at once.")
 
     @property
     def is_sandbox(self) -> bool:
@@ -227,20 +260,24 @@ class RelaySection(_Section):
             return self.password.get_secret_value()
         try:
             answer = subprocess.run(  # noqa: S603  # the operator's own command, from their own file
-                shlex.split(self.password_command), capture_output=True, text=True, check=True, timeout=60
+                shlex.split(self.password_command),
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=_PASSWORD_SECONDS,
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise SettingsError(f"relay.password_command failed: {_without_output(error)}") from error
+            raise SettingsError(f"relay.password_command failed: {_without_output(error)}") from None
         return answer.stdout.rstrip("\r\n")
 
 
-class SandboxSection(_Section):
+class SandboxSection(Section):
     """Where the sandbox keeps what it is given."""
 
     folder: RequiredLine = Field(default="sandbox", description="A folder for its .eml files.")
 
 
-class CategoriesSection(_Section):
+class CategoriesSection(Section):
     """What a new category has unless `category add` says otherwise."""
 
     cadence: Annotated[Line, AfterValidator(_cadence)] = Field(
@@ -258,18 +295,18 @@ class CategoriesSection(_Section):
     )
 
 
-class DeliverySection(_Section):
+class DeliverySection(Section):
     """What happens to letters and slots that are late."""
 
     in_doubt: Literal["resend", "hold"] = Field(
         default="resend",
-        description="After a crash, letters that may or may not have arrived: resend (perhaps twice, with the "
-        "same Message-ID) or hold (perhaps not at all) until a person decides.",
+        description="After a crash, letters that may or may not have arrived: resend (perhaps twice, with "
+        "the same Message-ID) or hold (perhaps not at all) until a person decides.",
     )
-    expire_after_hours: int = Field(
+    expire_after_hours: StrictInt = Field(
         default=120, ge=1, le=24 * 30, description="How long a deferred letter is tried again."
     )
-    catch_up_hours: int = Field(
+    catch_up_hours: StrictInt = Field(
         default=48,
         ge=0,
         le=24 * 30,
@@ -277,12 +314,10 @@ class DeliverySection(_Section):
     )
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings of one site. `folder` is where its paperround.toml lies."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     site: SiteSection
     database: DatabaseSection = DatabaseSection()
@@ -293,17 +328,10 @@ class Settings(BaseSettings):
 
     _folder: Path = PrivateAttr(default=Path())
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment over the file, and nothing else."""
-        return env_settings, init_settings
+    def in_folder(self, folder: Path) -> Self:
+        """These settings, for a site in this folder."""
+        self._folder = folder
+        return self
 
     @property
     def folder(self) -> Path:
@@ -359,15 +387,17 @@ class Settings(BaseSettings):
         return url
 
     def secret_key(self) -> bytes:
-        """The key that signs tokens. Raises SettingsError if its file is missing, short, or open to others."""
+        """The key that signs tokens. Raises SettingsError if its file is missing, short or open to others."""
         path = self.folder / self.site.secret_key_file
         try:
             key = path.read_text("ascii").strip()
             mode = path.stat().st_mode
         except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not ASCII"
             raise SettingsError(
-                f"the secret key cannot be read ({error}); restore it from a backup, or make a new one with "
-                f"`paperround init` in an empty folder and copy its secret.key here (old links then stop working)",
+                f"the secret key cannot be read ({reason}); restore it from a backup, or make a new one with "
+                f"`paperround init` in an empty folder and copy its secret.key here (links in letters that "
+                f"have gone out then stop working)",
                 path=path,
             ) from error
         if len(key) < 32:
@@ -392,125 +422,7 @@ def _without_output(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
     if isinstance(error, subprocess.TimeoutExpired):
-        return "it took longer than 60 seconds"
-    return str(error)
-
-
-def find_site(start: Path) -> Path:
-    """The nearest folder from `start` upwards that holds a paperround.toml. Raises SettingsError."""
-    for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / FILE_NAME).is_file():
-            return folder
-    raise SettingsError(
-        f"no {FILE_NAME} in {start.resolve()} or above it; go to your site's folder, name it with "
-        f"`paperround --site DIR …`, or make one with `paperround init DIR`"
-    )
-
-
-def _line_of(text: str, section: str, key: str | None) -> int | None:
-    """The line of a key in our two-level TOML, or of its section, or None."""
-    current: str | None = None
-    section_line: int | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
-            current = header[1].strip("\"' ")
-            if current == section:
-                section_line = number
-        elif current == section and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
-            return number
-        elif current is None and re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*=", line):
-            return number
-    return section_line
-
-
-def _explain(error: Mapping[str, Any], path: Path, text: str) -> SettingsError:
-    """Turn pydantic's first complaint into one sentence with its place."""
-    section, key = (*map(str, error["loc"]), "", "")[:2]
-    name = f"{section}.{key}" if key else section
-    variable = next(
-        (v for v in os.environ if v.upper() == f"{_PREFIX}{section}__{key}".upper() and key), None
-    )
-    kind = error["type"]
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if kind == "missing":
-        problem = f"{name} is missing" if key else f"the section [{section}] is missing"
-    elif kind == "extra_forbidden":
-        known = _known_keys(section if key else None)
-        problem = f"{name} is not a setting; known here: {', '.join(known)}"
-    elif kind == "value_error":
-        problem = f"{name} {message}"
-    else:
-        problem = f"{name}: {message[:1].lower()}{message[1:]}"
-    if variable:
-        return SettingsError(f"environment variable {variable}: {problem}")
-    return SettingsError(problem, path=path, line=_line_of(text, section, key or None))
-
-
-def _section_class(section: str) -> type[_Section]:
-    annotation = Settings.model_fields[section].annotation
-    assert isinstance(annotation, type) and issubclass(annotation, _Section)  # noqa: S101, PT018  # by construction
-    return annotation
-
-
-def _known_keys(section: str | None) -> list[str]:
-    if section is None:
-        return [f"[{name}]" for name in Settings.model_fields]
-    fields = _section_class(section).model_fields
-    return [field.alias or name for name, field in fields.items()]
-
-
-def load_settings(folder: Path) -> Settings:
-    """Read a site's settings. Raises SettingsError with file and line, or the variable, of what is wrong."""
-    path = folder / FILE_NAME
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise SettingsError(
-            f"there is no {FILE_NAME} here; make a site with `paperround init {folder}`", path=folder
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot be read: {error}", path=path) from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"\(at line (\d+)", str(error))
-        message = re.sub(r" \(at .*\)$", "", str(error))
-        raise SettingsError(
-            f"is not TOML: {message}", path=path, line=int(line[1]) if line else len(text.splitlines())
-        ) from error
-    try:
-        settings = Settings(**data)
-    except ValidationError as error:
-        raise _explain(error.errors(include_input=False)[0], path, text) from None
-    settings._folder = folder.resolve()  # noqa: SLF001  # its own module
-    return settings
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def write_settings(given: Mapping[str, object]) -> str:
-    """The text of a complete, commented paperround.toml; `given` fills `[site]`, by the file's key names."""
-    lines = [
-        "# A Paperround site. Every key is here, with its default where it has one.",
-        f"# An environment variable overrides a key: {_PREFIX}RELAY__HOST is host in [relay].",
-    ]
-    for section in Settings.model_fields:
-        cls = _section_class(section)
-        lines += ["", "", *_comment(cls.__doc__ or ""), f"[{section}]"]
-        for name, field in cls.model_fields.items():
-            key = field.alias or name
-            value = given.get(key, field.default) if section == "site" else field.default
-            lines += ["", *_comment(field.description or ""), f"{key} = {_toml_value(value)}"]
-    return "\n".join(lines) + "\n"
-
-
-def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, 96, break_on_hyphens=False)]
+        return f"it took longer than {_PASSWORD_SECONDS} seconds"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return "it, or what it prints, is not text with its quotes closed"

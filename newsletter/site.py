@@ -3,10 +3,11 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from newsletter.errors import SiteError
-from newsletter.settings import FILE_NAME, load_settings, write_settings
+from newsletter.settings_file import FILE_NAME, check_site, write_settings
 
 POSTS_FOLDER = "posts"
 _KEY_FILE = "secret.key"
@@ -18,20 +19,24 @@ def make_site(folder: Path, given: Mapping[str, object]) -> None:
     All or nothing: raises SiteError or SettingsError and leaves the folder as it was. An existing site is
     never touched.
     """
-    if (folder / FILE_NAME).exists() or (folder / _KEY_FILE).exists():
-        raise SiteError(f"there is a site in {folder} already; nothing was changed")
-    is_new_folder = not folder.exists()
+    check_site(given)
+    try:
+        if (folder / FILE_NAME).exists() or (folder / _KEY_FILE).exists():
+            raise SiteError(f"there is a site in {folder} already; nothing was changed")
+        _fill(folder, write_settings(given))
+    except OSError as error:
+        raise SiteError(f"a site cannot be made in {folder}: {error.strerror}") from error
+
+
+def _fill(folder: Path, settings: str) -> None:
+    new_folders = [path for path in (folder / POSTS_FOLDER, folder, *folder.parents) if not path.exists()]
     written: list[Path] = []
     try:
         (folder / POSTS_FOLDER).mkdir(parents=True, exist_ok=True)
-        _write(folder / FILE_NAME, write_settings(given), 0o644, written)
-        load_settings(folder)
+        _write(folder / FILE_NAME, settings, 0o644, written)
         _write(folder / _KEY_FILE, secrets.token_urlsafe(48) + "\n", 0o600, written)
-    except OSError as error:
-        _undo(folder, written, is_new_folder=is_new_folder)
-        raise SiteError(f"a site cannot be made in {folder}: {error.strerror}") from error
     except BaseException:
-        _undo(folder, written, is_new_folder=is_new_folder)
+        _undo(written, new_folders)
         raise
 
 
@@ -42,10 +47,9 @@ def _write(path: Path, text: str, mode: int, written: list[Path]) -> None:
         file.write(text)
 
 
-def _undo(folder: Path, written: list[Path], *, is_new_folder: bool) -> None:
+def _undo(written: list[Path], new_folders: list[Path]) -> None:
     for path in written:
         path.unlink(missing_ok=True)
-    if is_new_folder:
-        for path in (folder / POSTS_FOLDER, folder):
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+    for path in new_folders:
+        with suppress(OSError):  # it was never made, or somebody else has put something there
+            path.rmdir()

@@ -14,7 +14,8 @@ from enum import StrEnum
 
 _NUMBER_BYTES = 6
 _MAC_BYTES = 16
-_TOKEN_LENGTH = -(-(_NUMBER_BYTES + _MAC_BYTES) * 8 // 5)
+TOKEN_LENGTH = -(-(_NUMBER_BYTES + _MAC_BYTES) * 8 // 5)
+"""Characters of every token."""
 
 
 class Purpose(StrEnum):
@@ -39,7 +40,7 @@ class TokenSigner:
 
     def read(self, purpose: Purpose, token: str) -> int | None:
         """The number a token was made for, or None if we did not make it for this purpose."""
-        if len(token) != _TOKEN_LENGTH or not token.isascii():
+        if len(token) != TOKEN_LENGTH or not token.isascii():
             return None
         try:
             raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))

@@ -14,7 +14,7 @@ LAYERS = [
     {"newsletter.render"},
     {"newsletter.content"},
     {"newsletter.database", "newsletter.migrations", "newsletter.site"},
-    {"newsletter.settings"},
+    {"newsletter.settings", "newsletter.settings_file"},
     {"newsletter.models"},
     {"newsletter.states", "newsletter.errors", "newsletter"},
     {"subscribers"},

@@ -4,9 +4,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import JsonFlag, note, open_site, print_json, print_record, print_rows
+from newsletter.cli.common import open_site
+from newsletter.cli.output import (
+    NO_CATEGORY,
+    JsonFlag,
+    cell,
+    count_of,
+    note,
+    print_json,
+    print_record,
+    print_rows,
+)
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlmodel import Session
 
     from newsletter.models import Category
@@ -16,13 +28,19 @@ app = typer.Typer(help="The streams one may subscribe to.", no_args_is_help=True
 Slug = Annotated[
     str, typer.Argument(metavar="SLUG", help="The category's short name, such as career-advice.")
 ]
-Title = Annotated[str | None, typer.Option("--title", help="Its name as readers see it.")]
+Title = Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Its name as readers see it.")]
 CadenceOption = Annotated[
-    str | None, typer.Option("--cadence", help='When it goes out, such as "weekly tue 08:00".')
+    str | None,
+    typer.Option("--cadence", metavar="RULE", help='When it goes out, such as "weekly tue 08:00".'),
 ]
 Zone = Annotated[str | None, typer.Option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")]
 ModeOption = Annotated[
-    str | None, typer.Option("--mode", metavar="broadcast|sequence", help="How each slot's post is chosen.")
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="broadcast|sequence",
+        help="Everyone gets the next post, or each reader the first they have not had.",
+    ),
 ]
 
 
@@ -32,16 +50,13 @@ def _check(cadence: str | None, timezone: str | None, mode: str | None) -> None:
     from newsletter.schedule.cadence import parse_cadence, parse_zone
     from newsletter.states import Mode
 
-    try:
-        parse_cadence(cadence) if cadence is not None else None
-    except CadenceError as error:
-        raise typer.BadParameter(str(error), param_hint="--cadence") from None
-    try:
-        parse_zone(timezone) if timezone is not None else None
-    except CadenceError as error:
-        raise typer.BadParameter(str(error), param_hint="--timezone") from None
     if mode is not None and mode not in list(Mode):
         raise typer.BadParameter(f"{mode!r} is neither broadcast nor sequence", param_hint="--mode")
+    for option, text, parse in (("--cadence", cadence, parse_cadence), ("--timezone", timezone, parse_zone)):
+        try:
+            parse(text) if text is not None else None
+        except CadenceError as error:
+            raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 @app.command()
@@ -53,24 +68,28 @@ def add(
     timezone: Zone = None,
     mode: ModeOption = None,
 ) -> None:
-    """Make a category; what is not given comes from [categories] in paperround.toml."""
+    """Make a category. What is not given comes from [categories] in paperround.toml."""
+    title = _title(title)
+    _check(cadence, timezone, mode)
+
     from newsletter.schedule.categories import add_category
     from newsletter.states import Mode
 
-    _check(cadence, timezone, mode)
     site = open_site(context)
     defaults = site.settings.categories
     with site.database.write() as session:
         made = add_category(
             session,
             slug,
-            title=_title(title) or slug.replace("-", " ").capitalize(),
+            title=title or slug.replace("-", " ").capitalize(),
             cadence=cadence or defaults.cadence,
             timezone=timezone or defaults.timezone,
             mode=Mode(mode) if mode else defaults.mode,
             now=site.clock(),
         )
-    note(f"{made.slug}: {made.cadence} {made.timezone}, {made.mode}.")
+        row = _row(session, made, site.clock())
+    note(_told(row))
+    note(f"Next: paperround queue add FILE...; paperround subscriber add ADDRESS --category {slug}")
 
 
 @app.command("list")
@@ -80,12 +99,12 @@ def list_categories(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     site = open_site(context)
     with site.database.read() as session:
-        rows = [_row(session, category) for category in all_categories(session)]
+        rows = [_row(session, category, site.clock()) for category in all_categories(session)]
     if as_json:
         print_json(rows)
     else:
         columns = ("slug", "title", "cadence", "timezone", "mode", "queued", "readers")
-        print_rows(rows, columns, empty="No category yet: paperround category add SLUG")
+        print_rows(rows, columns, empty=NO_CATEGORY)
 
 
 @app.command()
@@ -95,7 +114,7 @@ def show(context: typer.Context, slug: Slug, as_json: JsonFlag = False) -> None:
 
     site = open_site(context)
     with site.database.read() as session:
-        row = _row(session, find_category(session, slug))
+        row = _row(session, find_category(session, slug), site.clock())
     print_json(row) if as_json else print_record(row)
 
 
@@ -109,26 +128,28 @@ def edit(
     mode: ModeOption = None,
 ) -> None:
     """Change a category. A new cadence or zone begins after the current period."""
+    title = _title(title)
+    _check(cadence, timezone, mode)
+    if title is cadence is timezone is mode is None:
+        raise typer.BadParameter("name what to change: --title, --cadence, --timezone or --mode")
+
     from newsletter.schedule.categories import edit_category, find_category
     from newsletter.states import Mode
 
-    _check(cadence, timezone, mode)
     site = open_site(context)
     with site.database.write() as session:
         category = find_category(session, slug)
         edit_category(
             session,
             category,
-            title=_title(title),
+            title=title,
             cadence=cadence,
             timezone=timezone,
             mode=Mode(mode) if mode else None,
             now=site.clock(),
         )
-        row = _row(session, category)
-    note(
-        f"{slug}: {row['cadence']} {row['timezone']}, {row['mode']}; slots from {row['slots_from']:%Y-%m-%d %H:%M} UTC."
-    )
+        row = _row(session, category, site.clock())
+    note(_told(row))
 
 
 @app.command()
@@ -138,27 +159,37 @@ def remove(context: typer.Context, slug: Slug) -> None:
 
     site = open_site(context)
     with site.database.write() as session:
-        kept = remove_category(session, find_category(session, slug), now=site.clock())
-    note(f"{slug} was removed{'; its issues and deliveries stay on record' if kept else ''}.")
+        removed = remove_category(session, find_category(session, slug), now=site.clock())
+    stays = "; its issues and deliveries stay on record" if removed.has_history else ""
+    cancelled = f" {count_of(removed.cancelled, 'letter')} cancelled." if removed.cancelled else ""
+    note(f"{slug} was removed{stays}.{cancelled}")
 
 
 def _title(text: str | None) -> str | None:
-    from newsletter.render.headers import clean
-
     if text is None:
         return None
-    if not clean(text):
+    if not (title := cell(text)):
         raise typer.BadParameter("must not be empty", param_hint="--title")
-    if len(text) > 200:
+    if len(title) > 200:
         raise typer.BadParameter("is longer than 200 characters", param_hint="--title")
-    return clean(text)
+    return title
 
 
-def _row(session: "Session", category: "Category") -> dict[str, Any]:
+def _told(row: dict[str, Any]) -> str:
+    return (
+        f"{row['slug']}: {row['cadence']} {row['timezone']}, {row['mode']}; "
+        f"next slot {row['next_slot'] or 'none'}."
+    )
+
+
+def _row(session: "Session", category: "Category", now: "datetime") -> dict[str, Any]:
     from newsletter.content.queue import entries
-    from newsletter.schedule.categories import active_readers
+    from newsletter.schedule.cadence import due_slots
+    from newsletter.schedule.categories import active_readers, anchor_of, cadence_of, zone_of
     from newsletter.states import EntryState
 
+    start = max(now, category.slots_from)
+    coming = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
     return {
         "slug": category.slug,
         "title": category.title,
@@ -167,5 +198,5 @@ def _row(session: "Session", category: "Category") -> dict[str, Any]:
         "mode": category.mode,
         "queued": len(entries(session, category, (EntryState.QUEUED,))),
         "readers": active_readers(session, category.slug),
-        "slots_from": category.slots_from,
+        "next_slot": next((f"{slot:%Y-%m-%dT%H:%M}" for _, slot in coming), None),
     }

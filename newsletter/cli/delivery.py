@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import JsonFlag, open_site, print_json, print_record, print_rows
+from newsletter.cli.common import open_site
+from newsletter.cli.output import JsonFlag, print_json, print_record, print_rows
 
 if TYPE_CHECKING:
     from newsletter.delivery.reports import DeliveryReport
@@ -21,12 +22,14 @@ def list_deliveries(
     as_json: JsonFlag = False,
 ) -> None:
     """Show deliveries, in the order they were planned."""
-    from newsletter.delivery.reports import deliveries
     from newsletter.states import DeliveryState
 
     if state is not None and state not in list(DeliveryState):
         known = ", ".join(DeliveryState)
         raise typer.BadParameter(f"{state!r} is no state of a delivery: {known}", param_hint="--state")
+
+    from newsletter.delivery.reports import deliveries
+
     site = open_site(context)
     with site.database.read() as session:
         wanted = DeliveryState(state) if state else None
@@ -34,7 +37,8 @@ def list_deliveries(
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, ("id", "issue", "address", "state", "attempts", "reply"), empty="No such delivery.")
+        empty = "No delivery of that kind." if state or issue else "No delivery yet: `paperround plan`"
+        print_rows(rows, ("id", "issue", "address", "state", "attempts", "reply"), empty=empty)
 
 
 @app.command()
@@ -56,7 +60,8 @@ def show(
     print_record(row)
     for attempt in tries:
         print()
-        print_record(attempt)
+        # SMTP ends a letter with a line of one dot; a person reads that as a full stop.
+        print_record({**attempt, "stage": attempt["stage"].replace(".", "end of the letter")})
 
 
 def _row(report: "DeliveryReport") -> dict[str, Any]:

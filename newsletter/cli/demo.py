@@ -1,5 +1,6 @@
 """`paperround demo`: the whole way, from Markdown files to mailboxes, in a few seconds."""
 
+import os
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.common import note, print_rows
+from newsletter.cli.output import count_of, note, print_rows
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,12 +28,13 @@ def demo(
         bool, typer.Option("--serve", help="Then leave it running, with its mailboxes at /sandbox/.")
     ] = False,
 ) -> None:
-    """Build a demo site, run two weeks of it in seconds, and show who got what."""
+    """Build a demo site and run two weeks of it in seconds."""
     from newsletter.app import fixed_clock, open_app
     from newsletter.cli.run import keep_going, stop_event
     from newsletter.demo.build import WEEKS, build, first_monday
     from subscribers.base import system_clock
 
+    _keep_to_itself()
     start = first_monday(system_clock())
     end = start + timedelta(weeks=WEEKS)
     # Where the pages are served, links in letters must work in this machine's browser; elsewhere they show
@@ -45,7 +47,15 @@ def demo(
         site = open_app(folder)
         with site.open_relay() as relay:
             note(f"\nRead the mailboxes in a browser: {base_url}/sandbox/")
-            keep_going(site, relay, stop_event(), every=15.0)
+            keep_going(site, relay, stop_event())
+
+
+def _keep_to_itself() -> None:
+    """Forget what the environment sets for a real site: its database, its relay, its folder of letters."""
+    sections = tuple(f"PAPERROUND_{section}__" for section in ("DATABASE", "RELAY", "SANDBOX"))
+    for variable in list(os.environ):
+        if variable.upper().startswith(sections):
+            del os.environ[variable]
 
 
 def _run_weeks(site: "App", end: "datetime") -> None:
@@ -91,7 +101,9 @@ def _show_mailboxes(site: "App", folder: Path) -> None:
                 }
             )
     print()
-    print_rows(rows, ("reader", "on", "category", "letter", "HTML"), empty="No letter was sent.")
+    columns = ("reader", "on", "category", "letter", "HTML")
+    print_rows(rows, columns, empty="No letter was sent.", is_whole=True)  # the paths are there to be copied
     note(
-        f"\n{len(rows)} letters. The site is in {folder}; `paperround --site {folder} queue list` looks into it."
+        f"\n{count_of(len(rows), 'letter')}. The site is in {folder}; "
+        f"`paperround --site {folder} queue list` looks into it."
     )

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import JsonFlag, open_site, print_json, print_record, print_rows
+from newsletter.cli.common import open_site
+from newsletter.cli.output import JsonFlag, print_json, print_record, print_rows, tally
 
 if TYPE_CHECKING:
     from newsletter.delivery.reports import IssueReport
@@ -32,8 +33,9 @@ def list_issues(
     if as_json:
         print_json(rows)
         return
-    shown = [{**row, "deliveries": _counts(row), "posts": row["posts"] or row["reason"]} for row in rows]
-    print_rows(shown, ("id", "category", "slot", "state", "posts", "deliveries"), empty="No issue yet.")
+    shown = [{**row, "state": _state(row), "deliveries": tally(row["deliveries"])} for row in rows]
+    columns = ("id", "category", "slot", "state", "posts", "deliveries")
+    print_rows(shown, columns, empty="No issue yet: `paperround plan` shows what comes")
 
 
 @app.command()
@@ -51,11 +53,11 @@ def show(
     if as_json:
         print_json(row)
     else:
-        print_record({**row, "deliveries": _counts(row)})
+        print_record({**row, "deliveries": tally(row["deliveries"])})
 
 
-def _counts(row: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in row["deliveries"].items())
+def _state(row: dict[str, Any]) -> str:
+    return f"{row['state']}: {row['reason']}" if row["reason"] else str(row["state"])
 
 
 def _row(report: "IssueReport") -> dict[str, Any]:

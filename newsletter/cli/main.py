@@ -3,15 +3,18 @@
 Exit codes: 0 done, 1 the thing asked for failed, 2 usage, 3 `check` found errors.
 """
 
+import io
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.cli import category, db, delivery, demo, init, issue, plan, queue, render, run, subscriber
+from newsletter.cli.output import note
 
 app = typer.Typer(
     name="paperround",
@@ -62,26 +65,39 @@ app.add_typer(db.app, name="db")
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Whatever the locale: a script that reads us must find the same bytes everywhere.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        app(prog_name="paperround")
+        try:
+            app(prog_name="paperround")
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough; what Python flushes at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # whoever read it has seen enough
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001  # the last place where an error can be explained
+    except Exception as error:
+        _discard_output()
         sys.exit(_explain(error))
 
 
+def _discard_output() -> None:
+    """Let what Python flushes at exit go nowhere, so that it does not fail, and complain, a second time."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _explain(error: Exception) -> int:
-    from subscribers.base import PaperroundError
+    from subscribers.errors import PaperroundError
 
     if isinstance(error, PaperroundError):
         for line in str(error).splitlines():
-            print(f"paperround: {line}", file=sys.stderr)
+            note(f"paperround: {line}")
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        print(f"paperround: {place}{error.strerror or error}", file=sys.stderr)
+        note(f"paperround: {place}{error.strerror or error}")
     else:
         traceback.print_exc()
-        print("paperround: this is a bug in Paperround; please report the lines above", file=sys.stderr)
+        note("paperround: this is a bug in Paperround; please report the lines above")
     return 1

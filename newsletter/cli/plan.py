@@ -5,19 +5,20 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import AtOption, JsonFlag, open_site, parse_instant, print_json, print_rows
+from newsletter.cli.common import AtOption, open_site, parse_instant
+from newsletter.cli.output import JsonFlag, count_of, print_json, print_rows
 
 
 def plan(
     context: typer.Context,
-    weeks: Annotated[int, typer.Option("--weeks", min=1, max=520, help="How far to look ahead.")] = 4,
+    weeks: Annotated[
+        int, typer.Option("--weeks", metavar="N", min=1, max=520, help="How far to look ahead.")
+    ] = 4,
     at: AtOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show every slot to come, its posts and its readers. Nothing is written."""
-    from newsletter.app import fixed_clock
-
-    site = open_site(context, fixed_clock(parse_instant(at)) if at else None)
+    """Show every slot to come, with its posts and readers. Nothing is written."""
+    site = open_site(context, parse_instant(at) if at is not None else None)
     now = site.clock()
     rows = [
         {
@@ -36,4 +37,5 @@ def plan(
         print_json(rows)
     else:
         columns = ("slot", "timezone", "category", "posts", "readers", "reason")
-        print_rows(rows, columns, empty="No slot falls due in this time.")
+        nothing = f"No slot falls due within {count_of(weeks, 'week')}; see `paperround category list`"
+        print_rows(rows, columns, empty=nothing)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import JsonFlag, note, open_site, print_json, print_record, print_rows
+from newsletter.cli.common import open_site
+from newsletter.cli.output import NO_CATEGORY, JsonFlag, note, print_json, print_record, print_rows
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -80,17 +81,21 @@ def _tell(file: "SourceFile", report: "Added", *, as_json: bool) -> None:
 
     if not as_json:
         parts = [f"queued in {', '.join(report.queued)}"] if report.queued else []
-        parts += [f"already {state} in {slug}" for slug, state in report.already.items()]
+        parts += [
+            f"already {state} in {', '.join(slug for slug, its in report.already.items() if its == state)}"
+            for state in dict.fromkeys(report.already.values())
+        ]
         if report.is_updated:
             parts.append("its text was updated")
         print(f"{report.slug}: {'; '.join(parts)}")
     if report.is_updated and "issued" in report.already.values():
-        note(f"{file.stored_path}: letters that have gone out keep the text they had.")
+        note(f"{file.source.path}: letters that have gone out keep the text they had.")
     for name in report.unknown:
-        note(f"{file.stored_path}: this site has no category {name!r}; skipped.")
+        note(f"{file.source.path}: this site has no category {name!r}; skipped.")
     for line, target in missing_images(file.source):
         note(
-            f"{file.source.path}:{line}: no image {target} is to be found near the post; see that the blog has it."
+            f"{file.source.path}:{line}: no image {target} is to be found near the post; "
+            f"see that the blog has it."
         )
     for warning in read_document(file.source.markdown).warnings:
         note(f"{file.source.path}: {warning}")
@@ -139,7 +144,8 @@ def list_queue(
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, ("category", "place", "slug", "title", "state"), empty="Nothing waits.")
+        empty = "Nothing waits: paperround queue add FILE..." if categories else NO_CATEGORY
+        print_rows(rows, ("category", "place", "slug", "title", "state"), empty=empty)
 
 
 @app.command()
@@ -176,7 +182,7 @@ def move(
     place: Annotated[int, typer.Argument(metavar="PLACE", help="Where to put it: 1 goes out next.")],
     category: CategoryOption = None,
 ) -> None:
-    """Move a post within a queue (--category may be left out where it waits in one only)."""
+    """Move a post within its queue. --category may be left out where it waits in one only."""
     from newsletter.content.queue import move as move_post
     from newsletter.content.queue import places_of
     from newsletter.errors import QueueError
@@ -190,9 +196,13 @@ def move(
             for entry, found in places_of(session, slug)
             if entry.state in (EntryState.QUEUED, EntryState.HELD)
         ]
-        if category is None and len(waiting) != 1:
-            names = ", ".join(found.slug for found in waiting) or "no queue"
-            raise QueueError(f"{slug!r} waits in {names}: name one with --category")
+        if category is None and not waiting:
+            raise QueueError(
+                f"{slug!r} waits in no queue: `paperround queue show {slug}` says where it stands"
+            )
+        if category is None and len(waiting) > 1:
+            names = ", ".join(found.slug for found in waiting)
+            raise QueueError(f"{slug!r} waits in {names}: name one of them with --category")
         target = find_category(session, category) if category else waiting[0]
         move_post(session, slug, target, place)
     note(f"{slug} is at place {place} of {target.slug}.")
@@ -231,5 +241,5 @@ def release(context: typer.Context, slug: Slug, category: CategoryOption = None)
 
 @app.command()
 def drop(context: typer.Context, slug: Slug, category: CategoryOption = None) -> None:
-    """Take a post out of the queue; `queue add` puts it back at the end."""
+    """Take a post out of the queue. `queue add` puts it back at the end."""
     _change(context, slug, category, "dropped")

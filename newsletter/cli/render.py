@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.common import print_json
+from newsletter.cli.output import print_json
 
 if TYPE_CHECKING:
     from newsletter.content.post import PostSource
@@ -31,14 +31,15 @@ def render(
     ] = "html",
     as_json: Annotated[bool, typer.Option("--json", help="For the outline: as JSON.")] = False,
 ) -> None:
-    """Write a post as its letter: in a site with that site's look, elsewhere with an example's."""
+    """Write a post as its letter. In a site it has that site's look, elsewhere an example's."""
     if form not in _FORMATS:
         raise typer.BadParameter(f"{form!r} is none of {', '.join(_FORMATS)}", param_hint="--format")
+    if as_json and form != "outline":
+        raise typer.BadParameter("goes with --format outline only", param_hint="--json")
+
     from newsletter.content.post import read_post
 
     source = read_post(file)
-    if as_json and form != "outline":
-        raise typer.BadParameter("goes with --format outline only", param_hint="--json")
     if form == "outline":
         _outline(source, as_json=as_json)
     else:
@@ -102,7 +103,8 @@ def _letter(source: "PostSource", form: str, site: Path | None) -> bytes:
 def _settings(site: Path | None) -> "tuple[Settings, Path | None]":
     """The settings of the site that was named or found, else an example's."""
     from newsletter.errors import SettingsError
-    from newsletter.settings import Settings, find_site, load_settings
+    from newsletter.settings import Settings
+    from newsletter.settings_file import find_site, load_settings
 
     if site is None:
         try:

@@ -1,5 +1,6 @@
 """`paperround run` and `paperround tick`: planning and sending, for as long as wanted or once."""
 
+import os
 import signal
 import sys
 from threading import Event
@@ -8,13 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.common import AtOption, note, open_site, parse_instant
+from newsletter.cli.common import AtOption, open_site, parse_instant
+from newsletter.cli.output import count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
     from newsletter.app import App, SendReport
-    from newsletter.schedule.runner import Runner
     from newsletter.schedule.planner import PlanFailure, PlannedIssue
+    from newsletter.schedule.runner import Runner
     from newsletter.settings import RelaySection
+
+
+TICK_SECONDS = 15.0
+"""How often `run` looks for what is due."""
 
 
 def stop_event() -> Event:
@@ -22,10 +28,13 @@ def stop_event() -> Event:
     stop = Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        note("Stopping: letters in flight are finished first.")
+        if not stop.is_set():
+            stop.set()
+            note("Stopping: letters in flight are finished first. Ctrl-C again leaves at once.")
+        elif number == signal.SIGINT:
+            # As safe as any crash: the ledger knows what was in flight, and the next process takes it over.
+            note("Left at once. The next `tick` or `run` goes on.")
+            os._exit(130)
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
@@ -39,18 +48,23 @@ def tick(
         bool, typer.Option("--really", help="Use --at even though the relay reaches real readers.")
     ] = False,
 ) -> None:
-    """Make one pass: plan the slots that are due, send the letters that are due."""
-    from newsletter.app import check_trial, fixed_clock
+    """Make one pass: plan what is due, send what is due."""
+    instant = parse_instant(at) if at is not None else None
 
-    site = open_site(context, fixed_clock(parse_instant(at)) if at else None)
-    if at:
+    from newsletter.app import SendReport, check_trial
+
+    site = open_site(context, instant)
+    if instant:
         check_trial(site.settings, really=really)
     stop = stop_event()
-    failed = tell_planned(site.plan_due())
+    planned = site.plan_due()
+    failed = tell_planned(planned)
     with site.open_relay() as relay:
         warn_of_sandbox(site)
         report = site.send_due(relay, stop)
     failed |= tell_sent(site, report)
+    if not planned and report == SendReport() and is_terminal():
+        note("Nothing is due; `paperround plan` shows what comes.")
     if stop.is_set():
         tell_standing(site)
         failed = True
@@ -59,22 +73,22 @@ def tick(
 
 
 def run(context: typer.Context) -> None:
-    """Keep the site going: plan, send, and serve its pages, until Ctrl-C or SIGTERM."""
+    """Keep the site going: plan, send and serve, until Ctrl-C."""
     site = open_site(context)
     stop = stop_event()
     with site.open_relay() as relay:
-        keep_going(site, relay, stop, every=15.0)
+        keep_going(site, relay, stop)
     tell_standing(site)
 
 
-def keep_going(site: "App", relay: "RelaySection", stop: Event, *, every: float) -> None:
-    """Plan and send every so many seconds and serve the pages, until `stop` is set."""
+def keep_going(site: "App", relay: "RelaySection", stop: Event) -> None:
+    """Plan and send every so often and serve the pages, until `stop` is set."""
     from newsletter.web.server import PageServer
 
     with PageServer(site) as server:
         warn_of_sandbox(site)
         note(f"{site.settings.site.name} is running; its pages are at {server.url}. Ctrl-C stops it.")
-        make_runner(site, relay, stop, every=every).run_until(stop)
+        make_runner(site, relay, stop, every=TICK_SECONDS).run_until(stop)
 
 
 def make_runner(site: "App", relay: "RelaySection", stop: Event, *, every: float) -> "Runner":
@@ -102,11 +116,14 @@ def warn_of_sandbox(site: "App") -> None:
 
 def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
     """Print what planning did; True if a slot could not be planned."""
-    from newsletter.schedule.runner import Runner
     from newsletter.schedule.planner import PlanFailure
 
     failed = False
+    missed = [issue for issue in issues if not isinstance(issue, PlanFailure) and issue.state == "skipped"]
+    _tell_missed(missed)
     for issue in issues:
+        if issue in missed:
+            continue
         if isinstance(issue, PlanFailure):
             failed = True
             note(
@@ -114,26 +131,34 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
             )
         elif issue.posts:
             titles = "; ".join(post.title for post in issue.posts)
-            print(
-                f"{issue.category} {issue.slot}: issue {issue.issue_id}, {titles}, readers: {issue.readers}"
-            )
+            readers = count_of(issue.readers, "reader")
+            print(f"{issue.category} {issue.slot}: issue {issue.issue_id} for {readers}: {titles}")
         else:
-            print(f"{issue.category} {issue.slot}: {issue.state}, {issue.reason}")
+            print(f"{issue.category} {issue.slot}: {issue.state}: {issue.reason}")
     sys.stdout.flush()
     return failed
+
+
+def _tell_missed(slots: "list[PlannedIssue]") -> None:
+    """A line a category, however many of its slots were found too late."""
+    for category in dict.fromkeys(issue.category for issue in slots):
+        missed = [issue for issue in slots if issue.category == category]
+        first, last = missed[0], missed[-1]
+        what = first.slot if first is last else f"{len(missed)} slots from {first.slot} to {last.slot}"
+        print(f"{category} {what}: skipped: {last.reason}")
 
 
 def tell_sent(site: "App", report: "SendReport") -> bool:
     """Print what sending did; True if the relay could not be used."""
     if report.recovered.requeued:
-        print(f"taken over from a dead process: {report.recovered.requeued} untried letters")
+        print(f"taken over from a dead process: {count_of(report.recovered.requeued, 'untried letter')}")
     policy = "sent again" if site.settings.delivery.in_doubt == "resend" else "held"
     for delivery, address in report.recovered.in_doubt:
         print(f"in doubt after a crash: delivery {delivery} to {address}; {policy}")
     if report.expired:
-        print(f"expired: {report.expired}")
+        print(f"{report.expired} expired")
     if report.tally.states:
-        print(", ".join(f"{state}: {count}" for state, count in sorted(report.tally.states.items())))
+        print(tally(report.tally.states))
     sys.stdout.flush()
     if report.tally.relay_error:
         note(f"paperround: {report.tally.relay_error}")
@@ -147,7 +172,6 @@ def tell_standing(site: "App") -> None:
     with site.database.read() as session:
         unfinished = standing(session)
     for issue_id, category, counts in unfinished:
-        states = ", ".join(f"{count} {state}" for state, count in counts.items())
-        note(f"Stopped. Issue {issue_id} of {category}: {states}. The next `tick` or `run` goes on.")
+        note(f"Stopped. Issue {issue_id} of {category}: {tally(counts)}. The next `tick` or `run` goes on.")
     if not unfinished:
         note("Stopped. Nothing is waiting to be sent.")

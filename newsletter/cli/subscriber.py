@@ -1,12 +1,14 @@
 """`paperround subscriber`: the readers, in and out, with their consent on record."""
 
 import sys
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import JsonFlag, note, open_site, print_json, print_record, print_rows
+from newsletter.cli.common import open_site
+from newsletter.cli.output import JsonFlag, cell, count_of, note, print_json, print_record, print_rows
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -23,30 +25,47 @@ Confirmed = Annotated[
     ),
 ]
 
+_ANSWERS = {
+    "added": "added to {}",
+    "already": "already in {}",
+    "renewed": "now in {}",
+    "left": "has left {} and stays out",
+}
+_COUNTED = {
+    "added": "added",
+    "already": "there already",
+    "renewed": "confirmed now",
+    "left": "had left and stay out",
+}
+_WAITING = {"pending": ", unconfirmed: no letters until you add them with --confirmed"}
+
 
 @app.command()
 def add(
     context: typer.Context,
     address: AddressArgument,
     category: Annotated[list[str], typer.Option("--category", metavar="SLUG", help="May be given again.")],
-    name: Annotated[str | None, typer.Option("--name", help="Their name, for the To field.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="Their name, for the To field.")
+    ] = None,
     confirmed: Confirmed = False,
     evidence: Annotated[
         str, typer.Option("--evidence", metavar="TEXT", help="How they agreed; kept on their record.")
     ] = "",
 ) -> None:
     """Subscribe one person. Doing so again is harmless; one who had left comes back."""
-    from newsletter.render.headers import clean
+    for option, text, limit in (("--evidence", evidence, 1000), ("--name", name or "", 200)):
+        if len(text) > limit:
+            raise typer.BadParameter(f"is longer than {limit} characters", param_hint=option)
+
     from newsletter.schedule.categories import find_category
     from subscribers.address import parse_address
-    from subscribers.subscriptions import Permission, Person, join
+    from subscribers.subscriptions import Permission, Person, join, subscriptions_of
 
     parsed = parse_address(address)
-    if len(evidence) > 1000 or len(name or "") > 200:
-        raise typer.BadParameter("--evidence takes up to 1000 characters, --name up to 200")
     site = open_site(context)
-    permission = Permission("cli", evidence=clean(evidence), confirmed=confirmed)
-    person = Person(parsed, clean(name) if name else None)
+    permission = Permission("cli", evidence=cell(evidence), confirmed=confirmed)
+    person = Person(parsed, cell(name) or None)
     with site.database.write() as session:
         answers = {
             slug: join(
@@ -59,9 +78,10 @@ def add(
             )
             for slug in category
         }
-    waiting = "" if confirmed else " (not confirmed: no letters yet; --confirmed says you hold their consent)"
+        subscriber = _find(session, address)
+        states = {held.category: held.state for held in subscriptions_of(session, subscriber.id)}
     for slug, answer in answers.items():
-        note(f"{parsed.given}: {answer} in {slug}{waiting}")
+        note(f"{subscriber.address}: {_ANSWERS[answer].format(slug)}{_WAITING.get(states[slug], '')}.")
 
 
 @app.command("import")
@@ -79,7 +99,9 @@ def import_csv(
     site = open_site(context)
     with site.database.read() as session:
         find_category(session, category)
-    permission = Permission("import", evidence=file.name[:1000], confirmed=confirmed)
+    if file.is_file():
+        deque(read_people(file), maxlen=0)  # a file that breaks off is refused before anyone is subscribed
+    permission = Permission("import", evidence=cell(file.name)[:1000], confirmed=confirmed)
     counts: dict[Joined, int] = dict.fromkeys(Joined, 0)
     bad = 0
     batch: list[Person] = []
@@ -96,15 +118,16 @@ def import_csv(
         for row in read_people(file):
             if isinstance(row, BadRow):
                 bad += 1
-                note(f"{file}:{row.line}: {row.problem}; skipped")
+                note(f"{file}:{row.line}: skipped: {row.problem}")
                 continue
             batch.append(row)
             if len(batch) >= 500:
                 save()
     finally:
         save()
-    told = [f"{count} {answer}" for answer, count in counts.items() if count]
-    note(f"{category}: {', '.join(told) or 'nobody'}{f', {bad} bad rows' if bad else ''}")
+    told = [f"{count} {_COUNTED[answer]}" for answer, count in counts.items() if count]
+    told += [f"{count_of(bad, 'row')} skipped"] if bad else []
+    note(f"{category}: {', '.join(told) or 'the file names nobody'}.")
     if bad:
         raise typer.Exit(1)
 
@@ -130,7 +153,8 @@ def list_subscribers(
         print_json(rows)
     else:
         shown = [{**row, "subscriptions": _stated(row["subscriptions"])} for row in rows]
-        print_rows(shown, ("address", "name", "subscriptions"), empty="No reader yet.")
+        empty = "No reader yet: paperround subscriber add ADDRESS --category SLUG"
+        print_rows(shown, ("address", "name", "subscriptions"), empty=empty)
 
 
 @app.command()
@@ -187,7 +211,7 @@ def export_csv(
         str | None, typer.Option("--category", metavar="SLUG", help="Only its readers.")
     ] = None,
 ) -> None:
-    """Write the readers as CSV to standard output, a row a subscription."""
+    """Write the readers as CSV, a row a subscription."""
     from newsletter.schedule.categories import find_category
     from subscribers.csvfile import write_subscriptions
     from subscribers.subscriptions import all_subscribers

@@ -1,0 +1,113 @@
+"""Printing: tables that fit a terminal and are whole in a pipe, JSON, and diagnostics."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate, takewhile
+from typing import Annotated, Any
+from unicodedata import category, east_asian_width
+
+import typer
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What a terminal would obey: a server's reply, quoted, must not move the cursor."""
+_GAP = "  "
+_NARROWEST = 8
+
+NO_CATEGORY = "No category yet: paperround category add SLUG --title TITLE"
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; instants are ISO 8601 in UTC."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return value
+
+
+def print_json(document: Any) -> None:
+    """One document on standard output."""
+    print(json.dumps(document, ensure_ascii=False, indent=2, default=plain))
+
+
+def print_rows(
+    rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str, is_whole: bool = False
+) -> None:
+    """A table of some columns: cut to fit a terminal unless it is to be whole, never cut in a pipe."""
+    if not rows:
+        note(empty)
+        return
+    lines = [[name.replace("_", " ") for name in columns]]
+    lines += ([cell(row[name]) for name in columns] for row in rows)
+    widths = [max(_width(line[place]) for line in lines) for place in range(len(columns))]
+    if sys.stdout.isatty() and not is_whole:
+        widths = fitted(widths, shutil.get_terminal_size().columns)
+    for line in lines:
+        print(_GAP.join(map(_padded, line, widths)).rstrip())
+
+
+def fitted(widths: Sequence[int], room: int) -> list[int]:
+    """The widths of a table's columns, the widest cut until all have room or none can give any more."""
+    widths = list(widths)
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room
+    while excess > 0 and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+        excess -= 1
+    return widths
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes: two for wide characters, none for combining marks."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if category(char) in ("Mn", "Me", "Cf") else 2 if east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def _padded(text: str, width: int) -> str:
+    if _width(text) > width:
+        kept = takewhile(lambda pair: pair[1] < width, zip(text, accumulate(map(_width, text)), strict=True))
+        text = "".join(char for char, _ in kept) + "…"
+    return text + " " * (width - _width(text))
+
+
+def cell(value: Any) -> str:
+    """A value on one line, without what a terminal would obey."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(cell, value))
+    return " ".join(_CONTROL.sub(" ", str(plain(value))).split())
+
+
+def print_record(record: dict[str, Any]) -> None:
+    """One thing's values, a line each."""
+    width = max(map(len, record))
+    for key, value in record.items():
+        print(f"{key.replace('_', ' '):<{width}}  {cell(value)}".rstrip())
+
+
+def count_of(number: int, thing: str) -> str:
+    """`1 reader`, `2 readers`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def tally(counts: Mapping[Any, int]) -> str:
+    """`2 deferred, 40 sent`."""
+    return ", ".join(f"{count} {str(state).replace('_', ' ')}" for state, count in sorted(counts.items()))
+
+
+def is_terminal() -> bool:
+    """Whether a person reads the diagnostics."""
+    return sys.stderr.isatty()
+
+
+def note(message: str) -> None:
+    """A diagnostic, on standard error."""
+    print(_CONTROL.sub(lambda found: "\n" if found[0] == "\n" else " ", message), file=sys.stderr)

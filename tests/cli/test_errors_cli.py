@@ -1,0 +1,466 @@
+"""Whatever goes wrong: one clear message with its place, the promised exit code, and nothing half-written."""
+
+import asyncio
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+from sqlmodel import SQLModel, select
+
+import newsletter.database
+from newsletter.app import App
+from tests.conftest import GIVEN, Cli, Done, Paperround, subscribe, write_post
+
+DUE = "2026-01-06T08:00:00Z"
+"""The first slot of the category `advice`."""
+FRONT = "---\ntitle: A post\ncategories: [advice]\n---\n\n"
+OTHER_SITE = {"PAPERROUND_RELAY__HOST": "relay.example.org"}
+
+
+def dump(site: App) -> dict[str, list[Any]]:
+    """All that the database holds, but for the processes that looked into it."""
+    with site.database.read() as session:
+        return {
+            table.name: sorted(map(tuple, session.execute(select(*table.columns))), key=repr)
+            for table in SQLModel.metadata.sorted_tables
+            if table.name != "owner"
+        }
+
+
+def check_message(done: Done, code: int, said: str) -> None:
+    """One message, on standard error alone, in the form of its kind."""
+    assert (done.returncode, done.stdout) == (code, "")
+    lines = done.stderr.splitlines()
+    if code == 2:
+        *before, message = lines
+        assert {line.partition(" ")[0] for line in before if line} <= {"Usage:", "Try"}
+        assert message.startswith("Error: ")
+    else:
+        message, *after = lines
+        assert message.startswith("paperround: ")
+        assert after in ([], ["paperround: nothing was queued"])
+    assert re.search(said, message), message
+    assert "Traceback" not in done.stderr
+
+
+CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
+    # the files there are, the command, the exit code, what is said
+    (
+        {"p.md": "---\ntitle: a: b\n---\nHi"},
+        "queue add p.md",
+        1,
+        r"p\.md:2: the front matter cannot be read",
+    ),
+    ({"p.md": "---\ndate: tomorrow\n---\nHi"}, "queue add p.md", 1, r"p\.md:2: `date` is 'tomorrow'"),
+    ({"p.md": "---\ntitle: x\nHi"}, "queue add p.md", 1, r"p\.md:1: the front matter .* is not closed"),
+    ({"p.md": FRONT + "a\0b"}, "queue add p.md", 1, r"p\.md:6: is a binary file"),
+    ({"p.md": b"\x89PNG\r\n\x1a\n\0\0"}, "queue add p.md", 1, r"p\.md:3: is a binary file"),
+    ({"p.md": ""}, "queue add p.md", 1, r"p\.md:1: the post has no text"),
+    ({"p.md": FRONT}, "queue add p.md", 1, r"p\.md:\d: the post has no text"),
+    (
+        {"p.md": FRONT + "x" * 10_000_000},
+        "queue add p.md",
+        1,
+        r"p\.md: has 10,000,0\d\d bytes, more than",
+    ),
+    (
+        {"p.md": FRONT.encode() + "שלום לכולם".encode("windows-1255")},
+        "queue add p.md",
+        1,
+        r"p\.md:6: is not UTF-8 .* windows-1255; mend it with: iconv ",
+    ),
+    ({}, "queue add p.md", 1, r"p\.md: there is no such file"),
+    ({}, "queue add .", 1, r"\.: is a directory"),
+    ({}, "queue add /dev/null", 1, r"/dev/null: is not a regular file"),
+    ({"p.md": "Hi"}, "queue add p.md", 1, r"p\.md: fits no category here .* this site has: advice"),
+    (
+        {"p.md": "Hi"},
+        "queue add p.md --category advise",
+        1,
+        r"no category 'advise' here; there are: advice",
+    ),
+    ({"p.md": "---\npublished: false\n---\nHi"}, "queue add p.md --category advice", 1, r"not published"),
+    ({}, "queue add", 2, r"Missing argument 'FILE\.\.\.'"),
+    ({}, "queue show ghost", 1, r"no post 'ghost' here; `paperround queue list` shows"),
+    ({}, "queue hold ghost", 1, r"no post 'ghost' here"),
+    ({}, "queue move ghost 1", 1, r"no post 'ghost' here"),
+    ({}, "queue move ghost first", 2, r"'PLACE': "),
+    ({}, "category add advice", 1, r"category 'advice' already: `paperround category edit advice`"),
+    ({}, "category add Advice!", 1, r"'Advice!' cannot name a category: use "),
+    (
+        {},
+        "category add new --cadence sometimes",
+        2,
+        r"--cadence: 'sometimes' has none of the known forms",
+    ),
+    ({}, "category add new --cadence", 2, r"--cadence"),
+    ({}, "category edit advice --cadence weekly", 2, r"--cadence: "),
+    ({}, "category add new --timezone Europe/Berln", 2, r"--timezone: .* did you mean Europe/Berlin"),
+    ({}, "category add new --mode loud", 2, r"--mode: 'loud' is neither broadcast nor sequence"),
+    ({}, "category add new --title=", 2, r"--title: must not be empty"),
+    ({}, "category edit advice", 2, r"--title, --cadence, --timezone or --mode"),
+    ({}, "category edit ghost --title Boo", 1, r"no category 'ghost' here; there are: advice"),
+    ({}, "category remove ghost", 1, r"no category 'ghost' here"),
+    ({}, "category show ghost", 1, r"no category 'ghost' here"),
+    ({}, "subscriber add ann --category advice", 1, r"'ann' is not an email address"),
+    ({}, "subscriber add ann@example.org", 2, r"Missing option '--category'"),
+    ({}, "subscriber add ann@example.org --category ghost", 1, r"no category 'ghost' here"),
+    (
+        {},
+        "subscriber add ann@example.org --category advice --category ghost",
+        1,
+        r"no category 'ghost' here",
+    ),
+    (
+        {},
+        "subscriber add ann@example.org --category advice --evidence " + "x" * 1001,
+        2,
+        r"--evidence: is longer than 1000 characters",
+    ),
+    ({}, "subscriber show ann@example.org", 1, r"nobody here has the address ann@example\.org"),
+    ({}, "subscriber remove ann@example.org", 1, r"nobody here has the address ann@example\.org"),
+    ({}, "subscriber import r.csv --category advice", 1, r"r\.csv: cannot be read: No such file"),
+    (
+        {"r.csv": ""},
+        "subscriber import r.csv --category advice",
+        1,
+        r"r\.csv:1: needs a header .* `email`",
+    ),
+    (
+        {"r.csv": "name,mail\nAnn,ann@example.org\n"},
+        "subscriber import r.csv --category advice",
+        1,
+        r"r\.csv:1: needs a header .* `email`",
+    ),
+    (
+        {"r.csv": b"email,name\nann@example.org,Ann\nbo@example.org,\xfc\n"},
+        "subscriber import r.csv --category advice",
+        1,
+        r"r\.csv:3: is not UTF-8",
+    ),
+    (
+        {"r.csv": 'email,name\nann@example.org,Ann\nbo@example.org,"Bo\n'},
+        "subscriber import r.csv --category advice",
+        1,
+        r"r\.csv:3: is not CSV",
+    ),
+    (
+        {"r.csv": "email\n" + "".join(f"r{n}@example.org\n" for n in range(1200)) + '"open\n'},
+        "subscriber import r.csv --category advice",
+        1,
+        r"r\.csv:1202: is not CSV",
+    ),
+    (
+        {"r.csv": "email\na@b.example"},
+        "subscriber import r.csv --category ghost",
+        1,
+        r"no category 'ghost'",
+    ),
+    ({}, "plan --at tomorrow", 2, r"--at: 'tomorrow' is not an instant such as 20"),
+    ({}, "tick --at 2026-13-01", 2, r"--at: '2026-13-01' is not an instant such as 20"),
+    ({}, "tick --at 2926-12-01", 2, r"--at: '2926-12-01' is not between 1970 and 2100"),
+    ({}, "tick --at=", 2, r"--at: '' is not an instant"),
+    ({}, "plan --weeks 0", 2, r"--weeks"),
+    ({}, "plan --weeks many", 2, r"--weeks"),
+    ({}, "issue show 7", 1, r"no issue 7; `paperround issue list` shows"),
+    ({}, "issue show x", 2, r"ISSUE"),
+    ({}, "issue list --category ghost", 1, r"no category 'ghost' here"),
+    ({}, "delivery show 7", 1, r"no delivery 7; `paperround delivery list` shows"),
+    ({}, "delivery list --state lost", 2, r"--state: 'lost' is no state of a delivery: queued, claimed"),
+    ({}, "render ghost.md", 1, r"ghost\.md: there is no such file"),
+    ({"p.md": "Hi"}, "render p.md --format pdf", 2, r"--format: 'pdf' is none of html, text, mjml"),
+    ({"p.md": "Hi"}, "render p.md --json", 2, r"--json: goes with --format outline only"),
+    ({}, "quueue list", 2, r"No such command 'quueue'"),
+    ({}, "queue list --jsn", 2, r"No such option:? '?--jsn"),
+]
+
+
+def test_a_mistake_is_one_message_and_changes_nothing(
+    advice: App, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each mistake is told on standard error, with its place and what to do; the site stays as it was."""
+    before = dump(advice)
+    for number, (files, command, code, said) in enumerate(CASES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        for name, content in files.items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        done = cli("--site", advice.settings.folder, *command.split(" "))
+        try:
+            check_message(done, code, said)
+            assert dump(advice) == before
+        except AssertionError as error:
+            error.add_note(f"after: paperround {command[:80]}")
+            raise
+
+
+def test_several_bad_posts_are_named_at_once_and_none_is_queued(advice: App, cli: Cli) -> None:
+    """Of three files two are bad: both are named, and the good one is not queued without them."""
+    folder = advice.settings.folder / "posts"
+    good = write_post(folder, "good")
+    (folder / "bad.md").write_bytes(b"\0")
+    done = cli("--site", advice.settings.folder, "queue", "add", good, folder / "bad.md", folder / "ghost.md")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line.rpartition("/")[2] for line in done.stderr.splitlines()] == [
+        "bad.md:1: is a binary file, not a text",
+        "ghost.md: there is no such file",
+        "paperround: nothing was queued",
+    ]
+    assert dump(advice)["post"] == []
+
+
+def test_a_missing_image_is_a_warning_with_its_line(advice: App, cli: Cli) -> None:
+    """A post whose image is not there is queued all the same: the blog may have it."""
+    folder = advice.settings.folder / "posts"
+    path = write_post(folder, "p", text="Look:\n\n![a cat](cat.png)")
+    done = cli("--site", advice.settings.folder, "queue", "add", path)
+    assert (done.returncode, done.stdout) == (0, "p: queued in advice\n")
+    assert (
+        done.stderr == f"{path}:9: no image cat.png is to be found near the post; see that the blog has it.\n"
+    )
+
+
+def test_bad_rows_are_named_with_their_lines_and_the_good_ones_kept(advice: App, cli: Cli) -> None:
+    """An import says which rows it skipped and why, keeps the rest, and ends with 1."""
+    path = advice.settings.folder / "r.csv"
+    path.write_text("email,name\nann@example.org,Ann\nann,Ann\n\nbo@example.org\n,Cy\n", encoding="utf-8")
+    done = cli("--site", advice.settings.folder, "subscriber", "import", path, "--category", "advice")
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = done.stderr.splitlines()
+    assert [line.rpartition("/")[2][:16] for line in lines[:2]] == ["r.csv:3: skipped", "r.csv:6: skipped"]
+    assert lines[2:] == ["advice: 2 added, 2 rows skipped."]
+    assert len(dump(advice)["subscription"]) == 2
+
+
+def test_where_there_is_no_site_every_command_says_so(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside a site the message says how to name or make one; a folder that is none is named."""
+    monkeypatch.chdir(tmp_path)
+    for command in ("queue list", "category list", "plan", "tick", "run", "issue list", "db upgrade"):
+        check_message(cli(*command.split()), 1, r"no paperround\.toml in .*`paperround --site DIR …`")
+    (tmp_path / "file").touch()
+    for named, said in (("ghost", "there is no paperround.toml here"), ("file", "Not a directory")):
+        check_message(cli("--site", named, "queue", "list"), 1, said)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_trial_does_not_reach_real_readers(advice: App, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tick --at` with a relay beyond this machine is refused, before anything is planned."""
+    for name, value in OTHER_SITE.items():
+        monkeypatch.setenv(name, value)
+    before = dump(advice)
+    done = cli("--site", advice.settings.folder, "tick", "--at", DUE)
+    check_message(done, 1, "--at .* real letters .* relay.example.org.* Add --really")
+    assert dump(advice) == before
+    assert cli("--site", advice.settings.folder, "plan", "--at", DUE).returncode == 0
+
+
+def issue_due(advice: App) -> None:
+    """One post, one reader."""
+    write_post(advice.settings.folder / "posts", "p")
+    subscribe(advice, "ann@example.org")
+
+
+@pytest.fixture
+def refusing_relay() -> Iterator[int]:
+    """The port of a server that takes nobody's password."""
+
+    def refuse(*_: object) -> AuthResult:
+        return AuthResult(success=False, handled=False, message="535 5.7.8 Not you")
+
+    loop = asyncio.new_event_loop()
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    made = loop.create_server(
+        lambda: SMTP(object(), authenticator=refuse, auth_require_tls=False, loop=loop), sock=listener
+    )
+    server = asyncio.run_coroutine_threadsafe(made, loop).result()
+    yield listener.getsockname()[1]
+
+    async def end() -> None:
+        server.close()
+        sessions = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for session in sessions:
+            session.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(end(), loop).result(timeout=10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(timeout=10)
+    loop.close()
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        (
+            {"PASSWORD": "Tr0ub4dor"},
+            r"refused the login of 'me' \(535 5\.7\.8 Not you\).* Every letter stays queued",
+        ),
+        ({"PASSWORD_COMMAND": "false"}, r"relay\.password_command failed: exit status 1"),
+    ],
+)
+def test_a_relay_that_refuses_us_leaves_everything_queued(
+    advice: App,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    refusing_relay: int,
+    login: dict[str, str],
+    said: str,
+) -> None:
+    """A refused login, or no password to offer, is told once, and not the password; no letter has a try."""
+    issue_due(advice)
+    given = {"HOST": "127.0.0.1", "PORT": str(refusing_relay), "USER": "me"} | login
+    for name, value in given.items():
+        monkeypatch.setenv(f"PAPERROUND_RELAY__{name}", value)
+    assert cli("--site", advice.settings.folder, "queue", "add", post_of(advice)).returncode == 0
+    done = cli("--site", advice.settings.folder, "tick", "--at", DUE)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert re.search(said, done.stderr)
+    assert "Tr0ub4dor" not in done.stderr + done.stdout
+    check_all_queued(advice, cli)
+
+
+def test_a_relay_that_is_down_leaves_everything_queued(
+    advice: App, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens: told once, with host and port; the next tick, with a relay, sends."""
+    issue_due(advice)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    assert cli("--site", advice.settings.folder, "queue", "add", post_of(advice)).returncode == 0
+    with monkeypatch.context() as down:
+        down.setenv("PAPERROUND_RELAY__HOST", "127.0.0.1")
+        down.setenv("PAPERROUND_RELAY__PORT", port)
+        done = cli("--site", advice.settings.folder, "tick", "--at", DUE)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert f"the relay 127.0.0.1:{port} cannot be used" in done.stderr
+    check_all_queued(advice, cli)
+    done = cli("--site", advice.settings.folder, "tick", "--at", DUE)
+    assert (done.returncode, done.stdout) == (0, "1 sent\n")
+
+
+def post_of(site: App) -> Path:
+    return site.settings.folder / "posts" / "p.md"
+
+
+def check_all_queued(site: App, cli: Cli) -> None:
+    done = cli("--site", site.settings.folder, "delivery", "list", "--json")
+    assert '"state": "queued"' in done.stdout
+    assert '"attempts": 0' in done.stdout
+
+
+def test_a_locked_database_is_told_and_unchanged(
+    tmp_path: Path, sqlite_template: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process holds the write lock: after a wait, one message; reading still works."""
+    monkeypatch.setattr(newsletter.database, "BUSY_SECONDS", 0)
+    path = tmp_path / "letters.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    monkeypatch.setenv("PAPERROUND_DATABASE__URL", f"sqlite:///{path}")
+    make(tmp_path / "site", cli)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        done = cli("--site", tmp_path / "site", "category", "add", "advice")
+        check_message(done, 1, f"the database {re.escape(str(path))} is locked by another process")
+        assert cli("--site", tmp_path / "site", "category", "list").returncode == 0
+    finally:
+        holder.close()
+    assert cli("--site", tmp_path / "site", "category", "add", "advice").returncode == 0
+
+
+def make(folder: Path, cli: Cli) -> None:
+    options = [part for key, value in GIVEN.items() for part in (f"--{key.replace('_', '-')}", value)]
+    assert cli("init", folder, *options).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (
+            lambda path: path.write_bytes(b"not a database, but long enough to be looked at" * 99),
+            "not a sound",
+        ),
+        (lambda path: path.mkdir(), "cannot be opened"),
+        (
+            lambda path: (
+                sqlite3.connect(path)
+                .execute("UPDATE alembic_version SET version_num = '9'")
+                .connection.commit()
+            ),
+            "tables of revision 9, this program needs .*`paperround db upgrade`",
+        ),
+    ],
+)
+def test_a_database_that_is_none_is_told(
+    tmp_path: Path, cli: Cli, sqlite_template: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    """A broken file, a folder in its place, tables of another version: one message with its name."""
+    make(tmp_path / "site", cli)
+    path = tmp_path / "site" / "paperround.db"
+    if "revision" in said:
+        path.write_bytes(sqlite_template.read_bytes())
+    spoil(path)
+    check_message(cli("--site", tmp_path / "site", "queue", "list"), 1, f"{re.escape(str(path))}.*{said}")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_finds_a_full_disk_is_told(
+    tmp_path: Path, sqlite_template: Path, paperround: Paperround, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard output on a full disk: one message and exit code 1, also where the text was short."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    make(tmp_path / "site", cli)
+    (tmp_path / "site" / "paperround.db").write_bytes(sqlite_template.read_bytes())
+    for command in (("queue", "list", "--json"), ("--help",)):
+        with Path("/dev/full").open("wb") as full:
+            options = {"capture_output": False, "stdout": full, "stderr": subprocess.PIPE}
+            done = paperround("--site", tmp_path / "site", *command, **options)
+        assert (done.returncode, done.stderr) == (1, "paperround: No space left on device\n")
+
+
+def test_a_reader_of_our_output_may_leave(
+    tmp_path: Path, sqlite_template: Path, paperround: Paperround, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe that is closed before all is written is nobody's error, and nothing is said."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    make(tmp_path / "site", cli)
+    (tmp_path / "site" / "paperround.db").write_bytes(sqlite_template.read_bytes())
+    reading, writing = os.pipe()
+    os.close(reading)
+    options = {"capture_output": False, "stdout": writing, "stderr": subprocess.PIPE}
+    done = paperround("--site", tmp_path / "site", "queue", "list", "--json", **options)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_surprise_is_a_bug_and_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw shows its traceback, and asks to be reported."""
+
+    def surprise(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("newsletter.settings_file.find_site", surprise)
+    done = cli("queue", "list")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert done.stderr.endswith("paperround: this is a bug in Paperround; please report the lines above\n")
+
+
+def test_what_a_terminal_would_obey_is_not_passed_on(cli: Cli, tmp_path: Path) -> None:
+    """Escape sequences in a file's name, or a server's reply, do not reach the terminal."""
+    done = cli("render", tmp_path / "\x1b]0;owned\x07.md")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr

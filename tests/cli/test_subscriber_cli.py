@@ -1,0 +1,115 @@
+"""`paperround subscriber` at work."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from newsletter.app import App
+from tests.conftest import Cli, Done
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""What is told and how is the same on every database; the listings and the errors are read on both."""
+
+
+def subscriber(site: App, cli: Cli, *arguments: object) -> Done:
+    return cli("--site", site.settings.folder, "subscriber", *arguments)
+
+
+def states(site: App, cli: Cli) -> dict[str, str]:
+    listed = json.loads(subscriber(site, cli, "list", "--json").stdout)
+    return {row["address"]: row["subscriptions"].get("advice", "") for row in listed}
+
+
+def test_adding_says_how_a_reader_stands(advice: App, cli: Cli) -> None:
+    """Unconfirmed readers wait and it is said so; confirming, adding again, and coming back differ."""
+    unconfirmed = ", unconfirmed: no letters until you add them with --confirmed"
+    add = ("add", "Ann@Example.org", "--category", "advice")
+    assert subscriber(advice, cli, *add).stderr == f"Ann@example.org: added to advice{unconfirmed}.\n"
+    assert subscriber(advice, cli, *add).stderr == f"Ann@example.org: already in advice{unconfirmed}.\n"
+    assert subscriber(advice, cli, *add, "--confirmed").stderr == "Ann@example.org: now in advice.\n"
+    again = subscriber(advice, cli, "add", "ann@example.org", "--category", "advice")
+    assert again.stderr == "Ann@example.org: already in advice.\n"
+    assert states(advice, cli) == {"Ann@example.org": "active"}
+    assert subscriber(advice, cli, "remove", "ann@EXAMPLE.org").stderr == "Ann@example.org left advice.\n"
+    assert (
+        subscriber(advice, cli, "remove", "ann@example.org").stderr == "Ann@example.org had left already.\n"
+    )
+    assert subscriber(advice, cli, *add, "--confirmed").stderr == "Ann@example.org: now in advice.\n"
+
+
+def test_how_they_agreed_is_kept(advice: App, cli: Cli) -> None:
+    """Name and evidence are on the record, on one line each, whatever was pasted."""
+    options = (
+        "--category",
+        "advice",
+        "--confirmed",
+        "--name",
+        " Ann\tLee ",
+        "--evidence",
+        "Signed up\nat the fair",
+    )
+    assert subscriber(advice, cli, "add", "ann@example.org", *options).returncode == 0
+    shown = json.loads(subscriber(advice, cli, "show", "ann@example.org", "--json").stdout)
+    assert shown["name"] == "Ann Lee"
+    assert [(consent["source"], consent["evidence"]) for consent in shown["consents"]] == [
+        ("cli", "Signed up at the fair")
+    ]
+
+
+def test_an_import_counts_what_came_of_it(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """Added, there already, confirmed by it, and those who had left and stay out: each is counted."""
+    for name in ("there", "pending", "gone"):
+        options = [] if name == "pending" else ["--confirmed"]
+        assert (
+            subscriber(advice, cli, "add", f"{name}@example.org", "--category", "advice", *options).returncode
+            == 0
+        )
+    assert subscriber(advice, cli, "remove", "gone@example.org").returncode == 0
+    path = tmp_path / "readers.csv"
+    path.write_text(
+        "email,name\nnew@example.org,New\nthere@example.org,\npending@example.org,\ngone@example.org,\n",
+        encoding="utf-8",
+    )
+    done = subscriber(advice, cli, "import", path, "--category", "advice", "--confirmed")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == ("advice: 1 added, 1 there already, 1 confirmed now, 1 had left and stay out.\n")
+    assert states(advice, cli) == {
+        "there@example.org": "active",
+        "pending@example.org": "active",
+        "gone@example.org": "left",
+        "new@example.org": "active",
+    }
+    path.write_text("email,name\n", encoding="utf-8")
+    assert subscriber(advice, cli, "import", path, "--category", "advice").stderr == (
+        "advice: the file names nobody.\n"
+    )
+
+
+def test_what_is_exported_can_be_imported(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """The export is CSV with a header, and brings the same readers into another category."""
+    for name in ("ann", "bo"):
+        add = ("add", f"{name}@example.org", "--category", "advice", "--confirmed", "--name", f'{name}, "x"')
+        assert subscriber(advice, cli, *add).returncode == 0
+    done = subscriber(advice, cli, "export", "--category", "advice")
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0] == "email,name,category,state"
+    path = tmp_path / "out.csv"
+    path.write_text(done.stdout, encoding="utf-8")
+    assert cli("--site", advice.settings.folder, "category", "add", "letters").returncode == 0
+    assert subscriber(advice, cli, "import", path, "--category", "letters", "--confirmed").returncode == 0
+    again = subscriber(advice, cli, "export", "--category", "letters").stdout
+    assert "letters,active" in again
+    assert '"ann, ""x"""' in again
+
+
+def test_leaving_one_category_keeps_the_others(advice: App, cli: Cli) -> None:
+    """--category takes a reader out of that one alone; one they are not in is named."""
+    assert cli("--site", advice.settings.folder, "category", "add", "letters").returncode == 0
+    both = ("--category", "advice", "--category", "letters", "--confirmed")
+    assert subscriber(advice, cli, "add", "ann@example.org", *both).returncode == 0
+    done = subscriber(advice, cli, "remove", "ann@example.org", "--category", "letters")
+    assert done.stderr == "ann@example.org left letters.\n"
+    assert states(advice, cli) == {"ann@example.org": "active"}
+    done = subscriber(advice, cli, "remove", "ann@example.org", "--category", "ghost")
+    assert (done.returncode, done.stderr) == (1, "paperround: ann@example.org does not subscribe to ghost\n")
