@@ -6,14 +6,15 @@ read to a write fails at once where waiting would have served. What the driver r
 DatabaseError that says what to do.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
 from sqlmodel import Session, SQLModel
 
 from newsletter.errors import DatabaseError
@@ -24,17 +25,22 @@ BUSY_SECONDS = 10
 
 _WRITING = "paperround_writing"
 
+_SQLITE = "sqlite:///"
+
 
 class Database:
     """One site's database. Cheap to make; nothing is opened before first use."""
 
-    _SCHEMES: ClassVar = {"postgresql": "postgresql+psycopg"}
-
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        parsed = parsed.set(drivername=self._SCHEMES.get(parsed.drivername, parsed.drivername))
+        """`sqlite:///FILE` or `postgresql://…`. Raises DatabaseError for what is neither."""
+        parsed = _parse(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.name = parsed.database if self.is_sqlite else parsed.render_as_string(hide_password=True)
+        # A password can stand in the query too, so that is not shown.
+        self.name = (
+            parsed.database
+            if self.is_sqlite
+            else parsed.set(drivername="postgresql", query={}).render_as_string()
+        )
         self.path = Path(parsed.database) if self.is_sqlite and parsed.database else None
         self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
 
@@ -77,22 +83,27 @@ class Database:
     def ensure_current(self) -> None:
         """Make the tables of a new site; refuse tables of another version.
 
-        Raises DatabaseError that names `paperround db upgrade` when the tables are older than the program.
+        Raises DatabaseError that says what to do: `paperround db upgrade`, or a newer program.
         """
         if (found := self.version()) == HEAD:
             return
         if found is None:
             self.upgrade()
             return
-        raise DatabaseError(
+        raise self._wrong_version(found)
+
+    def _wrong_version(self, found: str) -> DatabaseError:
+        return DatabaseError(
             f"the database {self.name} has the tables of revision {found}, this program needs {HEAD}: "
             f"run `paperround db upgrade` (or the newer program, if the database is ahead)"
         )
 
     def upgrade(self, revision: str = "head") -> None:
-        """Run the migrations up to a revision."""
-        from newsletter.migrations.run import upgrade
+        """Run the migrations up to a revision. Raises DatabaseError if the tables are a newer program's."""
+        from newsletter.migrations.run import is_known, upgrade
 
+        if (found := self.version()) is not None and not is_known(found):
+            raise self._wrong_version(found)
         with self.explained():
             upgrade(self.engine, revision)
 
@@ -121,6 +132,20 @@ class Database:
             raise DatabaseError(explain(error, str(self.name))) from error
 
 
+def _parse(url: str) -> URL:
+    if url.startswith(_SQLITE):
+        # Not make_url: a folder's name may hold a question mark.
+        return URL.create("sqlite", database=url.removeprefix(_SQLITE))
+    try:
+        return make_url(url).set(drivername="postgresql+psycopg")
+    except (ValueError, exc.ArgumentError):
+        # The address is not repeated: there may be a password in it.
+        raise DatabaseError(
+            "the setting database.url is no address of a database; write sqlite:///FILE or "
+            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for an @ in the password"
+        ) from None
+
+
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """Slices of at most `size`, for IN lists that must stay below a driver's limit of parameters."""
     for start in range(0, len(items), size):
@@ -131,10 +156,10 @@ def explain(error: exc.DBAPIError, name: str) -> str:
     """Say in one sentence what a driver's error means and what to do."""
     message = " ".join(str(error.orig).split())
     lowered = message.lower()
-    if "locked" in lowered or "lock timeout" in lowered:
+    if "locked" in lowered or "lock timeout" in lowered or "deadlock" in lowered:
         return (
-            f"the database {name} was locked by another process for more than {BUSY_SECONDS} seconds; "
-            f"nothing was changed. Try again, or find who holds it"
+            f"the database {name} is locked by another process, also after a wait of {BUSY_SECONDS} "
+            f"seconds; nothing was changed. Try again, or find who holds it"
         )
     if "disk is full" in lowered or "no space left" in lowered or "disk i/o error" in lowered:
         return (
@@ -149,6 +174,24 @@ def explain(error: exc.DBAPIError, name: str) -> str:
     return f"the database {name} refused a statement: {message}"
 
 
+def _keep_a_log(cursor: Any) -> None:
+    """Turn on write-ahead logging, which lasts with the file.
+
+    Of two processes that meet on a new file SQLite refuses one at once, whatever the busy timeout: both read
+    already, and waiting for each other would never end.
+    """
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _sqlite_engine(url: Any) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
 
@@ -156,7 +199,7 @@ def _sqlite_engine(url: Any) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _keep_a_log(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()

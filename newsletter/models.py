@@ -50,7 +50,10 @@ class QueueEntry(SQLModel, table=True):
     """A post's place in one category's queue."""
 
     __tablename__ = "queue_entry"
-    __table_args__ = (UniqueConstraint("category_id", "post_id"),)
+    __table_args__ = (
+        UniqueConstraint("category_id", "post_id"),
+        Index("ix_queue_entry_order", "category_id", "state", "position", "id"),
+    )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)
     category_id: int = Field(foreign_key="category.id", sa_type=Key)

@@ -17,6 +17,8 @@ from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import Category, Post, QueueEntry
 from newsletter.states import EntryState
 
+_LONGEST_SLUG = 200
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -56,10 +58,14 @@ def add_posts(
 
     Raises QueueError naming every post that fits no category; nothing is kept then.
     """
-    problems = _taken_twice(files)
+    problems: list[str] = []
     added = []
+    named: dict[str, str] = {}
     for file in files:
         try:
+            other = named.setdefault(file.source.slug, file.stored_path)
+            if other != file.stored_path:
+                raise QueueError(_slug_taken(file, other))
             added.append(_add_post(session, file, categories, only=only, site=site, now=now))
         except QueueError as error:
             problems.append(str(error))
@@ -68,20 +74,10 @@ def add_posts(
     return added
 
 
-def _taken_twice(files: Sequence[SourceFile]) -> list[str]:
-    first: dict[str, str] = {}
-    problems = []
-    for file in files:
-        other = first.setdefault(file.source.slug, file.stored_path)
-        if other != file.stored_path:
-            problems.append(_slug_taken(file, other))
-    return problems
-
-
 def _slug_taken(file: SourceFile, other: str) -> str:
     return (
-        f"{file.stored_path}: {other} is called {file.source.slug!r} too; give one of them another `slug:` in "
-        f"its front matter"
+        f"{file.stored_path}: {other} is called {file.source.slug!r} too; give one of them another `slug:` "
+        f"in its front matter"
     )
 
 
@@ -95,10 +91,11 @@ def _add_post(
     now: datetime,
 ) -> Added:
     source = file.source
+    _check_names(file)
     if not source.published:
         raise QueueError(
             f"{file.stored_path}: this post says that it is not published; take `published: false` or "
-            f"`draft: true` out of its front matter first"
+            f"`draft: true` out of its front matter first, or `paperround queue drop` it"
         )
     report = Added(slug=source.slug, title=source.title)
     if only is not None:
@@ -127,6 +124,19 @@ def _add_post(
     return report
 
 
+def _check_names(file: SourceFile) -> None:
+    """Refuse names that a file may have and a database may not."""
+    if len(file.source.slug) > _LONGEST_SLUG:
+        raise QueueError(
+            f"{file.stored_path}: its slug has {len(file.source.slug)} characters, more than the "
+            f"{_LONGEST_SLUG} allowed; give it a shorter `slug:` in its front matter"
+        )
+    try:
+        file.stored_path.encode()
+    except UnicodeEncodeError:
+        raise QueueError(f"{file.stored_path!a}: the file's name is not UTF-8; rename it") from None
+
+
 def _no_category(file: SourceFile, known: Iterable[str]) -> str:
     names = ", ".join(file.source.categories) or "none"
     here = ", ".join(known)
@@ -150,22 +160,26 @@ def _store_post(session: Session, file: SourceFile, report: Added, *, site: Path
             content_hash=source.content_hash,
             read_at=now,
         )
-    elif post.path != file.stored_path and (site / post.path).exists() and _is_other_text(post, file):
+    elif _is_another(post, file, site):
         raise QueueError(_slug_taken(file, post.path))
-    else:
+    elif (post.path, post.source) != (file.stored_path, file.data):
         report.is_updated = post.content_hash != source.content_hash
-        post.path = file.stored_path
-        if post.source != file.data:
-            post.title, post.source, post.content_hash = source.title, file.data, source.content_hash
-            post.read_at = now
+        post.path, post.source, post.read_at = file.stored_path, file.data, now
+        # Not from the bytes alone: a title and a date may come from the file's name.
+        post.title, post.content_hash = source.title, source.content_hash
     session.add(post)
     session.flush()
     return post
 
 
-def _is_other_text(post: Post, file: SourceFile) -> bool:
-    """Whether this is another post of the same name, and not a copy of the same one."""
-    return post.content_hash != file.source.content_hash
+def _is_another(post: Post, file: SourceFile, site: Path) -> bool:
+    """Whether this is another post of the same slug, and not the same one, changed, moved or copied."""
+    if post.path == file.stored_path or post.content_hash == file.source.content_hash:
+        return False
+    try:
+        return (site / post.path).exists()
+    except OSError:  # a folder that this user may not look into
+        return False
 
 
 def _end_of_queue(session: Session, category: Category) -> int:

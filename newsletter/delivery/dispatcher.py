@@ -92,40 +92,33 @@ class Dispatcher:
 
     async def _connection(self) -> None:
         """Send letter after letter over one connection, opened when there is something to send."""
-        transport: Transport | None = None
+        transport = self._transport()
         try:
             while (delivery := self._next()) is not None:
                 try:
-                    transport = await self._send(delivery, transport)
+                    await self._send(delivery, transport)
                 except RelayError as error:
                     self._page.appendleft(delivery)
                     self._errors.append(error)
                     return
         finally:
-            if transport is not None:
-                await transport.close()
+            await transport.close()
 
-    async def _send(self, delivery: ClaimedDelivery, transport: Transport | None) -> Transport:
-        """Try one letter and record what came of it; returns the connection it went over."""
+    async def _send(self, delivery: ClaimedDelivery, transport: Transport) -> None:
+        """Try one letter and record what came of it."""
         letter = self._compose(delivery)
-        reused = transport is not None and transport.is_usable
-        if transport is None or not reused:
-            transport = await self._connect()
+        reused = transport.is_usable
+        if not reused:
+            await transport.connect()
         outcome = await transport.send(letter, lambda: self._journal.sending(delivery.id))
         if reused and outcome is not None and _was_idle_too_long(outcome) and not transport.is_usable:
-            transport = await self._connect()
+            await transport.connect()
             outcome = await transport.send(letter, lambda: self._journal.sending(delivery.id))
         if outcome is None:
             self._tally.states[DeliveryState.CANCELLED] += 1
         else:
             await self._journal.record(self._recorded(delivery, outcome))
             self._tally.states[outcome.state] += 1
-        return transport
-
-    async def _connect(self) -> Transport:
-        transport = self._transport()
-        await transport.connect()
-        return transport
 
     def _recorded(self, delivery: ClaimedDelivery, outcome: Outcome) -> Recorded:
         now = self._clock()

@@ -3,7 +3,7 @@
 Connections report outcomes and ask leave to send; whatever came in during one turn of the event loop is
 written in one transaction, then everyone is answered. So a commit is shared when many connections are
 busy and never waited for when one is alone, and at most one message a connection is unaccounted for at
-any moment.
+any moment. Once the books could not be kept they stay shut: nothing more is let go.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ class Journal:
         self._sending: dict[int, asyncio.Future[bool]] = {}
         self._outcomes: list[tuple[Recorded, asyncio.Future[None]]] = []
         self._scheduled = False
+        self._failure: Exception | None = None
 
     async def sending(self, delivery_id: int) -> bool:
         """Ask leave to write a letter's body; the answer is on disk when it comes."""
@@ -48,13 +49,17 @@ class Journal:
         self._scheduled = False
         sending, outcomes = self._sending, self._outcomes
         self._sending, self._outcomes = {}, []
-        try:
-            allowed = self._settle(list(sending), [recorded for recorded, _ in outcomes])
-        except Exception as error:  # noqa: BLE001  # handed to everyone who waits for this turn
+        allowed: set[int] = set()
+        if self._failure is None:
+            try:
+                allowed = self._settle(list(sending), [recorded for recorded, _ in outcomes])
+            except Exception as error:  # handed to everyone who waits
+                self._failure = error
+        if self._failure is not None:
             waiting: list[asyncio.Future[Any]] = [*sending.values(), *(done for _, done in outcomes)]
             for future in waiting:
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(self._failure)
             return
         for delivery_id, answer in sending.items():
             if not answer.done():

@@ -5,12 +5,24 @@ from (see `newsletter.states`), so two processes can run the same method without
 unsent gives its receipt back: the reader has not had the post.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlmodel import Session, col
 
 from newsletter.database import Database, batched
@@ -20,7 +32,6 @@ from newsletter.models import Attempt, Delivery, Owner, Receipt
 from newsletter.states import OPEN, UNSENT, DeliveryState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
-
 
 _BATCH = 500
 """Ids in one IN list: below every driver's limit of parameters."""
@@ -57,17 +68,21 @@ class Recovered:
     """(delivery id, address)"""
 
 
-def has_work(session: Session, now: datetime) -> bool:
-    """Whether a sending pass would find anything: letters due, or claims that a dead process may have left."""
-    waiting = col(Delivery.state).in_(
-        [DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT]
-    ) & (col(Delivery.due_at) <= now)
-    claimed = col(Delivery.state).in_([DeliveryState.CLAIMED, DeliveryState.SENDING])
-    return session.execute(select(col(Delivery.id)).where(waiting | claimed).limit(1)).first() is not None
+def has_work(session: Session, now: datetime, *, resend_in_doubt: bool) -> bool:
+    """Whether a sending pass would find anything: letters due, or claims a dead process may have left."""
+    state = col(Delivery.state)
+    is_due = col(Delivery.due_at) <= now
+    wanted = [
+        state.in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]) & is_due,
+        state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]),
+    ]
+    if resend_in_doubt:
+        wanted.append((state == DeliveryState.IN_DOUBT) & is_due & (col(Delivery.expires_at) > now))
+    return session.execute(select(col(Delivery.id)).where(or_(*wanted)).limit(1)).first() is not None
 
 
 class Ledger:
-    """The books of one sending process; made by `open_ledger`."""
+    """The books of one sending process, on a connection of its own."""
 
     def __init__(
         self, database: Database, connection: Connection, *, resend_in_doubt: bool, now: datetime
@@ -135,20 +150,27 @@ class Ledger:
         return len(rows)
 
     def claim(self, limit: int, now: datetime) -> list[ClaimedDelivery]:
-        """Take up to `limit` due letters that nobody else has."""
+        """Take up to `limit` due letters that nobody else has and that are not stale."""
         taken: list[int] = []
         for state in self._claimable:
             # One state at a time: each is a walk along the index, oldest first.
             due = (
                 select(col(Delivery.id))
-                .where(col(Delivery.state) == state, col(Delivery.due_at) <= now)
+                .where(
+                    col(Delivery.state) == state,
+                    col(Delivery.due_at) <= now,
+                    col(Delivery.expires_at) > now,
+                )
                 .order_by(col(Delivery.due_at), col(Delivery.id))
                 .limit(limit - len(taken))
                 .with_for_update(skip_locked=True)
+                .cte(
+                    "due"
+                )  # read once; as a subquery PostgreSQL may read it anew for each row, past the limit
             )
             claimed = (
                 update(Delivery)
-                .where(col(Delivery.id).in_(due.scalar_subquery()), col(Delivery.state) == state)
+                .where(col(Delivery.id).in_(select(due.c.id)), col(Delivery.state) == state)
                 .values(state=DeliveryState.CLAIMED, owner_id=self.owner_id)
                 .returning(col(Delivery.id))
             )
@@ -201,9 +223,7 @@ class Ledger:
             .where(
                 col(Delivery.id) == bindparam("b_id"),
                 col(Delivery.owner_id) == owner,
-                # Not IN (…): a list of parameters cannot be run for many rows at once.
-                (col(Delivery.state) == DeliveryState.SENDING)
-                | (col(Delivery.state) == DeliveryState.CLAIMED),
+                col(Delivery.state) == bindparam("b_from"),
             )
             .values(
                 state=bindparam("b_state"),
@@ -230,23 +250,18 @@ class Ledger:
         ).scalars()
         _release_receipts(self._connection, list(rows))
 
-    def release(self, deliveries: Iterable[int], due_at: datetime | None = None) -> None:
-        """Give claimed letters back untried, due again at `due_at` or as before."""
-        ids = list(deliveries)
-        if ids:
-            values: dict[str, Any] = {"state": DeliveryState.QUEUED, "owner_id": None}
-            if due_at is not None:
-                values["due_at"] = due_at
-            self._connection.execute(
-                update(Delivery)
-                .where(
-                    col(Delivery.id).in_(ids),
-                    col(Delivery.owner_id) == self.owner_id,
-                    col(Delivery.state) == DeliveryState.CLAIMED,
-                )
-                .values(**values)
+    def release(self, deliveries: Sequence[int]) -> None:
+        """Give claimed letters back untried, due as before."""
+        self._connection.execute(
+            update(Delivery)
+            .where(
+                col(Delivery.id).in_(deliveries),
+                col(Delivery.owner_id) == self.owner_id,
+                col(Delivery.state) == DeliveryState.CLAIMED,
             )
-            self._connection.commit()
+            .values(state=DeliveryState.QUEUED, owner_id=None)
+        )
+        self._connection.commit()
 
     def close(self, now: datetime) -> None:
         """End in good order: what is still claimed goes back, and the lock is given up come what may."""
@@ -331,6 +346,7 @@ def _change(recorded: Recorded) -> dict[str, Any]:
     reply = outcome.reply if outcome.code is None else f"{outcome.code} {outcome.reply}"
     return {
         "b_id": recorded.delivery_id,
+        "b_from": DeliveryState.SENDING if outcome.stage is Stage.DOT else DeliveryState.CLAIMED,
         "b_state": outcome.state,
         "b_due": recorded.retry_at,
         "b_sent": recorded.at if outcome.state is DeliveryState.SENT else None,
@@ -338,8 +354,11 @@ def _change(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _release_receipts(connection: Connection, ended_unsent: Sequence[int]) -> None:
+def _release_receipts(connection: Connection, deliveries: Sequence[int]) -> None:
+    """Give back the receipts of those letters that have ended unsent."""
     letter = tuple_(col(Receipt.subscriber_id), col(Receipt.letter_key))
-    for ids in batched(ended_unsent, _BATCH):
-        ended = select(col(Delivery.subscriber_id), col(Delivery.letter_key)).where(col(Delivery.id).in_(ids))
+    for ids in batched(deliveries, _BATCH):
+        ended = select(col(Delivery.subscriber_id), col(Delivery.letter_key)).where(
+            col(Delivery.id).in_(ids), col(Delivery.state).in_(UNSENT)
+        )
         connection.execute(delete(Receipt).where(letter.in_(ended)))

@@ -2,7 +2,8 @@
 
 The first digit of the reply code decides what happens next (RFC 5321 §4.2.1); the enhanced status code
 (RFC 3463) says why and is kept beside it. A refusal of MAIL is about the sender, not the reader: it is
-never held against them, only tried again.
+never held against them, only tried again. A reply to the message itself that is neither yes nor no leaves
+it in doubt.
 """
 
 import re
@@ -16,7 +17,7 @@ REPLY_LIMIT = 2000
 
 
 class Stage(StrEnum):
-    """The command a reply answers; `.` is the end of the message."""
+    """The command a reply answers; `.` is the end of the message, and all that comes after `commit()`."""
 
     CONNECT = "CONNECT"
     MAIL = "MAIL"
@@ -52,6 +53,8 @@ def replied(stage: Stage, code: int, text: str) -> Outcome:
         state = DeliveryState.SENT
     elif 500 <= code < 600 and stage is not Stage.MAIL and not _means_452(stage, code):
         state = DeliveryState.BOUNCED
+    elif stage is Stage.DOT and not 400 <= code < 500:
+        state = DeliveryState.IN_DOUBT
     else:
         state = DeliveryState.DEFERRED
     return Outcome(state, stage, code, _printable(text))
@@ -63,7 +66,7 @@ def _means_452(stage: Stage, code: int) -> bool:
 
 
 def broken(stage: Stage, what: str) -> Outcome:
-    """Read the loss of a connection: before the final dot a 451, after it a doubt (RFC 5321 §3.8, RFC 1047)."""
+    """Read the loss of a connection: before the body a 451, then a doubt (RFC 5321 §3.8, RFC 1047)."""
     state = DeliveryState.IN_DOUBT if stage is Stage.DOT else DeliveryState.DEFERRED
     return Outcome(state, stage, None, _printable(what))
 

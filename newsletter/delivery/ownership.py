@@ -54,6 +54,7 @@ class Ownership:
                 os.close(self._file)
                 self._file = None
         else:
+            self._connection.rollback()  # what failed before must not keep the lock
             self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
             self._connection.commit()
 

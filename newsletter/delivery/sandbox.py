@@ -21,6 +21,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection, TLSMode
 
+_NAME_OCTETS = 200
+"""File systems take 255."""
+
 
 class _Keeper:
     """aiosmtpd's handler: puts each message into its recipients' folders."""
@@ -56,7 +59,8 @@ class _Keeper:
 
 def mailbox_name(recipient: str) -> str:
     """An address as the name of a folder: what a file name cannot hold becomes `_`."""
-    return re.sub(r"[^\w@.+=-]", "_", recipient).lstrip(".")[:150] or "_"
+    name = re.sub(r"[^\w@.+=-]", "_", recipient).lstrip(".")
+    return name.encode()[:_NAME_OCTETS].decode(errors="ignore") or "_"
 
 
 class Sandbox(AbstractContextManager["Sandbox"]):
@@ -64,8 +68,6 @@ class Sandbox(AbstractContextManager["Sandbox"]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
 
     def __enter__(self) -> Self:
         try:
@@ -74,6 +76,8 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         except OSError as error:
             raise RelayError(f"the sandbox cannot start in {self.folder}: {error.strerror}") from error
         keeper = _Keeper(self.folder)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
         self._thread.start()
         serving = self._loop.create_server(lambda: self._session(keeper), sock=self._socket)
         self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()

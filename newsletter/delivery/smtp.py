@@ -6,12 +6,12 @@ the promise: MAIL, RCPT, DATA, the relay's 354, `commit()`, and only then the me
 `commit()` after 354, the connection is closed without a dot: nothing was sent (RFC 5321 §4.1.1.4).
 
 Time limits are those of RFC 5321 §4.5.3.2. A relay that does not speak SMTP counts as a lost connection.
+Whatever else cuts a transaction short (a cancelled task, books that cannot be kept) cuts the connection too.
 """
 
 import asyncio
 import re
 import socket
-import ssl
 from contextlib import suppress
 from typing import cast
 
@@ -21,12 +21,14 @@ from newsletter.delivery.outcome import Outcome, Stage, broken, replied, unreach
 from newsletter.delivery.transport import Commit, Letter
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection, TLSMode, is_loopback
+from newsletter.states import DeliveryState
 
 _CONNECT_SECONDS = 30.0
 _SECONDS = {Stage.MAIL: 300.0, Stage.RCPT: 300.0, Stage.DATA: 120.0, Stage.DOT: 600.0}
 _QUIT_SECONDS = 5.0
 _REPLY_OCTETS = 64 * 1024
 """A reply longer than this is not SMTP; RFC 5321 §4.5.3.1.5 allows 512 a line."""
+_REPLY_LINE = re.compile(r"([2-5][0-9]{2})(?:([ -])(.*))?")
 
 
 class _Broken(Exception):  # noqa: N818  # never leaves this module: it carries a loss to where it is read
@@ -49,8 +51,9 @@ class SMTPTransport:
         return self._writer is not None
 
     async def connect(self) -> None:
-        """Open, secure and log in. Raises RelayError with what to look at."""
+        """Open, secure and log in. Raises RelayError with what to look at, or SettingsError."""
         relay = self._relay
+        password = await asyncio.to_thread(relay.login_password) if relay.user else ""
         place = f"the relay {relay.host}:{relay.port}"
         implicit = relay.tls is TLSMode.IMPLICIT or (relay.tls is TLSMode.AUTO and relay.port == 465)
         client = aiosmtplib.SMTP(
@@ -66,19 +69,20 @@ class SMTPTransport:
             if not implicit:
                 await self._start_tls(client)
             if relay.user:
-                await client.login(relay.user, relay.login_password())
+                await client.login(relay.user, password)
             else:
                 await client.ehlo()
+            self._take_over(client)
         except aiosmtplib.SMTPAuthenticationError as error:
-            client.close()
             raise RelayError(
                 f"{place} refused the login of {relay.user!r} ({error.code} {error.message}); see user and "
                 f"password in [relay]. Every letter stays queued"
             ) from error
-        except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
-            client.close()
+        except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
             raise RelayError(f"{place} cannot be used: {error}. Every letter stays queued") from error
-        self._take_over(client)
+        finally:
+            if not self.is_usable:
+                client.close()
 
     async def _start_tls(self, client: aiosmtplib.SMTP) -> None:
         """STARTTLS as the settings ask (RFC 3207); only a relay on this machine may lack it under `auto`."""
@@ -108,7 +112,7 @@ class SMTPTransport:
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         self._writer = asyncio.StreamWriter(
-            cast(asyncio.WriteTransport, transport), protocol, self._reader, loop
+            cast("asyncio.WriteTransport", transport), protocol, self._reader, loop
         )
 
     async def _reply(self, stage: Stage) -> tuple[int, str]:
@@ -121,7 +125,7 @@ class SMTPTransport:
                 while True:
                     raw = await self._reader.readuntil(b"\n")
                     octets += len(raw)
-                    found = re.fullmatch(r"(\d{3})(?:([ -])(.*))?", raw.decode("utf-8", "replace").rstrip())
+                    found = _REPLY_LINE.fullmatch(raw.decode("utf-8", "replace").rstrip())
                     if found is None or octets > _REPLY_OCTETS:
                         raise _Broken(f"the relay answered {raw[:60]!r}, which is not an SMTP reply")
                     lines.append(found[3] or "")
@@ -136,22 +140,27 @@ class SMTPTransport:
             raise _Broken(f"the relay closed the connection{detail}") from None
 
     async def _command(self, stage: Stage, line: bytes) -> tuple[int, str]:
-        assert self._writer is not None  # noqa: S101  # connected
-        self._writer.write(line + b"\r\n")
+        self._write(line + b"\r\n")
         return await self._reply(stage)
 
+    def _write(self, octets: bytes) -> None:
+        assert self._writer is not None  # noqa: S101  # connected
+        if self._writer.is_closing():  # uvloop would raise RuntimeError
+            raise _Broken("the relay closed the connection")
+        self._writer.write(octets)
+
     def _mail_options(self, letter: Letter) -> bytes | None:
-        """MAIL parameters for this letter, None if the relay cannot take it (RFC 6531 §3.4, RFC 1870)."""
+        """MAIL parameters for this letter, None if the relay cannot take it (RFC 1870, 6152, 6531)."""
         assert self._client is not None  # noqa: S101  # connected
-        options = b""
-        if self._client.supports_extension("size"):
-            options += b" SIZE=%d" % len(letter.content)
-        if not letter.recipient.isascii():
-            if not self._client.supports_extension("smtputf8"):
+        offers = self._client.supports_extension
+        options = b" SIZE=%d" % len(letter.content) if offers("size") else b""
+        # Bodies are quoted-printable: an octet beyond ASCII is part of somebody's address.
+        if not (letter.return_path + letter.recipient).isascii() or not letter.content.isascii():
+            if not offers("smtputf8"):
                 return None
             options += b" SMTPUTF8"
-        if not letter.content.isascii():
-            options += b" BODY=8BITMIME"
+            if offers("8bitmime"):
+                options += b" BODY=8BITMIME"
         return options
 
     async def send(self, letter: Letter, commit: Commit) -> Outcome | None:
@@ -162,27 +171,30 @@ class SMTPTransport:
             if options is None:
                 return unreachable_address("The relay takes no addresses beyond ASCII (SMTPUTF8).")
             commands = (
-                (Stage.MAIL, b"MAIL FROM:<%s>%s" % (letter.return_path.encode(), options), 250),
-                (Stage.RCPT, b"RCPT TO:<%s>" % letter.recipient.encode(), 250),
-                (Stage.DATA, b"DATA", 354),
+                (Stage.MAIL, b"MAIL FROM:<%s>%s" % (letter.return_path.encode(), options), 2),
+                (Stage.RCPT, b"RCPT TO:<%s>" % letter.recipient.encode(), 2),
+                (Stage.DATA, b"DATA", 3),
             )
-            for stage, line, expected in commands:
+            for stage, line, go_on in commands:
                 code, text = await self._command(stage, line)
-                if code != expected and not (stage is Stage.RCPT and code == 251):
+                if code // 100 != go_on:
                     return await self._refused(stage, code, text)
             if not await commit():
                 self._abandon()
                 return None
             stage = Stage.DOT
-            assert self._writer is not None  # noqa: S101  # connected
-            self._writer.write(letter.content + b".\r\n")
+            self._write(letter.content + b".\r\n")
             code, text = await self._reply(stage)
         except _Broken as error:
             self._abandon()
             return broken(stage, f"{error}.")
-        if code == 421:
+        except BaseException:
             self._abandon()
-        return replied(stage, code, text)
+            raise
+        outcome = replied(stage, code, text)
+        if code == 421 or outcome.state is DeliveryState.IN_DOUBT:
+            self._abandon()
+        return outcome
 
     async def _refused(self, stage: Stage, code: int, text: str) -> Outcome:
         """Read a refusal, and leave the connection ready for the next letter, or closed."""
@@ -207,6 +219,8 @@ class SMTPTransport:
         """QUIT, wait a moment for the answer, and close."""
         if self._writer is None:
             return
-        with suppress(_Broken):
-            await self._command(Stage.CONNECT, b"QUIT")
-        self._abandon()
+        try:
+            with suppress(_Broken):
+                await self._command(Stage.CONNECT, b"QUIT")
+        finally:
+            self._abandon()

@@ -22,13 +22,17 @@ class Letter:
     return_path: str
     recipient: str
     content: bytes
+    """Header and body: CRLF ends every line, and no line begins with a dot."""
 
 
 class Transport(Protocol):
     """One connection to a relay, used for letters one after the other."""
 
     async def connect(self) -> None:
-        """Open the connection. Raises RelayError if the relay cannot be used at all."""
+        """Open the connection, or open it again after it was lost.
+
+        Raises RelayError if the relay cannot be used at all.
+        """
         ...
 
     @property
@@ -37,9 +41,12 @@ class Transport(Protocol):
         ...
 
     async def send(self, letter: Letter, commit: Commit) -> Outcome | None:
-        """Try one letter; None if `commit()` refused it."""
+        """Try one letter on an open connection; None if `commit()` refused it.
+
+        What `commit()` raises comes through, and the letter does not go.
+        """
         ...
 
     async def close(self) -> None:
-        """Take leave politely; never raises."""
+        """Take leave politely, if there is anything open; never raises."""
         ...

@@ -34,17 +34,14 @@ _READERS = (
 
 
 def first_monday(now: datetime) -> datetime:
-    """The start of the demo's two weeks: the last Monday at midnight that they fit after, so they have just ended."""
+    """The start of the demo's weeks: the last Monday at midnight, in UTC, with room for them until now."""
     start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(weeks=WEEKS)
     return start - timedelta(days=start.weekday())
 
 
 def build(folder: Path, clock: Clock, *, base_url: str) -> App:
     """Make the demo's site anew, in a folder that is empty or holds an earlier demo. Raises SiteError."""
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / _MARKER).exists():
-            raise SiteError(f"{folder} is not empty and no earlier demo; name another folder with --dir")
-        shutil.rmtree(folder)
+    _clear(folder)
     given = {
         "name": "The Kitchen Table",
         "from": "The Kitchen Table <letters@kitchen-table.example>",
@@ -61,17 +58,30 @@ def build(folder: Path, clock: Clock, *, base_url: str) -> App:
     return app
 
 
+def _clear(folder: Path) -> None:
+    """Take away an earlier demo, and nothing else."""
+    try:
+        if not folder.exists() or not any(folder.iterdir()):
+            return
+        if not (folder / _MARKER).exists():
+            raise SiteError(f"{folder} is not empty and no earlier demo; name another folder with --dir")
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise SiteError(
+            f"{folder} cannot hold a demo ({error.strerror}); name another folder with --dir"
+        ) from error
+
+
 def _fill(app: App, folder: Path) -> None:
     now = app.clock()
     paths = sorted((folder / POSTS_FOLDER).glob("*.md"))
     with app.database.write() as session:
         for slug, title, cadence, timezone, mode in _CATEGORIES:
             add_category(session, slug, title=title, cadence=cadence, timezone=timezone, mode=mode, now=now)
-        files = [
-            SourceFile(parse_post(data, path), data, f"{POSTS_FOLDER}/{path.name}")
-            for path in paths
-            if (data := read_bytes(path))
-        ]
+        files = []
+        for path in paths:
+            data = read_bytes(path)
+            files.append(SourceFile(parse_post(data, path), data, f"{POSTS_FOLDER}/{path.name}"))
         add_posts(session, files, all_categories(session), only=None, site=folder, now=now)
         for address, name, slugs in _READERS:
             for slug in slugs:

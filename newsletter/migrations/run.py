@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 
@@ -13,6 +14,11 @@ def config(engine: Engine | None = None) -> Config:
     made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     made.attributes["engine"] = engine
     return made
+
+
+def is_known(revision: str) -> bool:
+    """Whether a revision is part of our history; a newer program's is not."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
 
 
 def upgrade(engine: Engine, revision: str) -> None:

@@ -70,7 +70,8 @@ class EditionMaker:
     def _key(self, category: Category, slot: datetime, posts: Sequence[Post], envelope: Envelope) -> str:
         site = self.settings.site
         inputs = {
-            "posts": [post.content_hash for post in posts],
+            # With their slugs: an issue may have an edition for each of two posts with the same text.
+            "posts": [[post.slug, post.content_hash] for post in posts],
             "category": [category.slug, category.title],
             "slot": slot.isoformat(),
             "site": [site.name, site.postal_address, site.base_url, self.settings.blog_url, site.language],

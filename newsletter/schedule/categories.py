@@ -6,19 +6,29 @@ the same slot twice; one that has not is forgotten whole.
 
 import re
 from datetime import date, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, tuple_, update
 from sqlmodel import Session, col, select
 
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Category, Issue, QueueEntry
+from newsletter.models import Category, Delivery, Issue, QueueEntry, Receipt
 from newsletter.schedule.cadence import Cadence, change_takes_effect, parse_cadence, parse_zone
-from newsletter.states import EntryState, Mode
+from newsletter.states import OPEN, DeliveryState, EntryState, Mode
 from subscribers.models import Subscription, SubscriptionState
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SLUG_LIMIT = 60
+
+
+class Removed(NamedTuple):
+    """What removing a category came to."""
+
+    has_history: bool
+    """Whether there are issues that stay on record."""
+    cancelled: int
+    """Letters that were owed and will not go."""
 
 
 def check_slug(slug: str) -> str:
@@ -51,6 +61,16 @@ def find_category(session: Session, slug: str) -> Category:
             else f"there is no category {slug!r} here, nor any other yet: `paperround category add`"
         )
     return found
+
+
+def locked(session: Session, category: Category) -> Category | None:
+    """The category as it is now, held against change until the transaction ends; None if it was removed."""
+    return session.exec(
+        select(Category)
+        .where(Category.id == category.id, col(Category.ended_at).is_(None))
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
 
 
 def add_category(
@@ -88,7 +108,11 @@ def edit_category(
     mode: Mode | None = None,
     now: datetime,
 ) -> None:
-    """Change what is given. A new cadence or zone begins after the current period, so no week has two issues."""
+    """Change what is given.
+
+    A new cadence or zone begins after the current period, so that none has two issues.
+    """
+    _hold(session, category)
     if title is not None:
         category.title = title
     if mode is not None:
@@ -98,32 +122,61 @@ def edit_category(
         parse_zone(timezone).key if timezone else category.timezone,
     )
     if wanted != (category.cadence, category.timezone):
-        last = session.exec(
-            select(func.max(Issue.due_at)).where(Issue.category_id == category.id)
-        ).one_or_none()
-        category.slots_from = change_takes_effect(
-            cadence_of(category), zone_of(category), now, anchor=anchor_of(category), last_due=last
-        )
+        # A change that waits to take effect is replaced: until then the period is still the one before it.
+        if category.slots_from <= now:
+            last = session.exec(select(func.max(Issue.due_at)).where(Issue.category_id == category.id)).one()
+            category.slots_from = change_takes_effect(
+                cadence_of(category), zone_of(category), now, anchor=anchor_of(category), last_due=last
+            )
         category.cadence, category.timezone = wanted
     session.add(category)
 
 
-def remove_category(session: Session, category: Category, *, now: datetime) -> bool:
-    """Take a category out of service; returns whether its history was kept.
+def remove_category(session: Session, category: Category, *, now: datetime) -> Removed:
+    """Take a category out of service: from now on nothing of it is sent.
 
-    Posts that wait in its queue are dropped from it; subscriptions stay as they are and receive nothing.
+    Posts that wait in its queue are dropped from it, and letters that are not on the wire are cancelled;
+    subscriptions stay as they are and receive nothing.
     """
+    _hold(session, category)
     has_history = session.exec(select(func.count()).where(Issue.category_id == category.id)).one() > 0
     waiting = delete(QueueEntry).where(
         col(QueueEntry.category_id) == category.id, col(QueueEntry.state) != EntryState.ISSUED
     )
     session.execute(waiting)
+    cancelled = 0
     if has_history:
+        cancelled = _cancel_letters(session, category)
         category.ended_at = now
         session.add(category)
     else:
         session.delete(category)
-    return has_history
+    return Removed(has_history, cancelled)
+
+
+def _hold(session: Session, category: Category) -> None:
+    """Keep the planner and other editors away from a category until the transaction ends."""
+    if locked(session, category) is None:
+        raise NotFoundError(f"the category {category.slug!r} has just been removed")
+
+
+def _cancel_letters(session: Session, category: Category) -> int:
+    """Cancel the letters that nothing of is on the wire; their readers have not had the posts."""
+    issues = select(Issue.id).where(Issue.category_id == category.id)
+    cancelled = session.execute(
+        update(Delivery)
+        .where(
+            col(Delivery.issue_id).in_(issues),
+            col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]),
+        )
+        .values(state=DeliveryState.CANCELLED, reply="The category was removed.")
+    )
+    ended = select(Delivery.subscriber_id, Delivery.letter_key).where(
+        col(Delivery.issue_id).in_(issues), col(Delivery.state) == DeliveryState.CANCELLED
+    )
+    letter = tuple_(col(Receipt.subscriber_id), col(Receipt.letter_key))
+    session.execute(delete(Receipt).where(letter.in_(ended)))
+    return int(cancelled.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
 
 
 def active_readers(session: Session, slug: str) -> int:

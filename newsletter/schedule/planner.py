@@ -3,27 +3,45 @@
 What is due is decided by pure functions of the cadence and of the slots already decided; who gets what is
 decided by the database in set-based statements, so that the cost grows with the rows written. Everything
 is keyed: a second planner, or the same one after a crash, finds the issue there and does nothing.
+
+May surprise: an issue holds its category's row until it is written, so that a category is never changed or
+removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Select, exists, func, insert, literal, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    update,
+)
 from sqlalchemy import select as sql_select
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.content.queue import entries
 from newsletter.database import Database
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, QueueEntry, Receipt
 from newsletter.schedule.cadence import due_slots
-from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, zone_of
+from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, locked, zone_of
 from newsletter.states import DeliveryState, EntryState, IssueState, Mode
 from subscribers.base import UTCDateTime
-from subscribers.models import Subscription, SubscriptionState
+from subscribers.models import Key, Subscription, SubscriptionState
 
 SLOT_FORMAT = "%Y-%m-%dT%H:%M"
 """How a slot is written: local wall-clock time."""
@@ -73,26 +91,56 @@ class PlanFailure:
 Rows = Select[*tuple[Any, ...]]
 """A SELECT whose rows are used inside the database."""
 
+_DAY = timedelta(days=1)
+"""More than any zone is away from UTC."""
+
+
+def _temporary_table(name: str, *columns: Column[int]) -> Table:
+    """A table of one session's own; in a MetaData of its own, so that no migration makes it."""
+    return Table(name, MetaData(), *columns, prefixes=["TEMPORARY"])
+
+
+_CHOSEN = _temporary_table("chosen", Column("subscriber_id", Key, primary_key=True), Column("post_id", Key))
+"""Who gets which post at a slot. Receipts are written from here, because a statement that looks receipts up
+for each reader while it adds to them is quadratic wherever PostgreSQL took the table for a small one."""
+
+_SIMULATED = _temporary_table(
+    "simulated_receipt",
+    Column("subscriber_id", Key, primary_key=True),
+    Column("post_id", Key, primary_key=True),
+)
+"""Receipts that `upcoming` imagines."""
+
+_WRITTEN: Sequence[FromClause] = (SQLModel.metadata.tables["receipt"],)
+_SIMULATING = (*_WRITTEN, _SIMULATED)
+
+
+@contextmanager
+def _temporary(session: Session, *tables: Table) -> Iterator[None]:
+    """Tables for a while; an exception leaves them to the rollback."""
+    for table in tables:
+        table.create(session.connection(), checkfirst=False)
+    yield
+    for table in tables:
+        table.drop(session.connection(), checkfirst=False)
+
 
 class _QueueMovedError(Exception):
     """The chosen entry changed between the choice and the transaction: choose again."""
 
 
 def slots_to_decide(
-    coming: Iterator[tuple[datetime, datetime]], decided: set[str], now: datetime, catch_up: timedelta
+    undecided: Iterable[tuple[datetime, datetime]], now: datetime, catch_up: timedelta
 ) -> list[DueSlot]:
-    """Which of the slots due by `now` are still to be decided, oldest first.
+    """What to do with the slots due by `now`, of which nothing was decided yet, oldest first.
 
-    Of several missed ones only the newest is caught up, and only if it is not older than `catch_up`.
-    `coming` gives (due, slot), ascending.
+    Of several missed ones only the newest is caught up, and only if it is not older than `catch_up`; two that
+    share an instant, as they may where clocks go forward, are both the newest. `undecided` gives (due, slot),
+    ascending.
     """
-    missed = [
-        DueSlot(slot, due)
-        for due, slot in takewhile(lambda pair: pair[0] <= now, coming)
-        if slot.strftime(SLOT_FORMAT) not in decided
-    ]
+    due_now = list(takewhile(lambda pair: pair[0] <= now, undecided))
     return [
-        DueSlot(m.slot, m.due_at, is_skipped=m is not missed[-1] or now - m.due_at > catch_up) for m in missed
+        DueSlot(slot, due, is_skipped=due != due_now[-1][0] or now - due > catch_up) for due, slot in due_now
     ]
 
 
@@ -122,22 +170,11 @@ class Planner:
         return [issue for issue in planned if issue is not None]
 
     def _due(self, session: Session, category: Category, now: datetime) -> list[DueSlot]:
-        """The category's undecided slots up to `now`."""
-        last = session.exec(
-            select(func.max(col(Issue.due_at))).where(
-                col(Issue.category_id) == category.id, col(Issue.due_at) <= now
-            )
-        ).one()
-        start = max(category.slots_from, last) if last else category.slots_from
-        # Slots may share a due instant where clocks go forward, so the last one's instant is looked at again.
-        decided = session.exec(
-            select(col(Issue.slot)).where(col(Issue.category_id) == category.id, col(Issue.due_at) >= start)
-        )
-        coming = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
-        return slots_to_decide(coming, set(decided), now, self._catch_up)
+        """The category's slots up to `now`, and what is to be done with them."""
+        return slots_to_decide(_undecided(session, category, now), now, self._catch_up)
 
     def _decide(self, category: Category, slot: DueSlot, now: datetime) -> PlannedIssue | PlanFailure | None:
-        """Write what becomes of one slot; None if another planner was first."""
+        """Write what becomes of one slot; None if another planner was first or the category has changed."""
         while True:
             try:
                 with self._database.write() as session:
@@ -148,58 +185,37 @@ class Planner:
                 return PlanFailure(category.slug, slot.key, error)
 
     def _write_issue(
-        self, session: Session, category: Category, slot: DueSlot, now: datetime
+        self, session: Session, read: Category, slot: DueSlot, now: datetime
     ) -> PlannedIssue | None:
-        posts = [] if slot.is_skipped else self._candidates(session, category)
-        if slot.is_skipped:
-            state, reason = IssueState.SKIPPED, f"found {_ago(now - slot.due_at)} late"
-        elif posts:
-            state, reason = IssueState.PLANNED, ""
-        else:
-            state, reason = IssueState.EMPTY, "nothing is queued"
-        issue_id = self._insert_issue(session, category, slot, state, reason, now)
+        category = locked(session, read)
+        if category is None or _schedule(category) != _schedule(read):
+            return None  # no slot of it any more: the next pass reads the category anew
+        issue_id = self._insert_issue(session, category, slot, now)
         if issue_id is None:
             return None
-        readers = self._write_letters(session, category, slot, issue_id, posts, now) if posts else 0
-        return PlannedIssue(
-            category=category.slug,
-            slot=slot.key,
-            timezone=category.timezone,
-            due_at=slot.due_at,
-            state=state,
-            posts=tuple(post for _, post in posts),
-            readers=readers,
-            reason=reason,
-            issue_id=issue_id,
+        posts: tuple[Post, ...] = ()
+        readers = 0
+        if not slot.is_skipped:
+            with _temporary(session, _CHOSEN):
+                posts = self._write_receipts(session, category, issue_id)
+                self._write_editions(session, category, slot, issue_id, posts, now)
+                readers = self._write_deliveries(session, category, slot, issue_id, now)
+        planned = _decided(category, slot, posts, readers, now, issue_id)
+        session.execute(
+            update(Issue).where(col(Issue.id) == issue_id).values(state=planned.state, reason=planned.reason)
         )
+        return planned
 
-    def _candidates(self, session: Session, category: Category) -> list[tuple[QueueEntry, Post]]:
-        """The posts this slot may send: the queue's head, or in sequence mode every post someone lacks."""
-        queued = entries(session, category, (EntryState.QUEUED,))
-        if category.mode == Mode.BROADCAST:
-            return queued[:1]
-        wanted = set(
-            session.execute(sql_select(_next_unread(category.slug, 1).c.post_id).distinct()).scalars()
-        )
-        return [(entry, post) for entry, post in queued if post.id in wanted]
-
-    def _insert_issue(
-        self,
-        session: Session,
-        category: Category,
-        slot: DueSlot,
-        state: IssueState,
-        reason: str,
-        now: datetime,
-    ) -> int | None:
+    def _insert_issue(self, session: Session, category: Category, slot: DueSlot, now: datetime) -> int | None:
+        """Take the slot; None if it is taken. What it comes to is written when it is known."""
         statement = (
             self._database.insert(Issue)
             .values(
                 category_id=category.id,
                 slot=slot.key,
                 due_at=slot.due_at,
-                state=state,
-                reason=reason,
+                state=IssueState.PLANNED,
+                reason="",
                 planned_at=now,
             )
             .on_conflict_do_nothing(index_elements=["category_id", "slot"])
@@ -208,184 +224,220 @@ class Planner:
         issue_id: int | None = session.execute(statement).scalar_one_or_none()
         return issue_id
 
-    def _write_letters(
-        self,
-        session: Session,
-        category: Category,
-        slot: DueSlot,
-        issue_id: int,
-        posts: Sequence[tuple[QueueEntry, Post]],
-        now: datetime,
-    ) -> int:
-        """Editions, then receipts in subscriber order, then deliveries; returns the number of readers."""
-        for entry, post in posts:
-            edition = self._make_edition(category, slot.slot, issue_id, [post], now)
-            session.add(edition)
-            session.flush()
-            session.add(EditionPost(edition_id=edition.id, place=0, post_id=post.id))
-            if category.mode == Mode.BROADCAST:
-                _issue_entry(session, entry, issue_id)
-        session.flush()
-        letter_key = f"issue:{issue_id}"
+    def _write_receipts(self, session: Session, category: Category, issue_id: int) -> tuple[Post, ...]:
+        """Choose, and give receipts in subscriber order; returns the posts of this issue in their order."""
+        queued = entries(session, category, (EntryState.QUEUED,))
+        if not queued:
+            return ()
         if category.mode == Mode.BROADCAST:
-            chosen = _lacking(category.slug, posts[0][1].id)
-        else:
-            unread = _next_unread(category.slug, 1)
-            offered = [post.id for _, post in posts]
-            chosen = sql_select(unread.c.subscriber_id, unread.c.post_id).where(unread.c.post_id.in_(offered))
-        rows = chosen.add_columns(literal(letter_key)).order_by("subscriber_id")
+            _issue_entry(session, queued[0][0], issue_id)
+        posts, _ = _choose(session, category, [post for _, post in queued], _WRITTEN)
+        rows = sql_select(*_CHOSEN.c, literal(_letter_key(issue_id))).order_by(_CHOSEN.c.subscriber_id)
         session.execute(
             self._database.insert(Receipt)
             .from_select(["subscriber_id", "post_id", "letter_key"], rows)
             .on_conflict_do_nothing()
         )
-        owed = _owed(category.slug, issue_id, letter_key, slot.due_at, now + self._expiry)
+        return posts
+
+    def _write_editions(
+        self,
+        session: Session,
+        category: Category,
+        slot: DueSlot,
+        issue_id: int,
+        posts: Sequence[Post],
+        now: datetime,
+    ) -> None:
+        for post in posts:
+            edition = self._make_edition(category, slot.slot, issue_id, [post], now)
+            session.add(edition)
+            session.flush()
+            session.add(EditionPost(edition_id=edition.id, place=0, post_id=post.id))
+        session.flush()
+
+    def _write_deliveries(
+        self, session: Session, category: Category, slot: DueSlot, issue_id: int, now: datetime
+    ) -> int:
+        owed = _owed(category.slug, issue_id, slot.due_at, now + self._expiry)
         columns = [str(column.key) for column in owed.selected_columns]
-        written = session.execute(insert(Delivery).from_select(columns, owed))
+        # The number of an INSERT's rows is kept only on request.
+        written = session.execute(
+            insert(Delivery).from_select(columns, owed), execution_options={"preserve_rowcount": True}
+        )
         return int(written.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every INSERT
 
     def upcoming(self, now: datetime, until: datetime) -> list[PlannedIssue]:
-        """What every slot up to `until` will come to, if nothing changes; writes nothing.
+        """What every slot up to `until` will come to, if nothing changes; keeps nothing.
 
-        The same statements that write the issues are asked to count. Slots already missed at `now` come
-        first, as `plan_due` would treat them.
+        Who gets what is worked out as `plan_due` does, with receipts in a table of this session's own. Slots
+        already missed at `now` come first, as `plan_due` would treat them.
         """
-        with self._database.read() as session:
-            simulations = [_Simulation(session, category) for category in all_categories(session)]
+        with self._database.read() as session, _temporary(session, _CHOSEN, _SIMULATED):
+            categories = all_categories(session)
+            simulation = _Simulation(session, categories)
             agenda = []
-            for simulation in simulations:
-                category = simulation.category
+            for category in categories:
+                agenda += [(slot, category) for slot in self._due(session, category, now)]
                 agenda += [
-                    (slot.due_at, category.slug, slot, simulation)
-                    for slot in self._due(session, category, now)
-                ]
-                coming = due_slots(
-                    cadence_of(category),
-                    zone_of(category),
-                    max(category.slots_from, now),
-                    anchor=anchor_of(category),
-                )
-                agenda += [
-                    (due, category.slug, DueSlot(slot, due), simulation)
-                    for due, slot in takewhile(lambda pair: pair[0] <= until, coming)
+                    (DueSlot(slot, due), category)
+                    for due, slot in takewhile(
+                        lambda pair: pair[0] <= until, _undecided(session, category, now)
+                    )
                     if due > now
                 ]
-            agenda.sort(key=lambda item: item[:2])
-            given: list[tuple[str, int]] = []
-            return [simulation.decide(slot, given) for _, _, slot, simulation in agenda]
+            agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
+            return [simulation.decide(category, slot, now) for slot, category in agenda]
 
 
 class _Simulation:
-    """One category's queue, run forward without writing."""
+    """The queues run forward: receipts go to a temporary table, issued posts are struck off here."""
 
-    def __init__(self, session: Session, category: Category) -> None:
+    def __init__(self, session: Session, categories: Sequence[Category]) -> None:
         self._session = session
-        self.category = category
-        self._queue = [post for _, post in entries(session, category, (EntryState.QUEUED,))]
-        self._round = 0
+        self._queues = {
+            category.slug: [post for _, post in entries(session, category, (EntryState.QUEUED,))]
+            for category in categories
+        }
 
-    def decide(self, slot: DueSlot, given: list[tuple[str, int]]) -> PlannedIssue:
-        """What the slot will come to; `given` are the broadcasts simulated so far, and grows by this one."""
-        if slot.is_skipped:
-            return self._planned(slot, IssueState.SKIPPED, (), 0, "too late to be caught up")
-        posts, readers = (
-            self._broadcast(given) if self.category.mode == Mode.BROADCAST else self._sequence(given)
-        )
-        if not posts:
-            return self._planned(slot, IssueState.EMPTY, (), 0, "nothing is queued")
-        return self._planned(slot, IssueState.PLANNED, posts, readers)
-
-    def _broadcast(self, given: list[tuple[str, int]]) -> tuple[tuple[Post, ...], int]:
-        if not self._queue:
-            return (), 0
-        post = self._queue.pop(0)
-        earlier = [slug for slug, post_id in given if post_id == post.id]
-        lacking = _lacking(self.category.slug, post.id, earlier)
-        readers = self._session.execute(sql_select(func.count()).select_from(lacking.subquery())).scalar_one()
-        given.append((self.category.slug, post.id))
-        return (post,), readers
-
-    def _sequence(self, given: list[tuple[str, int]]) -> tuple[tuple[Post, ...], int]:
-        self._round += 1
-        unread = _next_unread(self.category.slug, self._round, given)
-        counts = self._session.execute(
-            sql_select(unread.c.post_id, func.count()).group_by(unread.c.post_id)
-        ).all()
-        readers = {post_id: count for post_id, count in counts}
-        return tuple(post for post in self._queue if post.id in readers), sum(readers.values())
-
-    def _planned(
-        self, slot: DueSlot, state: IssueState, posts: tuple[Post, ...], readers: int, reason: str = ""
-    ) -> PlannedIssue:
-        category = self.category
-        return PlannedIssue(
-            category.slug, slot.key, category.timezone, slot.due_at, state, posts, readers, reason
-        )
-
-
-def _active(slug: str) -> Any:
-    return (col(Subscription.category) == slug) & (col(Subscription.state) == SubscriptionState.ACTIVE)
-
-
-def _lacking(slug: str, post_id: int, also_given_to: Sequence[str] = ()) -> Rows:
-    """(subscriber_id, post_id) of the category's active readers who have no receipt for the post.
-
-    `also_given_to` are categories whose readers count as having it, for simulations.
-    """
-    had = exists().where(
-        col(Receipt.subscriber_id) == col(Subscription.subscriber_id), col(Receipt.post_id) == post_id
-    )
-    statement: Rows = sql_select(
-        col(Subscription.subscriber_id).label("subscriber_id"), literal(post_id).label("post_id")
-    ).where(_active(slug), ~had)
-    if also_given_to:
-        others = sql_select(col(Subscription.subscriber_id)).where(
-            col(Subscription.category).in_(also_given_to),
-            col(Subscription.state) == SubscriptionState.ACTIVE,
-        )
-        statement = statement.where(col(Subscription.subscriber_id).not_in(others))
-    return statement
-
-
-def _next_unread(slug: str, nth: int, given: Sequence[tuple[str, int]] = ()) -> Any:
-    """(subscriber_id, post_id) of each active reader's `nth` queued post without a receipt, as a subquery."""
-    had = exists().where(
-        col(Receipt.subscriber_id) == col(Subscription.subscriber_id),
-        col(Receipt.post_id) == col(QueueEntry.post_id),
-    )
-    statement = (
-        sql_select(
-            col(Subscription.subscriber_id).label("subscriber_id"),
-            col(QueueEntry.post_id).label("post_id"),
-            func.row_number()
-            .over(
-                partition_by=col(Subscription.subscriber_id),
-                order_by=(col(QueueEntry.position), col(QueueEntry.id)),
+    def decide(self, category: Category, slot: DueSlot, now: datetime) -> PlannedIssue:
+        """What the slot will come to."""
+        queue = self._queues[category.slug]
+        if slot.is_skipped or not queue:
+            return _decided(category, slot, (), 0, now)
+        posts, readers = _choose(self._session, category, queue, _SIMULATING)
+        if category.mode == Mode.BROADCAST:
+            del queue[0]
+        # Who had a post need be remembered only where a queue will ask for it again.
+        waiting = {post.id for queue in self._queues.values() for post in queue}
+        if any(post.id in waiting for post in posts):
+            self._session.execute(
+                insert(_SIMULATED).from_select(["subscriber_id", "post_id"], sql_select(_CHOSEN))
             )
-            .label("nth"),
+        return _decided(category, slot, posts, readers, now)
+
+
+def _undecided(session: Session, category: Category, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """(due, slot) of every slot that has no issue, ascending, from the last one decided by `now` on."""
+    last = session.exec(
+        select(func.max(col(Issue.due_at))).where(
+            col(Issue.category_id) == category.id, col(Issue.due_at) <= now
         )
-        .select_from(Subscription)
-        .join(Category, col(Category.slug) == col(Subscription.category))
-        .join(
-            QueueEntry,
-            (col(QueueEntry.category_id) == col(Category.id)) & (col(QueueEntry.state) == EntryState.QUEUED),
+    ).one()
+    # Slots may share a due instant where clocks go forward, so the last one's instant is looked at again.
+    start = max(category.slots_from, last) if last else category.slots_from
+    # By slot and not by instant: a category that came back in another zone has the same wall clock again.
+    decided = set(
+        session.exec(
+            select(col(Issue.slot)).where(
+                col(Issue.category_id) == category.id,
+                col(Issue.slot) >= (start - _DAY).strftime(SLOT_FORMAT),
+            )
         )
-        .where(_active(slug), ~had)
     )
-    for other, post_id in given:
-        readers = sql_select(col(Subscription.subscriber_id)).where(_active(other)).correlate(None)
-        statement = statement.where(
-            (col(QueueEntry.post_id) != post_id) | col(Subscription.subscriber_id).not_in(readers)
+    coming = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
+    return (pair for pair in coming if pair[1].strftime(SLOT_FORMAT) not in decided)
+
+
+def _schedule(category: Category) -> tuple[object, ...]:
+    """All that its slots follow from."""
+    return category.cadence, category.timezone, category.slots_from, category.created_at
+
+
+def _decided(
+    category: Category,
+    slot: DueSlot,
+    posts: tuple[Post, ...],
+    readers: int,
+    now: datetime,
+    issue_id: int | None = None,
+) -> PlannedIssue:
+    if slot.is_skipped:
+        state, reason = IssueState.SKIPPED, f"found {_ago(now - slot.due_at)} late"
+    elif posts:
+        state, reason = IssueState.PLANNED, ""
+    elif category.mode == Mode.BROADCAST:
+        state, reason = IssueState.EMPTY, "nothing is queued"
+    else:
+        state, reason = IssueState.EMPTY, "nothing is queued that a reader lacks"
+    return PlannedIssue(
+        category.slug, slot.key, category.timezone, slot.due_at, state, posts, readers, reason, issue_id
+    )
+
+
+def _letter_key(issue_id: int) -> str:
+    return f"issue:{issue_id}"
+
+
+def _choose(
+    session: Session, category: Category, queue: Sequence[Post], receipts: Sequence[FromClause]
+) -> tuple[tuple[Post, ...], int]:
+    """Fill `_CHOSEN` with the active readers who are to get a post, each with theirs.
+
+    Returns the posts, in the queue's order, and the number of readers. The queue must not be empty.
+    """
+    is_broadcast = category.mode == Mode.BROADCAST
+    rows = _lacking(category, queue[0], receipts) if is_broadcast else _first_lacking(category, receipts)
+    session.execute(delete(_CHOSEN))
+    session.execute(insert(_CHOSEN).from_select(["subscriber_id", "post_id"], rows))
+    session.execute(delete(_CHOSEN).where(_CHOSEN.c.post_id.is_(None)))
+    counts = sql_select(_CHOSEN.c.post_id, func.count().label("readers")).group_by(_CHOSEN.c.post_id)
+    readers = {row.post_id: row.readers for row in session.execute(counts)}
+    posts = queue[:1] if is_broadcast else [post for post in queue if post.id in readers]
+    return tuple(posts), sum(readers.values())
+
+
+def _lacking(category: Category, post: Post, receipts: Sequence[FromClause]) -> Rows:
+    """Each active reader who has no receipt for a post, with the post."""
+    return sql_select(col(Subscription.subscriber_id), literal(post.id)).where(
+        _is_active(category), *_no_receipt(post.id, receipts)
+    )
+
+
+def _first_lacking(category: Category, receipts: Sequence[FromClause]) -> Rows:
+    """Each active reader, with the lowest-placed queued post they have no receipt for, or NULL.
+
+    A walk along the queue for each reader, up to that post.
+    """
+    first = (
+        sql_select(col(QueueEntry.post_id))
+        .where(
+            col(QueueEntry.category_id) == category.id,
+            col(QueueEntry.state) == EntryState.QUEUED,
+            *_no_receipt(col(QueueEntry.post_id), receipts),
         )
-    numbered = statement.subquery()
-    return sql_select(numbered.c.subscriber_id, numbered.c.post_id).where(numbered.c.nth == nth).subquery()
+        .order_by(col(QueueEntry.position), col(QueueEntry.id))
+        .limit(1)
+        .correlate(Subscription)
+        .scalar_subquery()
+    )
+    return sql_select(col(Subscription.subscriber_id), first).where(_is_active(category))
 
 
-def _owed(slug: str, issue_id: int, letter_key: str, due_at: datetime, expires_at: datetime) -> Rows:
-    """The deliveries that this letter's receipts call for, by the names of the ledger's columns."""
+def _is_active(category: Category) -> ColumnElement[bool]:
+    return and_(
+        col(Subscription.category) == category.slug,
+        col(Subscription.state) == SubscriptionState.ACTIVE,
+    )
+
+
+def _no_receipt(post_id: Any, receipts: Sequence[FromClause]) -> Iterator[ColumnElement[bool]]:
+    """That a subscription's reader has no receipt for the post in any of these tables."""
+    for table in receipts:
+        had = exists().where(
+            table.c.subscriber_id == col(Subscription.subscriber_id), table.c.post_id == post_id
+        )
+        yield ~had.correlate(Subscription, QueueEntry)
+
+
+def _owed(slug: str, issue_id: int, due_at: datetime, expires_at: datetime) -> Rows:
+    """The deliveries that the receipts of `_CHOSEN` call for, by the names of the ledger's columns.
+
+    Only those with this letter's key: another category's letter may have come first meanwhile.
+    """
     return (
         sql_select(
-            col(Receipt.subscriber_id),
+            _CHOSEN.c.subscriber_id,
             literal(issue_id).label("issue_id"),
             col(EditionPost.edition_id),
             literal(slug).label("category"),
@@ -395,12 +447,17 @@ def _owed(slug: str, issue_id: int, letter_key: str, due_at: datetime, expires_a
             literal(expires_at, UTCDateTime()).label("expires_at"),
             literal(0).label("attempts"),
         )
-        .select_from(Subscription)
-        .join(Receipt, col(Receipt.subscriber_id) == col(Subscription.subscriber_id))
-        .join(EditionPost, col(EditionPost.post_id) == col(Receipt.post_id))
+        .select_from(_CHOSEN)
+        .join(
+            Receipt,
+            (col(Receipt.subscriber_id) == _CHOSEN.c.subscriber_id)
+            & (col(Receipt.post_id) == _CHOSEN.c.post_id)
+            & (col(Receipt.letter_key) == _letter_key(issue_id)),
+        )
+        .join(EditionPost, col(EditionPost.post_id) == _CHOSEN.c.post_id)
         .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
-        .where(_active(slug), col(Receipt.letter_key) == letter_key, col(Edition.issue_id) == issue_id)
-        .order_by(col(Receipt.subscriber_id))
+        .where(col(Edition.issue_id) == issue_id)
+        .order_by(_CHOSEN.c.subscriber_id)
     )
 
 

@@ -1,12 +1,13 @@
 """Keeps a site going: plans and sends at short intervals until told to stop.
 
 APScheduler only ticks; the truth is the database, so nothing is lost when it is late, stopped or run
-twice. Planning and sending tick apart, so that a long issue does not delay another category's slot. What
-a tick raises is handed to `report`, and the next tick comes all the same.
+twice. Planning and sending tick apart, so that a long issue does not delay another category's slot. The
+first tick comes at once. What a tick raises is handed to `report`, and the next tick comes all the same.
 """
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Event
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,7 +21,7 @@ class Runner:
     """Runs jobs side by side, each never more than once at a time."""
 
     def __init__(
-        self, jobs: dict[str, Job], *, every: float, report: Callable[[PaperroundError], None]
+        self, jobs: dict[str, Job], *, every: float, report: Callable[[PaperroundError | OSError], None]
     ) -> None:
         """`every` is the seconds between two starts of a job."""
         # A job that is still at work when its next tick comes is normal here, not worth a warning.
@@ -29,13 +30,21 @@ class Runner:
         self._scheduler = BackgroundScheduler(timezone="UTC")
         for name, job in jobs.items():
             self._scheduler.add_job(
-                self._guarded, "interval", [job], seconds=every, id=name, max_instances=1, coalesce=True
+                self._guarded,
+                "interval",
+                [job],
+                seconds=every,
+                id=name,
+                max_instances=1,
+                coalesce=True,
+                next_run_time=datetime.now(UTC),
+                misfire_grace_time=None,
             )
 
     def _guarded(self, job: Job) -> None:
         try:
             job()
-        except PaperroundError as error:
+        except (PaperroundError, OSError) as error:
             self._report(error)
 
     def run_until(self, stop: Event) -> None:

@@ -269,4 +269,6 @@ def test_missed_slots_are_told_in_one_line(letter: App, cli: Cli) -> None:
     done = cli("--site", folder, "tick", "--at", "2028-01-04T08:00:00Z")
     said = [line for line in done.stdout.splitlines() if "skipped" in line]
     assert len(said) == 1
-    assert re.fullmatch(r"advice 10[0-9] slots from 2026-01-06T08:00 to 2027-12-28T08:00: skipped: .*", said[0])
+    assert re.fullmatch(
+        r"advice 10[0-9] slots from 2026-01-06T08:00 to 2027-12-28T08:00: skipped: .*", said[0]
+    )

@@ -136,6 +136,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("category_id", "post_id"),
     )
+    op.create_index(
+        "ix_queue_entry_order", "queue_entry", ["category_id", "state", "position", "id"], unique=False
+    )
     op.create_index("ix_queue_entry_post_id", "queue_entry", ["post_id"], unique=False)
     op.create_table(
         "delivery",

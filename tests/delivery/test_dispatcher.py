@@ -1,0 +1,344 @@
+"""One pass of the sender, over real SMTP, judged by what the relay got."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import create_engine, select, text
+from sqlmodel import col
+
+from newsletter import database as database_module
+from newsletter.app import App, SendReport, open_app
+from newsletter.delivery.ledger import LedgerLetters
+from newsletter.delivery.transport import Letter
+from newsletter.errors import DatabaseError
+from newsletter.models import Delivery, Owner
+from newsletter.settings import RelaySection, TLSMode
+from newsletter.states import DeliveryState
+from subscribers.subscriptions import Permission, leave
+from tests.conftest import Clock
+from tests.contract.transport import run
+from tests.delivery.neighbour import Neighbour
+from tests.delivery.scripted import EOF, RESET, ScriptedServer
+from tests.delivery.test_ledger import attempts, plan, receipts, row, states
+
+State = DeliveryState
+
+
+def relay_on(port: int, connections: int = 1) -> RelaySection:
+    return RelaySection(host="127.0.0.1", port=port, tls=TLSMode.NONE, connections=connections)
+
+
+def send(site: App, port: int, *, connections: int = 1, stop: Event | None = None) -> SendReport:
+    return site.send_due(relay_on(port, connections), stop or Event())
+
+
+@dataclass
+class Postmaster(Neighbour):
+    """A real relay whose word for each message is the test's."""
+
+    answers: list[str] = field(default_factory=list)
+    """What it says to the next messages; then yes."""
+    seen: list[Letter] = field(default_factory=list)
+    """Every message that came, whatever it said to it."""
+
+    def __post_init__(self) -> None:
+        super().__init__(enable_SMTPUTF8=True)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        assert isinstance(envelope.content, bytes)
+        self.seen.append(Letter(envelope.mail_from or "", envelope.rcpt_tos[0], envelope.content))
+        await self.meanwhile()
+        answer = self.answers.pop(0) if self.answers else "250 2.0.0 Yes"
+        if answer.startswith("2"):
+            self.accepted.append(self.seen[-1])
+        return answer
+
+    async def meanwhile(self) -> None:
+        """What happens while a message is on the wire."""
+
+
+def scripted_pass(site: App, server: ScriptedServer, connections: int = 1) -> SendReport:
+    """One pass against a scripted server, which runs in a loop of its own."""
+
+    async def scenario() -> SendReport:
+        async with server:
+            return await asyncio.to_thread(send, site, server.port, connections=connections)
+
+    return run(scenario)
+
+
+def test_every_letter_goes_to_its_reader_once(advice: App) -> None:
+    """All that is due is sent, one message a reader, with the relay's word on record."""
+    ids = plan(advice, 7)
+    with Postmaster() as relay:
+        report = send(advice, relay.port, connections=3)
+        assert send(advice, relay.port).tally.states == {}
+    assert sorted(letter.recipient for letter in relay.accepted) == [
+        f"reader{place}@example.net" for place in range(7)
+    ]
+    assert report.tally.states == {State.SENT: 7}
+    assert set(states(advice).values()) == {State.SENT}
+    assert row(advice, ids[0]).reply == "250 2.0.0 Yes"
+
+
+def test_a_relay_that_is_down_leaves_everything_as_it_was(advice: App) -> None:
+    """Nothing is counted against any reader; the report says which relay and why; the next pass sends."""
+    ids = plan(advice, 5)
+    report = send(advice, 1, connections=3)
+    assert "127.0.0.1:1 cannot be used" in str(report.tally.relay_error)
+    assert states(advice) == dict.fromkeys(ids, State.QUEUED)
+    assert all(attempts(advice, delivery) == [] for delivery in ids)
+    assert row(advice, ids[0]).owner_id is None
+    with Postmaster() as relay:
+        assert send(advice, relay.port).tally.states == {State.SENT: 5}
+    assert len(relay.accepted) == 5
+
+
+def test_a_relay_that_refuses_the_login_leaves_everything_as_it_was(advice: App) -> None:
+    """AUTH refused is a matter of settings, told as one; no letter is touched."""
+    ids = plan(advice, 3)
+    server = ScriptedServer("AUTH PLAIN")
+    server.replies["AUTH"] = b"535 5.7.8 Who are you?\r\n"
+
+    async def scenario() -> SendReport:
+        async with server:
+            relay = relay_on(server.port).model_copy(update={"user": "paper"})
+            return await asyncio.to_thread(advice.send_due, relay, Event())
+
+    report = run(scenario)
+    assert "refused the login of 'paper' (535 5.7.8 Who are you?)" in str(report.tally.relay_error)
+    assert states(advice) == dict.fromkeys(ids, State.QUEUED)
+
+
+def test_a_relay_that_dies_in_the_middle_keeps_the_rest_queued(advice: App) -> None:
+    """What it took is sent, what it never got stays queued, and what it may have got is in doubt."""
+    plan(advice, 6)
+    server = ScriptedServer()
+
+    async def scenario() -> SendReport:
+        async with server:
+            taken = server.accepted
+            passing = asyncio.create_task(asyncio.to_thread(send, advice, server.port))
+            while len(taken) < 2:
+                await asyncio.sleep(0)
+            server.replies[""] = EOF
+            server.replies["."] = RESET
+            return await passing
+
+    report = run(scenario)
+    counts = report.tally.states
+    assert counts[State.SENT] + counts[State.IN_DOUBT] == len(server.accepted)
+    assert counts[State.IN_DOUBT] <= 1
+    assert list(states(advice).values()).count(State.QUEUED) == 6 - len(server.accepted)
+    assert report.tally.relay_error is not None
+
+
+@pytest.mark.parametrize("refusal", ["451 4.7.1 Greylisted", "452 4.2.2 Full"])
+def test_a_deferred_letter_comes_back_the_same(advice: App, clock: Clock, refusal: str) -> None:
+    """Not before its time, and then with the same envelope, Message-ID and bytes, even from a new process."""
+    (delivery,) = plan(advice, 1)
+    with Postmaster(answers=[refusal]) as relay:
+        assert send(advice, relay.port).tally.states == {State.DEFERRED: 1}
+        due = row(advice, delivery).due_at
+        assert clock.now < due
+        assert row(advice, delivery).reply == refusal
+        assert send(advice, relay.port).tally.states == {}
+        clock.now = due
+        another = open_app(advice.settings.folder, clock)
+        assert send(another, relay.port).tally.states == {State.SENT: 1}
+        another.close()
+    first, second = relay.seen
+    assert first == second
+    assert [attempt.outcome for attempt in attempts(advice, delivery)] == [State.DEFERRED, State.SENT]
+
+
+def test_a_bounced_letter_ends_and_gives_its_receipt_back(advice: App, clock: Clock) -> None:
+    """A lasting refusal is kept with its words and not tried again; the others are not concerned."""
+    ids = plan(advice, 3)
+    with Postmaster(answers=["250 2.0.0 Yes", "550 5.1.1 Nobody here"]) as relay:
+        report = send(advice, relay.port)
+        clock.advance(days=2)
+        send(advice, relay.port)
+    assert report.tally.states == {State.SENT: 2, State.BOUNCED: 1}
+    bounced = next(delivery for delivery, state in states(advice).items() if state == State.BOUNCED)
+    assert row(advice, bounced).reply == "550 5.1.1 Nobody here"
+    assert receipts(advice) == set(ids) - {bounced}
+    assert len(relay.seen) == 3
+
+
+def test_a_letter_that_is_deferred_until_it_is_stale_expires(
+    advice: App, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A letter that nobody takes for as long as the site says ends, unsent."""
+    monkeypatch.setenv("PAPERROUND_DELIVERY__EXPIRE_AFTER_HOURS", "12")
+    site = open_app(advice.settings.folder, clock)
+    (delivery,) = plan(site, 1)
+    with Postmaster(answers=["451 4.7.1 Not now"] * 100) as relay:
+        while not (report := send(site, relay.port)).expired:
+            clock.now = row(advice, delivery).due_at
+    site.close()
+    assert report.expired == 1
+    assert states(advice) == {delivery: State.EXPIRED}
+    assert receipts(advice) == set()
+    assert len(relay.seen) == len(attempts(advice, delivery)) > 5
+
+
+def test_connections_work_side_by_side_and_are_kept(advice: App) -> None:
+    """Three connections: three letters on the wire at once, and no fourth connection for a dozen letters."""
+    plan(advice, 12)
+    sessions: set[int] = set()
+
+    class Three(Postmaster):
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+            sessions.add(session.peer[1])
+            return await super().handle_DATA(server, session, envelope)
+
+        async def meanwhile(self) -> None:
+            await self.all_here.wait()  # answers nobody until three wait for an answer
+
+    with Three() as relay:
+        relay.all_here = asyncio.Barrier(3)  # type: ignore[attr-defined]
+        report = send(advice, relay.port, connections=3)
+    assert report.tally.states == {State.SENT: 12}
+    assert len(sessions) == 3
+
+
+def test_a_few_letters_open_few_connections(advice: App) -> None:
+    """A connection is opened when there is a letter for it, not before."""
+    plan(advice, 2)
+    server = ScriptedServer()
+    scripted_pass(advice, server, connections=10)
+    assert server.connections <= 2
+    assert len(server.accepted) == 2
+
+
+def test_told_to_stop_it_finishes_the_letters_in_flight(advice: App) -> None:
+    """What is on the wire is waited for and recorded; the rest is queued again at once, claimed by nobody."""
+    plan(advice, 8)
+    stop = Event()
+
+    class Stopping(Postmaster):
+        async def meanwhile(self) -> None:
+            await self.both_here.wait()
+            stop.set()
+
+    with Stopping() as relay:
+        relay.both_here = asyncio.Barrier(2)  # type: ignore[attr-defined]
+        report = send(advice, relay.port, connections=2, stop=stop)
+    assert report.tally.states == {State.SENT: 2}
+    assert report.tally.relay_error is None
+    assert sorted(states(advice).values()) == [State.QUEUED] * 6 + [State.SENT] * 2
+    assert len(relay.accepted) == 2
+    with advice.database.read() as session:
+        assert None not in session.execute(select(col(Owner.ended_at))).scalars().all()
+    with Postmaster() as relay:
+        assert send(advice, relay.port).tally.states == {State.SENT: 6}
+
+
+@pytest.mark.parametrize("loss", [EOF, RESET, b"421 4.4.2 Idle for too long\r\n"])
+def test_a_kept_connection_that_was_closed_is_opened_anew_and_not_counted(advice: App, loss: bytes) -> None:
+    """A relay that takes one letter a connection gets them all, each at its first try."""
+    ids = plan(advice, 4)
+    server = ScriptedServer()
+    server.after["."] = loss
+    report = scripted_pass(advice, server)
+    assert report.tally.states == {State.SENT: 4}
+    assert len(server.accepted) == 4
+    assert server.connections >= 4
+    assert all(row(advice, delivery).attempts == 1 for delivery in ids)
+
+
+def test_a_connection_lost_at_the_first_letter_counts(advice: App) -> None:
+    """Closed at MAIL on a new connection, a letter is deferred: else it could hold a pass for ever."""
+    plan(advice, 2)
+    server = ScriptedServer()
+    server.replies["MAIL"] = EOF
+    assert scripted_pass(advice, server).tally.states == {State.DEFERRED: 2}
+
+
+def test_one_who_leaves_while_letters_go_gets_none(advice: App) -> None:
+    """Claimed already, the letter of a reader who leaves before its turn is never written."""
+    ids = plan(advice, 2)
+
+    class Leaving(Postmaster):
+        async def meanwhile(self) -> None:
+            with advice.database.write() as session:
+                found = session.get_one(Delivery, ids[1])
+                reader = found.subscriber_id
+                leave(session, reader, ["advice"], Permission("page"), LedgerLetters(), now=found.due_at)
+
+    with Leaving() as relay:
+        report = send(advice, relay.port)
+    assert [letter.recipient for letter in relay.seen] == ["reader0@example.net"]
+    assert report.tally.states == {State.SENT: 1, State.CANCELLED: 1}
+    assert states(advice) == {ids[0]: State.SENT, ids[1]: State.CANCELLED}
+
+
+@contextmanager
+def locked(url: str) -> Iterator[Any]:
+    """Gives a function that locks the database against writers, as another process would."""
+    if url.startswith("sqlite"):
+        path = url.removeprefix("sqlite:///")
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        yield lambda: connection.execute("BEGIN IMMEDIATE")
+        connection.close()
+        return
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as other:
+        yield lambda: other.execute(text("LOCK TABLE delivery IN ACCESS EXCLUSIVE MODE"))
+    engine.dispose()
+
+
+def test_when_the_books_cannot_be_kept_nothing_goes(
+    advice: App, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locked in the middle of a pass: one clear error, no letter without a record, and all goes on later."""
+    plan(advice, 30)
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 1)
+    site = open_app(advice.settings.folder, advice.clock)
+    with locked(database_url) as lock:
+
+        class Locking(Postmaster):
+            async def meanwhile(self) -> None:
+                if len(self.seen) == 3:
+                    lock()
+
+        with Locking() as relay:
+            with pytest.raises(DatabaseError, match="locked by another process"):
+                send(site, relay.port, connections=2)
+            # The letters that were on the wire, and none after them.
+            assert len(relay.seen) <= 4
+            lost = {letter.recipient for letter in relay.seen[1:]}
+    with Postmaster() as relay_later:
+        report = send(site, relay_later.port)
+    site.close()
+    got = [letter.recipient for letter in relay.accepted + relay_later.accepted]
+    assert set(got) == {f"reader{place}@example.net" for place in range(30)}
+    in_doubt = {address for _, address in report.recovered.in_doubt}
+    assert {recipient for recipient in got if got.count(recipient) > 1} <= in_doubt <= lost
+    assert set(states(advice).values()) == {State.SENT}
+
+
+def test_nothing_due_touches_nothing(advice: App) -> None:
+    """A pass without work does not even open its books, however often it comes."""
+    assert send(advice, 1).tally.states == {}
+    with advice.database.read() as session:
+        assert session.execute(select(Owner)).all() == []
+
+
+def test_the_sandbox_is_a_relay_like_any_other(advice: App) -> None:
+    """The default relay of a site takes an issue, a folder a reader."""
+    plan(advice, 3)
+    with advice.open_relay() as relay:
+        report = advice.send_due(relay, Event())
+    kept = sorted(path.parent.name for path in Path(advice.settings.sandbox_folder).glob("*/*.eml"))
+    assert report.tally.states == {State.SENT: 3}
+    assert kept == ["reader0@example.net", "reader1@example.net", "reader2@example.net"]

@@ -1,0 +1,600 @@
+"""The ledger on both databases: who may take a letter, what is written, what a crash leaves."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, insert, select, update
+from sqlmodel import col
+
+from newsletter.app import App
+from newsletter.delivery.ledger import Ledger, LedgerLetters, Recorded, has_work
+from newsletter.delivery.outcome import Outcome, Stage, broken, replied
+from newsletter.models import Attempt, Delivery, Owner, Receipt
+from newsletter.states import LEGAL, UNSENT, DeliveryState
+from subscribers.models import Subscriber, Subscription, SubscriptionState
+from subscribers.subscriptions import Permission, leave
+from tests.delivery.bigissue import SLOT, make_readers
+from tests.delivery.claimer import Claimer
+
+State = DeliveryState
+DUE = datetime.fromisoformat(SLOT)
+
+YES = replied(Stage.DOT, 250, "2.0.0 Ok")
+NOT_NOW = replied(Stage.RCPT, 450, "4.2.1 Not now")
+NEVER = replied(Stage.RCPT, 550, "5.1.1 Nobody")
+NEVER_AT_DOT = replied(Stage.DOT, 554, "5.6.0 No")
+NO_WORD = broken(Stage.DOT, "the relay closed the connection.")
+
+
+def plan(site: App, readers: int) -> list[int]:
+    """An issue to this many readers, due now; returns the ids of its deliveries."""
+    make_readers(site, readers)
+    site.clock.now = DUE  # type: ignore[attr-defined]  # the test's clock
+    site.plan_due()
+    with site.database.read() as session:
+        return list(session.execute(select(col(Delivery.id)).order_by(col(Delivery.id))).scalars())
+
+
+@contextmanager
+def opened(site: App, *, resend: bool = True) -> Iterator[Ledger]:
+    """A ledger of a process that ends in good order."""
+    with site.database.writing_connection() as connection:
+        ledger = Ledger(site.database, connection, resend_in_doubt=resend, now=site.clock())
+        yield ledger
+        ledger.close(site.clock())
+
+
+@contextmanager
+def dying(site: App) -> Iterator[Ledger]:
+    """A ledger of a process that dies: its lock is gone, its books are as they were."""
+    with site.database.writing_connection() as connection:
+        ledger = Ledger(site.database, connection, resend_in_doubt=True, now=site.clock())
+        yield ledger
+        ledger._ownership.release()
+
+
+def claim(ledger: Ledger, limit: int = 100, now: datetime = DUE) -> list[int]:
+    return [delivery.id for delivery in ledger.claim(limit, now)]
+
+
+def record(ledger: Ledger, delivery: int, outcome: Outcome, retry_at: datetime | None = None) -> None:
+    ledger.settle([], [Recorded(delivery, outcome, DUE, retry_at)])
+
+
+def row(site: App, delivery: int) -> Delivery:
+    with site.database.read() as session:
+        return session.get_one(Delivery, delivery)
+
+
+def states(site: App) -> dict[int, str]:
+    with site.database.read() as session:
+        return dict(session.execute(select(col(Delivery.id), col(Delivery.state))).all())
+
+
+def receipts(site: App) -> set[int]:
+    """The deliveries whose readers hold a receipt."""
+    with site.database.read() as session:
+        held = select(col(Delivery.id)).join(
+            Receipt,
+            (col(Receipt.subscriber_id) == col(Delivery.subscriber_id))
+            & (col(Receipt.letter_key) == col(Delivery.letter_key)),
+        )
+        return set(session.execute(held).scalars())
+
+
+def attempts(site: App, delivery: int) -> list[Attempt]:
+    with site.database.read() as session:
+        found = select(Attempt).where(col(Attempt.delivery_id) == delivery).order_by(col(Attempt.id))
+        return list(session.execute(found).scalars())
+
+
+def say_goodbye(site: App, delivery: int) -> None:
+    """The reader of a delivery leaves."""
+    with site.database.write() as session:
+        reader = session.get_one(Delivery, delivery).subscriber_id
+        leave(session, reader, ["advice"], Permission("page"), LedgerLetters(), now=DUE)
+
+
+# Claiming.
+
+
+def test_a_letter_is_claimed_by_one_process_only(advice: App) -> None:
+    """Two processes that claim at the same time share the letters out: all of them, none twice."""
+    ids = plan(advice, 60)
+
+    def take_all() -> list[int]:
+        taken: list[int] = []
+        with dying(advice) as ledger:
+            while claimed := claim(ledger, 4):
+                taken += claimed
+        return taken
+
+    with ThreadPoolExecutor(3) as pool:
+        shares = [share.result() for share in [pool.submit(take_all) for _ in range(3)]]
+    assert sorted(delivery for share in shares for delivery in share) == ids
+
+
+def test_claims_come_oldest_first_and_within_the_limit(advice: App) -> None:
+    """What has waited longest goes first; a deferred letter that is due again goes before new ones."""
+    ids = plan(advice, 5)
+    with advice.database.write() as session:
+        for place, minutes in enumerate((3, 1, 2, 5, 4)):
+            due = DUE - timedelta(minutes=minutes)
+            session.execute(update(Delivery).where(col(Delivery.id) == ids[place]).values(due_at=due))
+        session.execute(update(Delivery).where(col(Delivery.id) == ids[1]).values(state=State.DEFERRED))
+    with opened(advice) as ledger:
+        assert claim(ledger, 1) == [ids[1]]
+        assert sorted(claim(ledger, 2)) == sorted([ids[3], ids[4]])
+        assert sorted(claim(ledger)) == sorted([ids[0], ids[2]])
+        assert claim(ledger) == []
+
+
+def test_what_is_not_due_or_stale_or_not_waiting_is_not_claimed(advice: App) -> None:
+    """Only letters that are owed now can be taken."""
+    ids = plan(advice, 12)
+    due, early, stale, *others = ids
+    with advice.database.write() as session:
+        later = DUE + timedelta(seconds=1)
+        session.execute(update(Delivery).where(col(Delivery.id) == early).values(due_at=later))
+        session.execute(update(Delivery).where(col(Delivery.id) == stale).values(expires_at=DUE))
+        settled = [state for state in State if state not in (State.QUEUED, State.DEFERRED, State.IN_DOUBT)]
+        for delivery, state in zip(others, settled, strict=False):
+            session.execute(update(Delivery).where(col(Delivery.id) == delivery).values(state=state))
+    with opened(advice) as ledger:
+        expected = {due, *others[len(settled) :]}
+        assert set(claim(ledger)) == expected
+
+
+def test_a_claim_brings_what_is_needed_to_send(advice: App) -> None:
+    """Address as first given, edition, tries so far."""
+    plan(advice, 1)
+    with opened(advice) as ledger:
+        (claimed,) = ledger.claim(1, DUE)
+    found = row(advice, claimed.id)
+    assert (claimed.address, claimed.edition_id, claimed.attempts, claimed.expires_at) == (
+        "reader0@example.net",
+        found.edition_id,
+        0,
+        found.expires_at,
+    )
+
+
+@pytest.mark.parametrize("resend", [True, False])
+def test_the_site_says_whether_a_letter_in_doubt_is_sent_again(advice: App, resend: bool) -> None:
+    """resend: it is claimed as soon as it is due, before anything else; hold: it waits for a person."""
+    ids = plan(advice, 2)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(ids, [])
+        record(ledger, ids[1], NO_WORD, retry_at=DUE + timedelta(minutes=5))
+        record(ledger, ids[0], YES)
+    soon = DUE + timedelta(minutes=5)
+    with advice.database.read() as session:
+        assert not has_work(session, DUE, resend_in_doubt=resend)
+        assert has_work(session, soon, resend_in_doubt=resend) is resend
+    with opened(advice, resend=resend) as ledger:
+        assert claim(ledger, now=soon - timedelta(seconds=1)) == []
+        assert claim(ledger, now=soon) == ([ids[1]] if resend else [])
+
+
+def test_a_doubt_is_not_resent_for_ever(advice: App) -> None:
+    """Once stale, a letter whose replies keep getting lost stays in doubt and is left alone."""
+    (delivery,) = plan(advice, 1)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle([delivery], [])
+        record(ledger, delivery, NO_WORD, retry_at=DUE + timedelta(minutes=5))
+    expires = row(advice, delivery).expires_at
+    with advice.database.read() as session:
+        assert not has_work(session, expires, resend_in_doubt=True)
+    with opened(advice) as ledger:
+        assert claim(ledger, now=expires) == []
+        assert ledger.expire(expires) == 0
+    assert states(advice) == {delivery: State.IN_DOUBT}
+
+
+# Settling.
+
+
+def test_leave_to_send_is_on_record_before_it_is_given(advice: App) -> None:
+    """What may go is `sending` for every other connection to see, by the time the answer is there."""
+    ids = plan(advice, 3)
+    with opened(advice) as ledger:
+        claim(ledger)
+        assert ledger.settle(ids[:2], []) == set(ids[:2])
+        assert states(advice) == {ids[0]: State.SENDING, ids[1]: State.SENDING, ids[2]: State.CLAIMED}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_sending", "retry_at"),
+    [
+        (YES, True, None),
+        (NEVER_AT_DOT, True, None),
+        (NO_WORD, True, DUE + timedelta(minutes=5)),
+        (NOT_NOW, False, DUE + timedelta(minutes=5)),
+        (NEVER, False, None),
+    ],
+)
+def test_an_outcome_is_recorded_with_its_words(
+    advice: App, outcome: Outcome, is_sending: bool, retry_at: datetime | None
+) -> None:
+    """State, time, reply and next try on the letter; the try itself on a row of its own."""
+    (delivery,) = plan(advice, 1)
+    with opened(advice) as ledger:
+        claim(ledger)
+        if is_sending:
+            ledger.settle([delivery], [])
+        record(ledger, delivery, outcome, retry_at)
+        owner = ledger.owner_id
+    found = row(advice, delivery)
+    assert (found.state, found.attempts) == (outcome.state, 1)
+    assert found.reply == (outcome.reply if outcome.code is None else f"{outcome.code} {outcome.reply}")
+    assert found.due_at == (retry_at or DUE)
+    assert found.sent_at == (DUE if outcome is YES else None)
+    (attempt,) = attempts(advice, delivery)
+    assert (attempt.outcome, attempt.stage, attempt.code, attempt.reply, attempt.at, attempt.owner_id) == (
+        outcome.state,
+        outcome.stage,
+        outcome.code,
+        outcome.reply,
+        DUE,
+        owner,
+    )
+    assert attempt.enhanced_status == outcome.enhanced_status
+
+
+def test_many_outcomes_and_marks_are_one_transaction(advice: App) -> None:
+    """A turn's entries are settled together, each by itself."""
+    ids = plan(advice, 6)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(ids[:3], [])
+        turn = [Recorded(ids[0], YES, DUE), Recorded(ids[1], NEVER_AT_DOT, DUE), Recorded(ids[3], NEVER, DUE)]
+        assert ledger.settle(ids[4:], turn) == set(ids[4:])
+        expected = [State.SENT, State.BOUNCED, State.SENDING, State.BOUNCED, State.SENDING, State.SENDING]
+        assert [states(advice)[delivery] for delivery in ids] == expected
+        assert receipts(advice) == {ids[0], ids[2], ids[4], ids[5]}
+
+
+def test_a_letter_of_somebody_else_is_not_touched(advice: App) -> None:
+    """Neither leave nor outcome nor release changes a row that another process has claimed."""
+    (delivery,) = plan(advice, 1)
+    with opened(advice) as mine, opened(advice) as other:
+        claim(other)
+        assert mine.settle([delivery], []) == set()
+        mine.release([delivery])
+        record(mine, delivery, NEVER)
+        assert (row(advice, delivery).state, row(advice, delivery).owner_id) == (
+            State.CLAIMED,
+            other.owner_id,
+        )
+        assert receipts(advice) == {delivery}
+
+
+def test_what_is_released_is_as_it_was(advice: App) -> None:
+    """Given back untried, a letter is due as before, by nobody claimed, and no try is counted."""
+    ids = plan(advice, 2)
+    before = row(advice, ids[0]).due_at
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.release(ids[:1])
+        found = row(advice, ids[0])
+        assert (found.state, found.owner_id, found.due_at, found.attempts) == (State.QUEUED, None, before, 0)
+        assert states(advice)[ids[1]] == State.CLAIMED
+
+
+# Leaving.
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.CLAIMED, State.DEFERRED, State.HELD, State.IN_DOUBT])
+def test_leaving_cancels_what_is_not_on_the_wire(advice: App, state: State) -> None:
+    """A reader who leaves gets nothing that can still be stopped, and holds no receipt for it."""
+    leaver, stayer = plan(advice, 2)
+    with opened(advice) as ledger:
+        claim(ledger)
+        with advice.database.write() as session:
+            session.execute(update(Delivery).values(state=state))
+        say_goodbye(advice, leaver)
+        assert states(advice) == {leaver: State.CANCELLED, stayer: state}
+        assert receipts(advice) == {stayer}
+        assert leaver not in ledger.settle([leaver, stayer], [])
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.SENT, State.BOUNCED])
+def test_leaving_changes_nothing_that_has_gone(advice: App, state: State) -> None:
+    """What is on the wire or at its end stays what it is."""
+    (delivery,) = plan(advice, 1)
+    with advice.database.write() as session:
+        session.execute(update(Delivery).values(state=state))
+    say_goodbye(advice, delivery)
+    assert states(advice) == {delivery: state}
+
+
+def test_one_who_left_gets_nothing_though_the_letter_was_written_afterwards(advice: App) -> None:
+    """A planner that saw the reader just before they left owes them a letter: it ends when it asks to go."""
+    leaver, stayer = plan(advice, 2)
+    with advice.database.write() as session:  # what leaving does, to a planner's row not there yet
+        reader = session.get_one(Delivery, leaver).subscriber_id
+        gone = update(Subscription).where(col(Subscription.subscriber_id) == reader)
+        session.execute(gone.values(state=SubscriptionState.LEFT))
+    with opened(advice) as ledger:
+        claim(ledger)
+        assert ledger.settle([leaver, stayer], []) == {stayer}
+    assert states(advice)[leaver] == State.CANCELLED
+    assert receipts(advice) == {stayer}
+
+
+def test_a_reader_who_is_just_leaving_is_waited_for(advice: App) -> None:
+    """Row locks put leaving and sending in order: the letter asks while the leave is not committed yet."""
+    (delivery,) = plan(advice, 1)
+    with opened(advice) as ledger:
+        claim(ledger)
+        with ThreadPoolExecutor(1) as pool:
+            with advice.database.write() as session:
+                reader = session.get_one(Delivery, delivery).subscriber_id
+                leave(session, reader, ["advice"], Permission("page"), LedgerLetters(), now=DUE)
+                answer = pool.submit(ledger.settle, [delivery], [])
+            assert answer.result() == set()
+    assert states(advice) == {delivery: State.CANCELLED}
+
+
+def test_a_deferred_letter_of_one_who_left_ends_at_the_next_try(advice: App) -> None:
+    """Left while the letter was on the wire and put off: it is not tried again."""
+    (delivery,) = plan(advice, 1)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle([delivery], [])
+        say_goodbye(advice, delivery)
+        record(ledger, delivery, replied(Stage.DOT, 451, "later"), retry_at=DUE)
+        assert claim(ledger) == [delivery]
+        assert ledger.settle([delivery], []) == set()
+    assert states(advice) == {delivery: State.CANCELLED}
+    assert receipts(advice) == set()
+
+
+# The end of letters.
+
+
+def test_stale_letters_expire_and_give_their_receipts_back(advice: App) -> None:
+    """Queued or deferred for too long, a letter ends; what is claimed, on the wire or in doubt does not."""
+    ids = plan(advice, 5)
+    kept = [State.CLAIMED, State.SENDING, State.IN_DOUBT]
+    with advice.database.write() as session:
+        for delivery, state in zip(ids, [State.QUEUED, State.DEFERRED, *kept], strict=True):
+            session.execute(update(Delivery).where(col(Delivery.id) == delivery).values(state=state))
+    expires = row(advice, ids[0]).expires_at
+    with opened(advice) as ledger:
+        assert ledger.expire(expires - timedelta(seconds=1)) == 0
+        assert ledger.expire(expires) == 2
+        assert ledger.expire(expires) == 0
+    assert [states(advice)[delivery] for delivery in ids] == [State.EXPIRED, State.EXPIRED, *kept]
+    assert receipts(advice) == set(ids[2:])
+
+
+# Crashes.
+
+
+def test_a_dead_process_is_taken_over_from(advice: App) -> None:
+    """Its untried claims are queued again; what was on the wire is in doubt, by name and on record."""
+    ids = plan(advice, 5)
+    with dying(advice) as dead:
+        claim(dead, 4)
+        dead.settle(ids[:2], [])
+    later = DUE + timedelta(hours=1)
+    with opened(advice) as ledger:
+        recovered = ledger.recover(later)
+        assert recovered.requeued == 2
+        assert set(recovered.in_doubt) == {(ids[0], "reader0@example.net"), (ids[1], "reader1@example.net")}
+        assert [states(advice)[delivery] for delivery in ids] == [State.IN_DOUBT] * 2 + [State.QUEUED] * 3
+        assert row(advice, ids[0]).due_at == later
+        (attempt,) = attempts(advice, ids[0])
+        assert (attempt.outcome, attempt.stage, attempt.code, attempt.owner_id) == (
+            State.IN_DOUBT,
+            Stage.DOT,
+            None,
+            dead.owner_id,
+        )
+        assert row(advice, ids[0]).attempts == 1
+        assert row(advice, ids[2]).attempts == 0
+        assert attempts(advice, ids[2]) == []
+        again = ledger.recover(later)
+        assert (again.requeued, again.in_doubt) == (0, ())
+    assert receipts(advice) == set(ids)
+
+
+def test_a_process_that_ends_in_good_order_leaves_nothing_to_recover(advice: App) -> None:
+    """Closing the books gives claims back at once and ends the owner."""
+    ids = plan(advice, 3)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(ids[:1], [])
+        record(ledger, ids[0], YES)
+    assert states(advice) == {ids[0]: State.SENT, ids[1]: State.QUEUED, ids[2]: State.QUEUED}
+    with advice.database.read() as session:
+        assert session.execute(select(col(Owner.ended_at))).scalars().all() == [DUE]
+    with opened(advice) as ledger:
+        assert ledger.recover(DUE).requeued == 0
+
+
+def test_a_letter_cut_off_on_the_wire_is_found_though_the_books_were_closed(advice: App) -> None:
+    """An error in the middle closes the books with letters `sending`: the next process has them in doubt."""
+    ids = plan(advice, 2)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(ids[:1], [])
+    assert states(advice) == {ids[0]: State.SENDING, ids[1]: State.QUEUED}
+    with opened(advice) as ledger:
+        assert [delivery for delivery, _ in ledger.recover(DUE).in_doubt] == [ids[0]]
+
+
+def test_a_live_process_is_left_alone_and_a_killed_one_is_not(advice: App, database_url: str) -> None:
+    """Two real processes: while one lives its letters are its own; killed, it is taken over from at once."""
+    ids = plan(advice, 6)
+    with Claimer(database_url, DUE, 3) as living, Claimer(database_url, DUE, 2) as doomed:
+        with opened(advice) as ledger:
+            recovered = ledger.recover(DUE)
+            assert (recovered.requeued, recovered.in_doubt) == (0, ())
+            assert len(claim(ledger)) == 1
+            doomed.kill()
+            # The lock goes with the process; PostgreSQL hears of its end a moment later.
+            while not (recovered := ledger.recover(DUE)).requeued:
+                pass
+            assert [delivery for delivery, _ in recovered.in_doubt] == [doomed.sending]
+            assert recovered.requeued == 1
+            assert states(advice)[living.sending] == State.SENDING
+            assert {states(advice)[delivery] for delivery in living.claimed} == {State.CLAIMED}
+        living.end()
+    assert states(advice)[living.sending] == State.SENDING
+    with opened(advice) as ledger:
+        assert [delivery for delivery, _ in ledger.recover(DUE).in_doubt] == [living.sending]
+    assert sorted(states(advice)) == ids
+
+
+# Every change, in any order.
+
+
+@dataclass
+class Walk:
+    """Two processes and some readers, and what may happen to them."""
+
+    site: App
+    ids: list[int]
+    ledgers: list[Ledger]
+    now: datetime = DUE
+    hands: list[list[int]] = field(default_factory=lambda: [[], []])
+    """What each process believes it has claimed."""
+    wire: list[list[int]] = field(default_factory=lambda: [[], []])
+
+    def claim(self, which: int, place: int) -> None:
+        self.hands[which] += claim(self.ledgers[which], 1 + place % 3, self.now)
+
+    def mark(self, which: int, place: int) -> None:
+        asked, self.hands[which] = self.hands[which][:2], self.hands[which][2:]
+        self.wire[which] += self.ledgers[which].settle(asked, [])
+
+    def hear(self, which: int, place: int) -> None:
+        outcome = (YES, NEVER_AT_DOT, NO_WORD, replied(Stage.DOT, 451, "later"))[place % 4]
+        self._record(which, self.wire[which][:1], outcome)
+        del self.wire[which][:1]
+
+    def refused(self, which: int, place: int) -> None:
+        self._record(which, self.hands[which][:1], (NEVER, NOT_NOW)[place % 2])
+        del self.hands[which][:1]
+
+    def _record(self, which: int, ids: list[int], outcome: Outcome) -> None:
+        retry_at = self.now + timedelta(minutes=5) if outcome.state not in (State.SENT, *UNSENT) else None
+        if ids:
+            self.ledgers[which].settle([], [Recorded(ids[0], outcome, self.now, retry_at)])
+
+    def release(self, which: int, place: int) -> None:
+        self.ledgers[which].release(self.hands[which])
+        self.hands[which] = []
+
+    def depart(self, which: int, place: int) -> None:
+        say_goodbye(self.site, self.ids[place % len(self.ids)])
+
+    def die(self, which: int, place: int) -> None:
+        self.ledgers[which]._ownership.release()
+        self._start_again(which)
+
+    def close(self, which: int, place: int) -> None:
+        self.ledgers[which].close(self.now)
+        self._start_again(which)
+
+    def _start_again(self, which: int) -> None:
+        old = self.ledgers[which]
+        self.ledgers[which] = Ledger(self.site.database, old._connection, resend_in_doubt=True, now=self.now)
+        self.hands[which], self.wire[which] = [], []
+
+    def recover(self, which: int, place: int) -> None:
+        self.ledgers[which].recover(self.now)
+
+    def expire(self, which: int, place: int) -> None:
+        self.ledgers[which].expire(self.now)
+
+    def wait(self, which: int, place: int) -> None:
+        self.now += timedelta(hours=(1, 30)[place % 2])
+
+
+MOVES: list[Callable[[Walk, int, int], None]] = [
+    Walk.claim,
+    Walk.mark,
+    Walk.hear,
+    Walk.refused,
+    Walk.release,
+    Walk.depart,
+    Walk.die,
+    Walk.close,
+    Walk.recover,
+    Walk.expire,
+    Walk.wait,
+]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 1), st.integers(0, 11)), max_size=40))
+def test_every_change_is_legal_in_whatever_order_things_happen(
+    walked: "tuple[App, Rows]", moves: list[tuple[Callable[[Walk, int, int], None], int, int]]
+) -> None:
+    """Two processes claim, send, die and recover beside readers who leave: each change is in LEGAL."""
+    site, rows = walked
+    rows.restore(site)
+    with site.database.writing_connection() as one, site.database.writing_connection() as two:
+        ledgers = [
+            Ledger(site.database, connection, resend_in_doubt=True, now=DUE) for connection in (one, two)
+        ]
+        walk = Walk(site, rows.ids, ledgers)
+        before = states(site)
+        for move, which, place in moves:
+            move(walk, which, place)
+            after = states(site)
+            for delivery, state in after.items():
+                was = State(before[delivery])
+                assert state == was or State(state) in LEGAL[was], f"{move.__name__}: {was} to {state}"
+            before = after
+            assert receipts(site) == {delivery for delivery, state in after.items() if state not in UNSENT}
+            assert not set(walk.wire[0]) & set(walk.wire[1])
+        with site.database.read() as session:
+            tries = select(func.count()).select_from(Attempt)
+            counted = session.execute(select(func.sum(col(Delivery.attempts)))).scalar_one()
+            # A letter cancelled under an open transaction keeps the record of it, uncounted.
+            assert counted <= session.execute(tries).scalar_one()
+        for ledger in walk.ledgers:
+            ledger._ownership.release()
+
+
+@dataclass
+class Rows:
+    """The rows of a planned issue, to begin again with."""
+
+    ids: list[int]
+    deliveries: list[dict[str, Any]]
+    receipts: list[dict[str, Any]]
+
+    def restore(self, site: App) -> None:
+        with site.database.write() as session:
+            session.execute(delete(Attempt))
+            session.execute(delete(Delivery))
+            session.execute(delete(Receipt))
+            session.execute(update(Owner).values(ended_at=DUE))
+            session.execute(update(Subscription).values(state=SubscriptionState.ACTIVE))
+            session.execute(insert(Delivery), self.deliveries)
+            session.execute(insert(Receipt), self.receipts)
+
+
+@pytest.fixture
+def walked(advice: App) -> tuple[App, Rows]:
+    """A planned issue to six readers, and its rows."""
+    ids = plan(advice, 6)
+    with advice.database.read() as session:
+        deliveries = [found.model_dump() for found in session.execute(select(Delivery)).scalars()]
+        receipts = [found.model_dump() for found in session.execute(select(Receipt)).scalars()]
+        assert session.execute(select(func.count()).select_from(Subscriber)).scalar_one() == 6
+    return advice, Rows(ids, deliveries, receipts)

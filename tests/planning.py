@@ -1,0 +1,238 @@
+"""A site without its letters: categories, posts, readers and a planner that renders nothing.
+
+The database is one of each kind for a whole module, and is emptied after each test, which is much quicker
+than a new one. A module that wants it imports `shared_database`, `database` and `town`.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlmodel import Session, SQLModel, col, select
+
+from newsletter.content.post import parse_post
+from newsletter.content.queue import Added, SourceFile, add_posts, change_state, move
+from newsletter.database import Database
+from newsletter.delivery.ledger import LedgerLetters
+from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
+from newsletter.schedule.categories import add_category, all_categories, find_category
+from newsletter.schedule.planner import MakeEdition, PlanFailure, PlannedIssue, Planner
+from newsletter.states import EntryState, Mode
+from subscribers.address import parse_address
+from subscribers.models import Subscriber
+from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+TUESDAY = datetime(2026, 1, 6, 8, tzinfo=UTC)
+"""When the first slot of `weekly tue 08:00` falls due."""
+WEEK = timedelta(weeks=1)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A migrated database of each kind, for all tests of a module."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("shared") / "shared.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        made = Database(f"sqlite:///{path}")
+        yield made
+        made.close()
+        return
+    template = make_url(request.getfixturevalue("postgres_template")).set(drivername="postgresql+psycopg")
+    admin = create_engine(template.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    name = f"shared_{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template.database}"))
+    url = template.set(drivername="postgresql", database=name)
+    made = Database(url.render_as_string(hide_password=False))
+    yield made
+    made.close()
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def database(shared_database: Database) -> Iterator[Database]:
+    """The module's database, empty."""
+    yield shared_database
+    empty(shared_database)
+
+
+def address(database: Database) -> str:
+    """Its URL, for another process."""
+    if database.is_sqlite:
+        return f"sqlite:///{database.path}"
+    return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def another(database: Database) -> Database:
+    """The same database as another process sees it."""
+    return Database(address(database))
+
+
+def empty(database: Database) -> None:
+    """Take every row out."""
+    with database.write() as session:
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            session.execute(table.delete())
+
+
+def source(
+    slug: str, *categories: str, words: str = "Some words.", path: str = "", extra: str = ""
+) -> SourceFile:
+    """A post's file as `queue add` reads it."""
+    head = f"---\nslug: {slug}\ncategories: [{', '.join(categories)}]\n{extra}---\n"
+    data = f"{head}\n{words}\n".encode()
+    path = path or f"posts/{slug}.md"
+    return SourceFile(parse_post(data, Path(path)), data, path)
+
+
+def plain_edition(
+    category: Category, slot: datetime, issue_id: int, posts: Sequence[Post], now: datetime
+) -> Edition:
+    """An edition that shows which posts it is of, and costs nothing."""
+    words = " ".join(post.slug for post in posts)
+    return Edition(
+        key=uuid4().hex,
+        issue_id=issue_id,
+        subject=words,
+        html=words,
+        text=words,
+        headers="{}",
+        rendered_at=now,
+    )
+
+
+@dataclass(frozen=True, order=True)
+class LetterRow:
+    """What the ledger owes whom, by names."""
+
+    category: str
+    slot: str
+    reader: str
+    post: str
+
+
+@dataclass
+class Town:
+    """A database with people and posts in it."""
+
+    database: Database
+    now: datetime = MONDAY
+    catch_up: timedelta = timedelta(hours=48)
+    make_edition: MakeEdition = plain_edition
+    site: Path = field(default_factory=Path)
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(self.database, self.make_edition, catch_up=self.catch_up, expiry=timedelta(hours=120))
+
+    def category(
+        self,
+        slug: str = "advice",
+        *,
+        cadence: str = "weekly tue 08:00",
+        timezone: str = "UTC",
+        mode: Mode = Mode.BROADCAST,
+    ) -> Category:
+        with self.database.write() as session:
+            return add_category(
+                session, slug, title=slug, cadence=cadence, timezone=timezone, mode=mode, now=self.now
+            )
+
+    def add(self, *files: SourceFile, only: str | None = None) -> list[Added]:
+        with self.database.write() as session:
+            return add_posts(
+                session,
+                files,
+                all_categories(session),
+                only=find_category(session, only) if only else None,
+                site=self.site,
+                now=self.now,
+            )
+
+    def queue(self, *slugs: str, category: str = "advice") -> None:
+        """Queue posts of these names in one category."""
+        self.add(*(source(slug, category) for slug in slugs), only=category)
+
+    def subscribe(self, *names: str, category: str = "advice", confirmed: bool = True) -> None:
+        permission = Permission("cli", confirmed=confirmed)
+        with self.database.write() as session:
+            for name in names:
+                person = Person(parse_address(f"{name}@example.org"))
+                join(session, person, category, permission, renew=True, now=self.now)
+
+    def leave(self, name: str, category: str = "advice") -> None:
+        with self.database.write() as session:
+            person = find_subscriber(session, parse_address(f"{name}@example.org"))
+            assert person is not None
+            leave(session, person.id, [category], Permission("cli"), LedgerLetters(), now=self.now)
+
+    def change(self, slug: str, to: EntryState) -> None:
+        """Hold, release or drop a post wherever it waits."""
+        waiting = (EntryState.QUEUED, EntryState.HELD)
+        with self.database.write() as session:
+            change_state(session, slug, None, now_in=waiting, to=to)
+
+    def move(self, slug: str, place: int, category: str = "advice") -> None:
+        with self.database.write() as session:
+            move(session, slug, find_category(session, category), place)
+
+    def plan(self, at: datetime) -> list[PlannedIssue | PlanFailure]:
+        return self.planner.plan_due(at)
+
+    def issues(self) -> list[tuple[str, str, str]]:
+        """(category, slot, state), in the order of their instants."""
+        with self.database.read() as session:
+            statement = (
+                select(Category.slug, Issue.slot, Issue.state)
+                .join(Issue, col(Issue.category_id) == col(Category.id))
+                .order_by(col(Issue.due_at), col(Category.slug), col(Issue.slot))
+            )
+            return [tuple(row) for row in session.exec(statement)]
+
+    def letters(self) -> list[LetterRow]:
+        """Every delivery, sorted; and the ledger agrees with itself."""
+        with self.database.read() as session:
+            check_books(session)
+            statement = (
+                select(Delivery.category, Issue.slot, Subscriber.address, Post.slug)
+                .join(Issue, col(Issue.id) == col(Delivery.issue_id))
+                .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+                .join(EditionPost, col(EditionPost.edition_id) == col(Delivery.edition_id))
+                .join(Post, col(Post.id) == col(EditionPost.post_id))
+            )
+            return sorted(
+                LetterRow(category, slot, address.partition("@")[0], post)
+                for category, slot, address, post in session.exec(statement)
+            )
+
+
+def check_books(session: Session) -> None:
+    """Every receipt has its delivery, and every delivery that is not cancelled its receipt."""
+    receipts = {
+        (receipt.subscriber_id, receipt.letter_key, receipt.post_id)
+        for receipt in session.exec(select(Receipt))
+    }
+    owed = session.exec(
+        select(Delivery.subscriber_id, Delivery.letter_key, EditionPost.post_id)
+        .join(EditionPost, col(EditionPost.edition_id) == col(Delivery.edition_id))
+        .where(Delivery.state != "cancelled")
+    )
+    rows = [tuple(row) for row in owed]
+    assert set(rows) == receipts
+    assert len(rows) == len(receipts)
+
+
+@pytest.fixture
+def town(database: Database) -> Town:
+    """Nobody and nothing yet."""
+    return Town(database)
