@@ -15,23 +15,23 @@ _OCTETS = [chr(octet) if 33 <= octet <= 126 and octet != 61 else _ESCAPED[octet]
 def _encode_line(line: bytes) -> list[str]:
     """One line of text as output lines, to be joined by soft breaks."""
     lines: list[str] = []
-    tokens: list[str] = []
+    pieces: list[str] = []
     width = 0
     last = len(line) - 1
     for index, octet in enumerate(line):
-        token = _OCTETS[octet]
+        piece = _OCTETS[octet]
         # A space is bare only between two visible characters that are sure to follow on the same line.
         stands_alone = 0 < index < last and line[index - 1] != 32 and line[index + 1] != 32
         if octet == 32 and stands_alone and 0 < width <= _LIMIT - 4:
-            token = " "
-        if width + len(token) > _LIMIT:
-            lines.append("".join(tokens))
-            tokens, width = [], 0
-        if not tokens and token == ".":
-            token = _ESCAPED[octet]
-        tokens.append(token)
-        width += len(token)
-    return [*lines, "".join(tokens)]
+            piece = " "
+        if width + len(piece) > _LIMIT:
+            lines.append("".join(pieces))
+            pieces, width = [], 0
+        if not pieces and piece == ".":
+            piece = _ESCAPED[octet]
+        pieces.append(piece)
+        width += len(piece)
+    return [*lines, "".join(pieces)]
 
 
 def encode(text: str) -> bytes:
