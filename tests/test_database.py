@@ -18,6 +18,9 @@ from newsletter.errors import DatabaseError, NotFoundError
 from newsletter.models import Owner
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber
+from tests.planning import another, database, shared_database
+
+__all__ = ["database", "shared_database"]
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -129,12 +132,10 @@ def test_writers_wait_for_each_other(database: Database) -> None:
         assert session.execute(select(Owner.pid)).scalar_one() == 21
 
 
-def test_a_locked_database_is_said_to_be(
-    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_database_is_said_to_be(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that waited in vain hears who is in the way and that nothing was changed."""
     monkeypatch.setattr(newsletter.database, "BUSY_SECONDS", 0)
-    impatient = Database(database_url)
+    impatient = another(database)
     with database.write() as session:
         make_owner(session)
 

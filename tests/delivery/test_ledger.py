@@ -359,6 +359,17 @@ def test_a_deferred_letter_of_one_who_left_ends_at_the_next_try(advice: App) -> 
     assert receipts(advice) == set()
 
 
+def test_a_word_that_comes_too_late_does_not_bring_a_letter_back(advice: App) -> None:
+    """Cancelled while the relay refused the recipient, the letter stays so; the try is on record."""
+    (delivery,) = plan(advice, 1)
+    with opened(advice) as ledger:
+        claim(ledger)
+        say_goodbye(advice, delivery)
+        record(ledger, delivery, NOT_NOW, retry_at=DUE + timedelta(minutes=5))
+    assert states(advice) == {delivery: State.CANCELLED}
+    assert [attempt.code for attempt in attempts(advice, delivery)] == [450]
+
+
 # The end of letters.
 
 

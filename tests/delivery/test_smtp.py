@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -296,6 +296,9 @@ def test_a_kept_connection_that_was_closed_meanwhile_says_so_at_mail(loss: bytes
         server.after["."] = loss
         await transport.send(LETTER, allow)
         await server.end_of_sessions()
+        assert transport._reader is not None
+        while not (transport._reader.at_eof() or transport._reader.exception()):
+            await asyncio.sleep(0)  # until this side has heard of it
         outcome = await transport.send(ANOTHER, allow)
         assert outcome is not None
         assert (outcome.state, outcome.stage, outcome.code) == (DeliveryState.DEFERRED, Stage.MAIL, None)
@@ -325,16 +328,29 @@ def test_a_farewell_that_is_cut_off_still_closes() -> None:
     run(scenario)
 
 
-def test_without_leave_the_message_is_never_ended() -> None:
-    """Refused after 354, the connection is closed with no dot: not one octet of the letter was written."""
+async def fail() -> bool:
+    """The books cannot be kept."""
+    raise LookupError
+
+
+async def be_cancelled() -> bool:
+    """The task ends while the books are asked."""
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("commit", [refuse, fail, be_cancelled])
+def test_without_leave_the_message_is_never_ended(commit: Commit) -> None:
+    """Refused after 354, the connection is closed: no dot, no QUIT, not an octet of the letter follows."""
     server = ScriptedServer()
 
     async def scenario() -> None:
         async with server:
             transport = transport_to(server.port)
             await transport.connect()
-            assert await transport.send(LETTER, refuse) is None
+            with suppress(LookupError, asyncio.CancelledError):
+                assert await transport.send(LETTER, commit) is None
             assert not transport.is_usable
+            await transport.close()
             await server.end_of_sessions()
 
     run(scenario)
