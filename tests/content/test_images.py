@@ -1,7 +1,6 @@
 """Warnings of images that nobody will find."""
 
 from pathlib import Path
-from time import process_time
 
 import pytest
 from hypothesis import given
@@ -101,10 +100,7 @@ def test_no_text_is_too_odd(body: str) -> None:
     "opening", ["![", "![]( ", "![a](", "<img ", "<img src=", '<img x src="', "](", "![\\]", "<img<"]
 )
 def test_the_largest_post_is_no_trouble(opening: str) -> None:
-    """A line of openings costs no more than its length; one that grew with its square would never end."""
+    """A line of openings costs no more than its length; what grew with its square would not end in time."""
     body = opening * ((MAX_POST_BYTES - 10) // len(opening))
     post = parse_post(f"x\n{body}".encode(), Path("none/post.md"))
-    began = process_time()
-    for _ in missing_images(post):
-        pass
-    assert process_time() - began < 60
+    assert all(line == 2 for line, _ in missing_images(post))
