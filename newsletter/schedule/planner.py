@@ -9,29 +9,18 @@ removed half-way through; a post that a template cannot show holds its slot back
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any
 
 from sqlalchemy import (
-    Column,
-    ColumnElement,
-    FromClause,
-    MetaData,
-    Select,
-    Table,
-    and_,
-    delete,
-    exists,
     func,
     insert,
     literal,
     update,
 )
 from sqlalchemy import select as sql_select
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
 from newsletter.content.queue import entries
 from newsletter.database import Database
@@ -39,9 +28,17 @@ from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, QueueEntry, Receipt
 from newsletter.schedule.cadence import due_slots
 from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, locked, zone_of
-from newsletter.states import DeliveryState, EntryState, IssueState, Mode
-from subscribers.base import UTCDateTime
-from subscribers.models import Key, Subscription, SubscriptionState
+from newsletter.schedule.picker import (
+    CHOSEN,
+    SIMULATED,
+    SIMULATING,
+    WRITTEN,
+    choose,
+    letter_key,
+    owed_deliveries,
+    temporary,
+)
+from newsletter.states import EntryState, IssueState, Mode
 
 SLOT_FORMAT = "%Y-%m-%dT%H:%M"
 """How a slot is written: local wall-clock time."""
@@ -88,41 +85,8 @@ class PlanFailure:
     error: PaperroundError
 
 
-Rows = Select[*tuple[Any, ...]]
-"""A SELECT whose rows are used inside the database."""
-
 _DAY = timedelta(days=1)
 """More than any zone is away from UTC."""
-
-
-def _temporary_table(name: str, *columns: Column[int]) -> Table:
-    """A table of one session's own; in a MetaData of its own, so that no migration makes it."""
-    return Table(name, MetaData(), *columns, prefixes=["TEMPORARY"])
-
-
-_CHOSEN = _temporary_table("chosen", Column("subscriber_id", Key, primary_key=True), Column("post_id", Key))
-"""Who gets which post at a slot. Receipts are written from here, because a statement that looks receipts up
-for each reader while it adds to them is quadratic wherever PostgreSQL took the table for a small one."""
-
-_SIMULATED = _temporary_table(
-    "simulated_receipt",
-    Column("subscriber_id", Key, primary_key=True),
-    Column("post_id", Key, primary_key=True),
-)
-"""Receipts that `upcoming` imagines."""
-
-_WRITTEN: Sequence[FromClause] = (SQLModel.metadata.tables["receipt"],)
-_SIMULATING = (*_WRITTEN, _SIMULATED)
-
-
-@contextmanager
-def _temporary(session: Session, *tables: Table) -> Iterator[None]:
-    """Tables for a while; an exception leaves them to the rollback."""
-    for table in tables:
-        table.create(session.connection(), checkfirst=False)
-    yield
-    for table in tables:
-        table.drop(session.connection(), checkfirst=False)
 
 
 class _QueueMovedError(Exception):
@@ -196,7 +160,7 @@ class Planner:
         posts: tuple[Post, ...] = ()
         readers = 0
         if not slot.is_skipped:
-            with _temporary(session, _CHOSEN):
+            with temporary(session, CHOSEN):
                 posts = self._write_receipts(session, category, issue_id)
                 self._write_editions(session, category, slot, issue_id, posts, now)
                 readers = self._write_deliveries(session, category, slot, issue_id, now)
@@ -231,8 +195,8 @@ class Planner:
             return ()
         if category.mode == Mode.BROADCAST:
             _issue_entry(session, queued[0][0], issue_id)
-        posts, _ = _choose(session, category, [post for _, post in queued], _WRITTEN)
-        rows = sql_select(*_CHOSEN.c, literal(_letter_key(issue_id))).order_by(_CHOSEN.c.subscriber_id)
+        posts, _ = choose(session, category, [post for _, post in queued], WRITTEN)
+        rows = sql_select(*CHOSEN.c, literal(letter_key(issue_id))).order_by(CHOSEN.c.subscriber_id)
         session.execute(
             self._database.insert(Receipt)
             .from_select(["subscriber_id", "post_id", "letter_key"], rows)
@@ -259,7 +223,7 @@ class Planner:
     def _write_deliveries(
         self, session: Session, category: Category, slot: DueSlot, issue_id: int, now: datetime
     ) -> int:
-        owed = _owed(category.slug, issue_id, slot.due_at, now + self._expiry)
+        owed = owed_deliveries(category.slug, issue_id, slot.due_at, now + self._expiry)
         columns = [str(column.key) for column in owed.selected_columns]
         # The number of an INSERT's rows is kept only on request.
         written = session.execute(
@@ -273,7 +237,7 @@ class Planner:
         Who gets what is worked out as `plan_due` does, with receipts in a table of this session's own. Slots
         already missed at `now` come first, as `plan_due` would treat them.
         """
-        with self._database.read() as session, _temporary(session, _CHOSEN, _SIMULATED):
+        with self._database.read() as session, temporary(session, CHOSEN, SIMULATED):
             categories = all_categories(session)
             simulation = _Simulation(session, categories)
             agenda = []
@@ -305,14 +269,14 @@ class _Simulation:
         queue = self._queues[category.slug]
         if slot.is_skipped or not queue:
             return _decided(category, slot, (), 0, now)
-        posts, readers = _choose(self._session, category, queue, _SIMULATING)
+        posts, readers = choose(self._session, category, queue, SIMULATING)
         if category.mode == Mode.BROADCAST:
             del queue[0]
         # Who had a post need be remembered only where a queue will ask for it again.
         waiting = {post.id for queue in self._queues.values() for post in queue}
         if any(post.id in waiting for post in posts):
             self._session.execute(
-                insert(_SIMULATED).from_select(["subscriber_id", "post_id"], sql_select(_CHOSEN))
+                insert(SIMULATED).from_select(["subscriber_id", "post_id"], sql_select(CHOSEN))
             )
         return _decided(category, slot, posts, readers, now)
 
@@ -362,102 +326,6 @@ def _decided(
         state, reason = IssueState.EMPTY, "nothing is queued that a reader lacks"
     return PlannedIssue(
         category.slug, slot.key, category.timezone, slot.due_at, state, posts, readers, reason, issue_id
-    )
-
-
-def _letter_key(issue_id: int) -> str:
-    return f"issue:{issue_id}"
-
-
-def _choose(
-    session: Session, category: Category, queue: Sequence[Post], receipts: Sequence[FromClause]
-) -> tuple[tuple[Post, ...], int]:
-    """Fill `_CHOSEN` with the active readers who are to get a post, each with theirs.
-
-    Returns the posts, in the queue's order, and the number of readers. The queue must not be empty.
-    """
-    is_broadcast = category.mode == Mode.BROADCAST
-    rows = _lacking(category, queue[0], receipts) if is_broadcast else _first_lacking(category, receipts)
-    session.execute(delete(_CHOSEN))
-    session.execute(insert(_CHOSEN).from_select(["subscriber_id", "post_id"], rows))
-    session.execute(delete(_CHOSEN).where(_CHOSEN.c.post_id.is_(None)))
-    counts = sql_select(_CHOSEN.c.post_id, func.count().label("readers")).group_by(_CHOSEN.c.post_id)
-    readers = {row.post_id: row.readers for row in session.execute(counts)}
-    posts = queue[:1] if is_broadcast else [post for post in queue if post.id in readers]
-    return tuple(posts), sum(readers.values())
-
-
-def _lacking(category: Category, post: Post, receipts: Sequence[FromClause]) -> Rows:
-    """Each active reader who has no receipt for a post, with the post."""
-    return sql_select(col(Subscription.subscriber_id), literal(post.id)).where(
-        _is_active(category), *_no_receipt(post.id, receipts)
-    )
-
-
-def _first_lacking(category: Category, receipts: Sequence[FromClause]) -> Rows:
-    """Each active reader, with the lowest-placed queued post they have no receipt for, or NULL.
-
-    A walk along the queue for each reader, up to that post.
-    """
-    first = (
-        sql_select(col(QueueEntry.post_id))
-        .where(
-            col(QueueEntry.category_id) == category.id,
-            col(QueueEntry.state) == EntryState.QUEUED,
-            *_no_receipt(col(QueueEntry.post_id), receipts),
-        )
-        .order_by(col(QueueEntry.position), col(QueueEntry.id))
-        .limit(1)
-        .correlate(Subscription)
-        .scalar_subquery()
-    )
-    return sql_select(col(Subscription.subscriber_id), first).where(_is_active(category))
-
-
-def _is_active(category: Category) -> ColumnElement[bool]:
-    return and_(
-        col(Subscription.category) == category.slug,
-        col(Subscription.state) == SubscriptionState.ACTIVE,
-    )
-
-
-def _no_receipt(post_id: Any, receipts: Sequence[FromClause]) -> Iterator[ColumnElement[bool]]:
-    """That a subscription's reader has no receipt for the post in any of these tables."""
-    for table in receipts:
-        had = exists().where(
-            table.c.subscriber_id == col(Subscription.subscriber_id), table.c.post_id == post_id
-        )
-        yield ~had.correlate(Subscription, QueueEntry)
-
-
-def _owed(slug: str, issue_id: int, due_at: datetime, expires_at: datetime) -> Rows:
-    """The deliveries that the receipts of `_CHOSEN` call for, by the names of the ledger's columns.
-
-    Only those with this letter's key: another category's letter may have come first meanwhile.
-    """
-    return (
-        sql_select(
-            _CHOSEN.c.subscriber_id,
-            literal(issue_id).label("issue_id"),
-            col(EditionPost.edition_id),
-            literal(slug).label("category"),
-            col(Receipt.letter_key),
-            literal(DeliveryState.QUEUED.value).label("state"),
-            literal(due_at, UTCDateTime()).label("due_at"),
-            literal(expires_at, UTCDateTime()).label("expires_at"),
-            literal(0).label("attempts"),
-        )
-        .select_from(_CHOSEN)
-        .join(
-            Receipt,
-            (col(Receipt.subscriber_id) == _CHOSEN.c.subscriber_id)
-            & (col(Receipt.post_id) == _CHOSEN.c.post_id)
-            & (col(Receipt.letter_key) == _letter_key(issue_id)),
-        )
-        .join(EditionPost, col(EditionPost.post_id) == _CHOSEN.c.post_id)
-        .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
-        .where(col(Edition.issue_id) == issue_id)
-        .order_by(_CHOSEN.c.subscriber_id)
     )
 
 

@@ -529,8 +529,10 @@ def send_one(transport: SMTPTransport, letter: Letter = LETTER) -> Outcome:
 
     async def scenario() -> None:
         await transport.connect()
-        found.append(await transport.send(letter, allow))
-        await transport.close()
+        try:
+            found.append(await transport.send(letter, allow))
+        finally:
+            await transport.close()
 
     run(scenario)
     assert found[0] is not None
@@ -539,9 +541,12 @@ def send_one(transport: SMTPTransport, letter: Letter = LETTER) -> Outcome:
 
 def why_not(transport: SMTPTransport) -> str:
     async def scenario() -> str:
-        with pytest.raises(RelayError) as raised:
-            await transport.connect()
-        assert not transport.is_usable
+        try:
+            with pytest.raises(RelayError) as raised:
+                await transport.connect()
+            assert not transport.is_usable
+        finally:
+            await transport.close()
         return str(raised.value)
 
     return run(scenario)
@@ -638,6 +643,18 @@ def test_a_login_that_is_refused_names_the_user_and_not_the_password() -> None:
     assert f"refused the login of {USER!r} (535" in message
     assert "[relay]" in message
     assert "wrong-secret" not in message
+
+
+@pytest.mark.parametrize("mode", [TLSMode.STARTTLS, TLSMode.IMPLICIT])
+@pytest.mark.usefixtures("trusted")
+def test_a_login_refused_over_tls_ends_at_once(authority: trustme.CA, mode: TLSMode) -> None:
+    """Neither the relay nor the event loop waits for a TLS farewell once there is nothing to send."""
+    implicit = mode is TLSMode.IMPLICIT
+    tls = server_tls(authority, "localhost")
+    with Neighbour(tls_context=tls, implicit=implicit, auth_require_tls=not implicit) as server:
+        wrong = SecretStr("wrong-secret")
+        message = why_not(transport_to(server.port, host="localhost", tls=mode, user=USER, password=wrong))
+    assert "refused the login" in message
 
 
 def test_a_relay_without_logins_says_so() -> None:
