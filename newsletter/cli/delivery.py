@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.common import open_site
-from newsletter.cli.output import JsonFlag, print_json, print_record, print_rows
+from newsletter.cli.output import JsonFlag, note, print_json, print_record, print_rows
 
 if TYPE_CHECKING:
     from newsletter.delivery.reports import DeliveryReport
@@ -62,6 +62,36 @@ def show(
         print()
         # SMTP ends a letter with a line of one dot; a person reads that as a full stop.
         print_record({**attempt, "stage": attempt["stage"].replace(".", "end of the letter")})
+
+
+@app.command()
+def resolve(
+    context: typer.Context,
+    delivery_id: Annotated[int, typer.Argument(metavar="DELIVERY", help="Its number in `delivery list`.")],
+    decision: Annotated[
+        str, typer.Option("--as", metavar="sent|again", help="It has arrived, or it is to be sent again.")
+    ],
+) -> None:
+    """Decide a letter that is in doubt."""
+    if decision not in ("sent", "again"):
+        raise typer.BadParameter(f"{decision!r} is neither sent nor again", param_hint="--as")
+    from datetime import timedelta
+
+    from newsletter.delivery.ledger import resolve as resolve_delivery
+    from newsletter.delivery.reports import delivery
+    from newsletter.errors import QueueError
+
+    site = open_site(context)
+    expiry = timedelta(hours=site.settings.delivery.expire_after_hours)
+    with site.database.write() as session:
+        report, _ = delivery(session, delivery_id)
+        is_sent = decision == "sent"
+        if not resolve_delivery(session, delivery_id, is_sent=is_sent, now=site.clock(), expiry=expiry):
+            raise QueueError(
+                f"delivery {delivery_id} is {report.delivery.state}, not in doubt; nothing changed"
+            )
+    what = "counts as sent" if is_sent else "goes out with the next `tick` or `run`"
+    note(f"Delivery {delivery_id} to {report.address} {what}.")
 
 
 def _row(report: "DeliveryReport") -> dict[str, Any]:

@@ -7,7 +7,7 @@ unsent gives its receipt back: the reader has not had the post.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -285,6 +285,24 @@ class Ledger:
             update(Owner).where(col(Owner.id) == self.owner_id, ~unsure).values(ended_at=now)
         )
         self._connection.commit()
+
+
+def resolve(session: Session, delivery_id: int, *, is_sent: bool, now: datetime, expiry: timedelta) -> bool:
+    """Settle a letter in doubt by a person's word: it has arrived, or it is to go again.
+
+    False if it is not in doubt. The doubtful attempt stays on record.
+    """
+    if is_sent:
+        values = {"state": DeliveryState.SENT, "sent_at": now, "reply": "Said by a person to have arrived."}
+    else:
+        values = {"state": DeliveryState.QUEUED, "due_at": now, "expires_at": now + expiry, "owner_id": None}
+    changed = session.execute(
+        update(Delivery)
+        .where(col(Delivery.id) == delivery_id, col(Delivery.state) == DeliveryState.IN_DOUBT)
+        .values(**values)
+        .returning(col(Delivery.id))
+    )
+    return changed.first() is not None
 
 
 class LedgerLetters:
