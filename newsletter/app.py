@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,8 +88,12 @@ class App:
         with Sandbox(self.settings.sandbox_folder) as sandbox:
             yield sandbox.relay
 
-    def send_due(self, relay: RelaySection, stop: Event) -> SendReport:
+    def send_due(
+        self, relay: RelaySection, stop: Event, progress: Callable[[Tally], None] = lambda _: None
+    ) -> SendReport:
         """Take over what dead processes left, and send everything due, until done or told to stop.
+
+        `progress` is called with the tally so far after each letter.
 
         Raises DatabaseError. A relay that cannot be used is in the report: everything stays queued.
         """
@@ -113,6 +117,7 @@ class App:
                     connections=relay.connections,
                     clock=self.clock,
                     stop=stop,
+                    progress=progress,
                 )
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     report.tally = runner.run(dispatcher.send_due())

@@ -4,9 +4,12 @@ import json
 import re
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import accumulate, takewhile
+from types import TracebackType
 from typing import Annotated, Any
 from unicodedata import category, east_asian_width
 
@@ -16,6 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What a terminal would obey: a server's reply, quoted, must not move the cursor."""
 _GAP = "  "
 _NARROWEST = 8
+_PROGRESS_SECONDS = 0.2
 
 NO_CATEGORY = "No category yet: paperround category add SLUG --title TITLE"
 
@@ -101,6 +105,33 @@ def count_of(number: int, thing: str) -> str:
 def tally(counts: Mapping[Any, int]) -> str:
     """`2 deferred, 40 sent`."""
     return ", ".join(f"{count} {str(state).replace('_', ' ')}" for state, count in sorted(counts.items()))
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """A line on the terminal that is written over as work goes on; nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self._shown_at = 0.0
+        self._width = 0
+
+    def __call__(self, text: str) -> None:
+        """Show how far it has got, a few times a second at most."""
+        now = time.monotonic()
+        if is_terminal() and now - self._shown_at >= _PROGRESS_SECONDS:
+            self._shown_at = now
+            self._write(text)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._width:
+            self._write("")
+            sys.stderr.write("\r")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r{text:<{self._width}}")
+        sys.stderr.flush()
+        self._width = len(text)
 
 
 def is_terminal() -> bool:

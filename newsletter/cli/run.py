@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.common import AtOption, open_site, parse_instant
-from newsletter.cli.output import count_of, is_terminal, note, tally
+from newsletter.cli.output import Progress, count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
     from newsletter.app import App, SendReport
@@ -61,7 +61,8 @@ def tick(
     failed = tell_planned(planned)
     with site.open_relay() as relay:
         warn_of_sandbox(site)
-        report = site.send_due(relay, stop)
+        with Progress() as progress:
+            report = site.send_due(relay, stop, lambda sofar: progress(tally(sofar.states)))
     failed |= tell_sent(site, report)
     if not planned and report == SendReport() and is_terminal():
         note("Nothing is due; `paperround plan` shows what comes.")

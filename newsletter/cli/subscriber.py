@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.common import open_site
-from newsletter.cli.output import JsonFlag, cell, count_of, note, print_json, print_record, print_rows
+from newsletter.cli.output import (
+    JsonFlag,
+    Progress,
+    cell,
+    count_of,
+    note,
+    print_json,
+    print_record,
+    print_rows,
+)
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -114,17 +123,19 @@ def import_csv(
                 counts[answer] += 1
             batch.clear()
 
-    try:
-        for row in read_people(file):
-            if isinstance(row, BadRow):
-                bad += 1
-                note(f"{file}:{row.line}: skipped: {row.problem}")
-                continue
-            batch.append(row)
-            if len(batch) >= 500:
-                save()
-    finally:
-        save()
+    with Progress() as progress:
+        try:
+            for row in read_people(file):
+                if isinstance(row, BadRow):
+                    bad += 1
+                    note(f"{file}:{row.line}: skipped: {row.problem}")
+                    continue
+                batch.append(row)
+                if len(batch) >= 500:
+                    save()
+                    progress(f"{sum(counts.values())} read")
+        finally:
+            save()
     told = [f"{count} {_COUNTED[answer]}" for answer, count in counts.items() if count]
     told += [f"{count_of(bad, 'row')} skipped"] if bad else []
     note(f"{category}: {', '.join(told) or 'the file names nobody'}.")

@@ -35,7 +35,8 @@ class Tally:
 
 
 class Dispatcher:
-    """One pass over what is due. `compose` makes a delivery's letter from its edition."""
+    """One pass over what is due. `compose` makes a delivery's letter from its edition; `progress` is
+    told after each."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Dispatcher:
         connections: int,
         clock: Clock,
         stop: Event,
+        progress: Callable[[Tally], None],
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -55,24 +57,25 @@ class Dispatcher:
         self._connections = connections
         self._clock = clock
         self._stop = stop
+        self._progress = progress
         self._journal = Journal(self._settle)
         self._page: deque[ClaimedDelivery] = deque()
         self._errors: list[RelayError] = []
         self._tally = Tally()
 
     async def send_due(self) -> Tally:
-        """Send until nothing is due. Raises DatabaseError if the books cannot be kept: then nothing goes."""
+        """Send until nothing is due; what is claimed and untried then, the ledger gives back on closing.
+
+        Raises DatabaseError if the books cannot be kept: then nothing goes.
+        """
         try:
             async with asyncio.TaskGroup() as connections:
                 for _ in range(self._connections):
                     connections.create_task(self._connection())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        if self._page:
-            with self._database.explained():
-                self._ledger.release([delivery.id for delivery in self._page])
-            if self._errors:
-                self._tally.relay_error = self._errors[0]
+        if self._page and self._errors:
+            self._tally.relay_error = self._errors[0]
         return self._tally
 
     def _settle(self, sending: list[int], outcomes: list[Recorded]) -> set[int]:
@@ -119,6 +122,7 @@ class Dispatcher:
         else:
             await self._journal.record(self._recorded(delivery, outcome))
             self._tally.states[outcome.state] += 1
+        self._progress(self._tally)
 
     def _recorded(self, delivery: ClaimedDelivery, outcome: Outcome) -> Recorded:
         now = self._clock()

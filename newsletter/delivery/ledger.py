@@ -250,19 +250,6 @@ class Ledger:
         ).scalars()
         _release_receipts(self._connection, list(rows))
 
-    def release(self, deliveries: Sequence[int]) -> None:
-        """Give claimed letters back untried, due as before."""
-        self._connection.execute(
-            update(Delivery)
-            .where(
-                col(Delivery.id).in_(deliveries),
-                col(Delivery.owner_id) == self.owner_id,
-                col(Delivery.state) == DeliveryState.CLAIMED,
-            )
-            .values(state=DeliveryState.QUEUED, owner_id=None)
-        )
-        self._connection.commit()
-
     def close(self, now: datetime) -> None:
         """End in good order: what is still claimed goes back, and the lock is given up come what may."""
         try:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.app import App
-from newsletter.cli.output import cell, count_of, fitted, print_rows, tally
+from newsletter.cli.output import Progress, cell, count_of, fitted, print_rows, tally
 from tests.conftest import Cli, subscribe, write_post
 
 DUE = "2026-01-06T08:00:00Z"
@@ -184,3 +184,17 @@ def test_counts_read_as_people_say_them() -> None:
     """One reader, two readers; states in words."""
     assert (count_of(1, "reader"), count_of(0, "reader")) == ("1 reader", "0 readers")
     assert tally({"sent": 2, "in_doubt": 1}) == "1 in doubt, 2 sent"
+
+
+def test_progress_is_for_terminals_and_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pipe nothing is written; on a terminal one line is written over, and is gone at the end."""
+    with Progress() as progress:
+        progress("1 sent")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("newsletter.cli.output.is_terminal", lambda: True)
+    with Progress() as progress:
+        progress("1 sent")
+        progress("2 sent")  # within the same moment: not worth showing
+    assert capsys.readouterr().err == "\r1 sent\r      \r"

@@ -220,6 +220,23 @@ def test_a_few_letters_open_few_connections(advice: App) -> None:
     assert len(server.accepted) == 2
 
 
+def test_a_relay_that_takes_fewer_connections_than_are_set_gets_every_letter(advice: App) -> None:
+    """A connection that is refused hands its letter to those that are open; the pass is no failure."""
+    plan(advice, 6)
+
+    class OneAtATime(ScriptedServer):
+        def _reply(self, verb: str) -> bytes:
+            if verb == "" and self.connections > 1:
+                return b"421 4.7.0 Too many connections\r\n"
+            return super()._reply(verb)
+
+    server = OneAtATime()
+    report = scripted_pass(advice, server, connections=4)
+    assert report.tally.states == {State.SENT: 6}
+    assert report.tally.relay_error is None
+    assert server.connections == 4
+
+
 def test_told_to_stop_it_finishes_the_letters_in_flight(advice: App) -> None:
     """What is on the wire is waited for and recorded; the rest is queued again at once, claimed by nobody."""
     plan(advice, 8)

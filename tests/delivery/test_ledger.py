@@ -264,30 +264,17 @@ def test_many_outcomes_and_marks_are_one_transaction(advice: App) -> None:
 
 
 def test_a_letter_of_somebody_else_is_not_touched(advice: App) -> None:
-    """Neither leave nor outcome nor release changes a row that another process has claimed."""
+    """Neither leave to send nor outcome changes a row that another process has claimed."""
     (delivery,) = plan(advice, 1)
     with opened(advice) as mine, opened(advice) as other:
         claim(other)
         assert mine.settle([delivery], []) == set()
-        mine.release([delivery])
         record(mine, delivery, NEVER)
         assert (row(advice, delivery).state, row(advice, delivery).owner_id) == (
             State.CLAIMED,
             other.owner_id,
         )
         assert receipts(advice) == {delivery}
-
-
-def test_what_is_released_is_as_it_was(advice: App) -> None:
-    """Given back untried, a letter is due as before, by nobody claimed, and no try is counted."""
-    ids = plan(advice, 2)
-    before = row(advice, ids[0]).due_at
-    with opened(advice) as ledger:
-        claim(ledger)
-        ledger.release(ids[:1])
-        found = row(advice, ids[0])
-        assert (found.state, found.owner_id, found.due_at, found.attempts) == (State.QUEUED, None, before, 0)
-        assert states(advice)[ids[1]] == State.CLAIMED
 
 
 # Leaving.
@@ -421,13 +408,15 @@ def test_a_dead_process_is_taken_over_from(advice: App) -> None:
 
 
 def test_a_process_that_ends_in_good_order_leaves_nothing_to_recover(advice: App) -> None:
-    """Closing the books gives claims back at once and ends the owner."""
+    """Closing the books gives claims back as they were, with no try counted, and ends the owner."""
     ids = plan(advice, 3)
     with opened(advice) as ledger:
         claim(ledger)
         ledger.settle(ids[:1], [])
         record(ledger, ids[0], YES)
     assert states(advice) == {ids[0]: State.SENT, ids[1]: State.QUEUED, ids[2]: State.QUEUED}
+    given_back = row(advice, ids[1])
+    assert (given_back.owner_id, given_back.due_at, given_back.attempts) == (None, DUE, 0)
     with advice.database.read() as session:
         assert session.execute(select(col(Owner.ended_at))).scalars().all() == [DUE]
     with opened(advice) as ledger:
@@ -504,10 +493,6 @@ class Walk:
         if ids:
             self.ledgers[which].settle([], [Recorded(ids[0], outcome, self.now, retry_at)])
 
-    def release(self, which: int, place: int) -> None:
-        self.ledgers[which].release(self.hands[which])
-        self.hands[which] = []
-
     def depart(self, which: int, place: int) -> None:
         say_goodbye(self.site, self.ids[place % len(self.ids)])
 
@@ -539,7 +524,6 @@ MOVES: list[Callable[[Walk, int, int], None]] = [
     Walk.mark,
     Walk.hear,
     Walk.refused,
-    Walk.release,
     Walk.depart,
     Walk.die,
     Walk.close,
