@@ -344,6 +344,33 @@ def test_when_the_books_cannot_be_kept_nothing_goes(
     assert set(states(advice).values()) == {State.SENT}
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_server_that_goes_away_ends_the_pass(advice: App, database_url: str) -> None:
+    """Cut off from its books in the middle, the pass says so and sends no more; the next one takes over."""
+    plan(advice, 10)
+    engine = create_engine(
+        database_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+
+    class Cutting(Postmaster):
+        async def meanwhile(self) -> None:
+            if len(self.seen) == 3:
+                with engine.connect() as connection:
+                    connection.execute(text(f"{cut} AND pid <> pg_backend_pid()"))
+
+    with Cutting() as relay, pytest.raises(DatabaseError, match="the database"):
+        send(advice, relay.port)
+    assert len(relay.seen) == 3
+    engine.dispose()
+    with Postmaster() as later:
+        report = send(advice, later.port)
+    got = [letter.recipient for letter in relay.accepted + later.accepted]
+    assert set(got) == {f"reader{place}@example.net" for place in range(10)}
+    assert [address for _, address in report.recovered.in_doubt] == ["reader2@example.net"]
+    assert set(states(advice).values()) == {State.SENT}
+
+
 def test_nothing_due_touches_nothing(advice: App) -> None:
     """A pass without work does not even open its books, however often it comes."""
     assert send(advice, 1).tally.states == {}
