@@ -47,7 +47,7 @@ def add(
             now=site.clock(),
         )
     for file, report in zip(sources, added, strict=True):
-        _tell(file, report, as_json=as_json)
+        _tell(site, file, report, as_json=as_json)
     if as_json:
         print_json([_added_row(report) for report in added])
 
@@ -56,13 +56,17 @@ def _read_all(site: "App", files: list[Path]) -> list["SourceFile"]:
     """Read every file before anything is written; one error names them all."""
     from newsletter.content.post import parse_post, read_bytes
     from newsletter.content.queue import SourceFile
+    from newsletter.content.threads import document_of
     from newsletter.errors import ContentError
 
     sources, problems = [], []
     for path in files:
         try:
             data = read_bytes(path)
-            sources.append(SourceFile(parse_post(data, path), data, _stored_path(site.settings.folder, path)))
+            source = parse_post(data, path)
+            stored_path = _stored_path(site.settings.folder, path)
+            # Read to the end now: what cannot become a letter must not wait for its slot.
+            sources.append(SourceFile(source, data, stored_path, document_of(source).warnings))
         except ContentError as error:
             problems.append(str(error))
     if problems:
@@ -75,9 +79,8 @@ def _stored_path(folder: Path, path: Path) -> str:
     return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)
 
 
-def _tell(file: "SourceFile", report: "Added", *, as_json: bool) -> None:
-    from newsletter.content.images import missing_images
-    from newsletter.content.threads import read_document
+def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) -> None:
+    from newsletter.content.images import missing_images, site_images
 
     if not as_json:
         parts = [f"queued in {', '.join(report.queued)}"] if report.queued else []
@@ -89,7 +92,7 @@ def _tell(file: "SourceFile", report: "Added", *, as_json: bool) -> None:
             parts.append("its text was updated")
         print(f"{report.slug}: {'; '.join(parts)}")
     if report.is_updated and "issued" in report.already.values():
-        note(f"{file.source.path}: letters that have gone out keep the text they had.")
+        note(f"{file.source.path}: letters of issues that are planned keep the text they had.")
     for name in report.unknown:
         note(f"{file.source.path}: this site has no category {name!r}; skipped.")
     for line, target in missing_images(file.source):
@@ -97,7 +100,13 @@ def _tell(file: "SourceFile", report: "Added", *, as_json: bool) -> None:
             f"{file.source.path}:{line}: no image {target} is to be found near the post; "
             f"see that the blog has it."
         )
-    for warning in read_document(file.source.markdown).warnings:
+    if not site.settings.site.blog_url and not file.source.url and (found := site_images(file.source)):
+        line, target = found[0]
+        note(
+            f"{file.source.path}:{line}: {target} will be looked for at {site.settings.blog_url}; "
+            f"name your blog in [site] as blog_url if its images lie there."
+        )
+    for warning in file.warnings:
         note(f"{file.source.path}: {warning}")
 
 

@@ -48,9 +48,9 @@ def render(
 
 
 def _outline(source: "PostSource", *, as_json: bool) -> None:
-    from newsletter.content.threads import outline, read_document
+    from newsletter.content.threads import document_of, outline
 
-    document = read_document(source.markdown)
+    document = document_of(source)
     found = outline(document)
     if as_json:
         print_json(found)

@@ -34,6 +34,11 @@ def missing_images(source: PostSource) -> Iterator[tuple[int, str]]:
             yield number, target
 
 
+def site_images(source: PostSource) -> list[tuple[int, str]]:
+    """(line of the file, target) of images whose address begins at the root of the blog (`/assets/…`)."""
+    return [(number, target) for number, target in _images(source) if re.match(r"/(?!/)", target)]
+
+
 def _images(source: PostSource) -> Iterator[tuple[int, str]]:
     """(line of the file, target) of every image outside fenced code."""
     fence = ""

@@ -27,6 +27,8 @@ class SourceFile:
     source: PostSource
     data: bytes
     stored_path: str
+    warnings: tuple[str, ...] = ()
+    """What its editor should know, each one sentence."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,9 @@ from xml.etree.ElementTree import Element
 
 from newsletter.content.html import plain
 from newsletter.content.markdown import to_tree
+from newsletter.content.post import PostSource
 from newsletter.content.tree import Block, Document, Prose, Thread, Turn
+from newsletter.errors import ContentError
 
 MAX_NAME_WORDS = 5
 
@@ -67,6 +69,24 @@ def read_document(markdown: str, *, base_url: str | None = None) -> Document:
     for block, speaker in zip(blocks, speakers, strict=True):
         reader.read(block, speaker)
     return reader.document()
+
+
+def document_of(source: PostSource, *, base_url: str | None = None) -> Document:
+    """Read the body of a post; as `read_document`, with the post's file and line in its errors."""
+    try:
+        return read_document(source.markdown, base_url=base_url)
+    except ContentError as error:
+        line = _line_of(str(error), source)
+        raise ContentError(str(error), path=source.path, line=line) from error
+
+
+def _line_of(message: str, source: PostSource) -> int:
+    """The line of the words that a message quotes, else the first of the body."""
+    quoted = re.search("“([^”]+)", message)
+    beginning = quoted[1][:20].rstrip("…") if quoted else ""
+    lines = enumerate(source.markdown.split("\n"), start=source.body_line)
+    found = (number for number, line in lines if beginning and " ".join(line.split()).startswith(beginning))
+    return next(found, source.body_line)
 
 
 def outline(document: Document) -> Outline:

@@ -14,8 +14,9 @@ from pathlib import Path
 from jinja2 import Environment
 
 from newsletter import __version__
+from newsletter.content.language import language_of
 from newsletter.content.post import PostSource, parse_post
-from newsletter.content.threads import read_document
+from newsletter.content.threads import document_of
 from newsletter.models import Category, Edition, Post
 from newsletter.render.letter import Letter, LetterPost
 from newsletter.render.message import CompiledMessage, Envelope, compile_message, sentinel_slots
@@ -87,8 +88,8 @@ def letter_post(source: PostSource, blog_url: str | None, language: str) -> Lett
     base = source.url or (f"{blog_url}/" if blog_url else None)
     return LetterPost(
         title=source.title,
-        document=read_document(source.markdown, base_url=base),
-        lang=source.lang or language,
+        document=document_of(source, base_url=base),
+        lang=source.lang or language_of(f"{source.title}\n{source.markdown}", language),
         author=source.author,
         date=source.date,
         url=source.url,
