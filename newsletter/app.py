@@ -13,7 +13,8 @@ from threading import Event
 from newsletter.database import Database
 from newsletter.delivery.composer import Composer
 from newsletter.delivery.dispatcher import Dispatcher, Tally
-from newsletter.delivery.ledger import Ledger, LedgerLetters, Recovered, has_work
+from newsletter.delivery.ledger import Ledger, Recovered
+from newsletter.delivery.letters import LedgerLetters, has_work
 from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
 from newsletter.errors import SettingsError
@@ -95,7 +96,8 @@ class App:
 
         `progress` is called with the tally so far after each letter.
 
-        Raises DatabaseError. A relay that cannot be used is in the report: everything stays queued.
+        Raises DatabaseError, and SettingsError if the password cannot be had. A relay that cannot be used is
+        in the report: everything stays queued.
         """
         import uvloop
 
@@ -104,7 +106,9 @@ class App:
         with database.read() as session:
             if not has_work(session, now, resend_in_doubt=resend_in_doubt):
                 return SendReport()
-        composer = Composer(database, self.signer, self.settings.bounce_address)
+        # Asked for once, and before any letter is on its way: it may be a command that fails.
+        password = relay.login_password() if relay.user else ""
+        composer = Composer(database, self.signer)
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:
@@ -113,7 +117,9 @@ class App:
                     database,
                     ledger,
                     compose=composer,
-                    transport=lambda: SMTPTransport(relay, helo_name=self.settings.sender.domain),
+                    transport=lambda: SMTPTransport(
+                        relay, password=password, helo_name=self.settings.sender.domain
+                    ),
                     connections=relay.connections,
                     clock=self.clock,
                     stop=stop,

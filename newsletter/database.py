@@ -156,22 +156,21 @@ def explain(error: exc.DBAPIError, name: str) -> str:
     """Say in one sentence what a driver's error means and what to do."""
     message = " ".join(str(error.orig).split())
     lowered = message.lower()
-    if "locked" in lowered or "lock timeout" in lowered or "deadlock" in lowered:
+    if "deadlock" in lowered:
+        return f"the database {name} gave way to another process at this moment; this was not done. Try again"
+    if "locked" in lowered or "lock timeout" in lowered:
         return (
             f"the database {name} is locked by another process, also after a wait of {BUSY_SECONDS} "
-            f"seconds; nothing was changed. Try again, or find who holds it"
+            f"seconds; this was not done. Try again, or find who holds it"
         )
     if "disk is full" in lowered or "no space left" in lowered or "disk i/o error" in lowered:
-        return (
-            f"the disk of the database {name} is full or failing ({message}); nothing was changed. Make room"
-        )
+        return f"the disk of the database {name} is full or failing ({message}); this was not done. Make room"
     if "unable to open" in lowered or "readonly" in lowered:
         return f"the database {name} cannot be opened for writing ({message}); see its folder's permissions"
     if "not a database" in lowered or "malformed" in lowered:
         return f"{name} is not a sound SQLite database ({message}); restore it from a backup"
-    if isinstance(error, exc.OperationalError):
-        return f"the database {name} cannot be used: {message}"
-    return f"the database {name} refused a statement: {message}"
+    fault = "cannot be used" if isinstance(error, exc.OperationalError) else "refused a statement"
+    return f"the database {name} {fault}: {message}"
 
 
 def _keep_a_log(cursor: Any) -> None:

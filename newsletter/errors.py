@@ -1,6 +1,6 @@
 """Surprises, in one lattice below `PaperroundError`.
 
-Expected failure is a value (`Outcome`, `Refusal`); these are for what should not have happened or what
+Expected failure is a value (`Outcome`, `PlanFailure`); these are for what should not have happened or what
 only a person can mend. Each says what is wrong, where, and what to do.
 """
 

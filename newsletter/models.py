@@ -145,6 +145,8 @@ class Delivery(SQLModel, table=True):
     owner_id: int | None = Field(default=None, foreign_key="owner.id", sa_type=Key)
     attempts: int = 0
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    doubted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When a try may have reached the reader without our knowing; outlives the state `in_doubt`."""
     reply: str | None = Field(default=None, sa_type=Text)
     """The last reply, verbatim, or what happened instead of one."""
 

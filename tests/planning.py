@@ -18,7 +18,7 @@ from sqlmodel import Session, SQLModel, col, select
 from newsletter.content.post import parse_post
 from newsletter.content.queue import Added, SourceFile, add_posts, change_state, move
 from newsletter.database import Database
-from newsletter.delivery.ledger import LedgerLetters
+from newsletter.delivery.letters import LedgerLetters
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
 from newsletter.schedule.categories import add_category, all_categories, find_category
 from newsletter.schedule.planner import MakeEdition, PlanFailure, PlannedIssue, Planner

@@ -147,7 +147,7 @@ def test_a_locked_database_is_said_to_be(database: Database, monkeypatch: pytest
 
     with database.write() as session:
         session.execute(select(Owner).with_for_update()).one()
-        with pytest.raises(DatabaseError, match=r"locked by another process.*nothing was changed"):
+        with pytest.raises(DatabaseError, match=r"locked by another process.*this was not done"):
             lock()
     lock()
     impatient.close()

@@ -77,7 +77,7 @@ def resolve(
         raise typer.BadParameter(f"{decision!r} is neither sent nor again", param_hint="--as")
     from datetime import timedelta
 
-    from newsletter.delivery.ledger import resolve as resolve_delivery
+    from newsletter.delivery.letters import resolve as resolve_delivery
     from newsletter.delivery.reports import delivery
     from newsletter.errors import QueueError
 

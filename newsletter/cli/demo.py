@@ -65,7 +65,7 @@ def _run_weeks(site: "App", end: "datetime") -> None:
 
     start = site.clock()
     speed = (end - start).total_seconds() / _SECONDS
-    note(f"{end - start} from {start:%A, %d %B %Y}, {speed:,.0f} times as fast as life:")
+    note(f"Two weeks from {start:%A, %d %B %Y}, {speed:,.0f} times as fast as life:")
     stop = stop_event()
     with site.open_relay() as relay:
         site.clock = accelerated_clock(start, speed)
@@ -107,3 +107,5 @@ def _show_mailboxes(site: "App", folder: Path) -> None:
         f"\n{count_of(len(rows), 'letter')}. The site is in {folder}; "
         f"`paperround --site {folder} queue list` looks into it."
     )
+    if rows:
+        note(f"Open one in a browser: {rows[0]['HTML']}")

@@ -1,6 +1,6 @@
 """`paperround`: the nouns put together, and errors turned into one line and an exit code.
 
-Exit codes: 0 done, 1 the thing asked for failed, 2 usage, 3 `check` found errors.
+Exit codes: 0 done, 1 the thing asked for failed, 2 usage.
 """
 
 import io
@@ -65,6 +65,9 @@ app.add_typer(db.app, name="db")
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, io.StringIO())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Whatever the locale: a script that reads us must find the same bytes everywhere.

@@ -38,4 +38,7 @@ def plan(
     else:
         columns = ("slot", "timezone", "category", "posts", "readers", "reason")
         nothing = f"No slot falls due within {count_of(weeks, 'week')}; see `paperround category list`"
-        print_rows(rows, columns, empty=nothing)
+        shown = [
+            {**row, "reason": f"{row['state']}: {row['reason']}" if row["reason"] else ""} for row in rows
+        ]
+        print_rows(shown, columns, empty=nothing)

@@ -128,7 +128,8 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
         if isinstance(issue, PlanFailure):
             failed = True
             note(
-                f"paperround: {issue.category} {issue.slot} could not be planned and stays due: {issue.error}"
+                f"paperround: {issue.category} {issue.slot} could not be planned and stays due; "
+                f"`paperround queue hold` lets another post go: {issue.error}"
             )
         elif issue.posts:
             titles = "; ".join(post.title for post in issue.posts)
@@ -146,7 +147,7 @@ def _tell_missed(slots: "list[PlannedIssue]") -> None:
         missed = [issue for issue in slots if issue.category == category]
         first, last = missed[0], missed[-1]
         what = first.slot if first is last else f"{len(missed)} slots from {first.slot} to {last.slot}"
-        print(f"{category} {what}: skipped: {last.reason}")
+        print(f"{category} {what}: skipped: {'the last ' if first is not last else ''}{last.reason}")
 
 
 def tell_sent(site: "App", report: "SendReport") -> bool:
@@ -161,6 +162,8 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
     if report.tally.states:
         print(tally(report.tally.states))
     sys.stdout.flush()
+    for state, words in report.tally.refusals.items():
+        note(f"{str(state).replace('_', ' ')}, the first of them: {words}")
     if report.tally.relay_error:
         note(f"paperround: {report.tally.relay_error}")
     return report.tally.relay_error is not None

@@ -1,7 +1,7 @@
 """From a claimed delivery to the letter that goes on the wire.
 
-Everything in a letter follows from its frozen edition, the reader's address and the delivery's id, so a
-retry has the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647).
+Everything in a letter follows from its frozen edition, the reader's row and the delivery's id, so a retry has
+the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647).
 """
 
 from functools import lru_cache
@@ -21,10 +21,9 @@ _EDITIONS_KEPT = 32
 class Composer:
     """Splices letters; the editions in use are compiled once and kept."""
 
-    def __init__(self, database: Database, signer: TokenSigner, bounce_address: str) -> None:
+    def __init__(self, database: Database, signer: TokenSigner) -> None:
         self._database = database
         self._signer = signer
-        self._bounce_address = bounce_address
         self._edition = lru_cache(_EDITIONS_KEPT)(self._load)
 
     def _load(self, edition_id: int) -> tuple[CompiledMessage, Envelope]:
@@ -42,7 +41,7 @@ class Composer:
             unsubscribe_url=unsubscribe_url(envelope.base_url, self._signer, delivery.id),
         )
         return Letter(
-            return_path=return_path(self._bounce_address, self._signer, delivery.id),
+            return_path=return_path(envelope.bounce_address, self._signer, delivery.id),
             recipient=delivery.address,
             content=message.splice(reader),
         )

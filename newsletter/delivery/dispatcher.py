@@ -30,13 +30,17 @@ class Tally:
     """What a pass did: letters by the state they came to."""
 
     states: Counter[DeliveryState] = field(default_factory=Counter)
+    refusals: dict[DeliveryState, str] = field(default_factory=dict)
+    """By state, the relay's first reply that led to it; for `sent` there is none."""
     relay_error: RelayError | None = None
     """Why letters were left untried, if the relay could not be used."""
 
 
 class Dispatcher:
-    """One pass over what is due. `compose` makes a delivery's letter from its edition; `progress` is
-    told after each."""
+    """One pass over what is due.
+
+    `compose` makes a delivery's letter from its edition; `progress` is told after each.
+    """
 
     def __init__(
         self,
@@ -122,6 +126,8 @@ class Dispatcher:
         else:
             await self._journal.record(self._recorded(delivery, outcome))
             self._tally.states[outcome.state] += 1
+            if outcome.state is not DeliveryState.SENT:
+                self._tally.refusals.setdefault(outcome.state, outcome.words)
         self._progress(self._tally)
 
     def _recorded(self, delivery: ClaimedDelivery, outcome: Outcome) -> Recorded:

@@ -7,34 +7,33 @@ unsent gives its receipt back: the reader has not had the post.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     bindparam,
-    delete,
+    case,
     exists,
     func,
     insert,
-    or_,
     select,
-    tuple_,
     update,
 )
-from sqlmodel import Session, col
+from sqlmodel import col
 
-from newsletter.database import Database, batched
+from newsletter.database import Database
+from newsletter.delivery.letters import release_receipts
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.ownership import Ownership
-from newsletter.models import Attempt, Delivery, Owner, Receipt
-from newsletter.states import OPEN, UNSENT, DeliveryState
+from newsletter.models import Attempt, Delivery, Owner
+from newsletter.states import UNSENT, DeliveryState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
-_BATCH = 500
-"""Ids in one IN list: below every driver's limit of parameters."""
+_DIED = "The sending process died before the reply was recorded."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +67,6 @@ class Recovered:
     """(delivery id, address)"""
 
 
-def has_work(session: Session, now: datetime, *, resend_in_doubt: bool) -> bool:
-    """Whether a sending pass would find anything: letters due, or claims a dead process may have left."""
-    state = col(Delivery.state)
-    is_due = col(Delivery.due_at) <= now
-    wanted = [
-        state.in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]) & is_due,
-        state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]),
-    ]
-    if resend_in_doubt:
-        wanted.append((state == DeliveryState.IN_DOUBT) & is_due & (col(Delivery.expires_at) > now))
-    return session.execute(select(col(Delivery.id)).where(or_(*wanted)).limit(1)).first() is not None
-
-
 class Ledger:
     """The books of one sending process, on a connection of its own."""
 
@@ -105,19 +91,16 @@ class Ledger:
         requeued, doubtful = 0, []
         if dead:
             owned = col(Delivery.owner_id).in_(dead)
-            requeued = connection.execute(
-                update(Delivery)
-                .where(owned, col(Delivery.state) == DeliveryState.CLAIMED)
-                .values(state=DeliveryState.QUEUED, owner_id=None)
-            ).rowcount
+            requeued = self._hand_back(owned)
             rows = connection.execute(
                 update(Delivery)
                 .where(owned, col(Delivery.state) == DeliveryState.SENDING)
                 .values(
                     state=DeliveryState.IN_DOUBT,
                     due_at=now,
+                    doubted_at=now,
                     attempts=col(Delivery.attempts) + 1,
-                    reply="The sending process died before the reply was recorded.",
+                    reply=_DIED,
                 )
                 .returning(col(Delivery.id), col(Delivery.owner_id), col(Delivery.subscriber_id))
             ).all()
@@ -134,6 +117,17 @@ class Ledger:
         connection.commit()
         return Recovered(requeued, tuple(doubtful))
 
+    def _hand_back(self, owned: ColumnElement[bool]) -> int:
+        """Unclaim letters: queued again, or in doubt again where an earlier try left them so."""
+        before = case(
+            (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
+        )
+        return self._connection.execute(
+            update(Delivery)
+            .where(owned, col(Delivery.state) == DeliveryState.CLAIMED)
+            .values(state=before, owner_id=None)
+        ).rowcount
+
     def expire(self, now: datetime) -> int:
         """End letters that were put off for so long that they are stale."""
         rows = self._connection.execute(
@@ -145,7 +139,7 @@ class Ledger:
             .values(state=DeliveryState.EXPIRED)
             .returning(col(Delivery.id))
         ).all()
-        _release_receipts(self._connection, [row.id for row in rows])
+        release_receipts(self._connection, [row.id for row in rows])
         self._connection.commit()
         return len(rows)
 
@@ -187,9 +181,11 @@ class Ledger:
         A letter may not go if its reader left or the claim is gone. One commit for all of it: this is the
         journal, and it is written before any of the bodies it lets go.
         """
+        # In the order of their ids, as all who lock several letters do: no two wait for each other.
+        sending = sorted(sending)
         allowed: set[int] = set()
         if outcomes:
-            self._record(outcomes)
+            self._record(sorted(outcomes, key=lambda recorded: recorded.delivery_id))
         if sending:
             is_active = exists().where(
                 col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
@@ -229,12 +225,15 @@ class Ledger:
                 state=bindparam("b_state"),
                 due_at=func.coalesce(bindparam("b_due", type_=UTCDateTime()), col(Delivery.due_at)),
                 sent_at=bindparam("b_sent"),
+                doubted_at=func.coalesce(
+                    bindparam("b_doubted", type_=UTCDateTime()), col(Delivery.doubted_at)
+                ),
                 reply=bindparam("b_reply"),
                 attempts=col(Delivery.attempts) + 1,
             )
         )
         connection.execute(change, [_change(recorded) for recorded in outcomes])
-        _release_receipts(connection, [r.delivery_id for r in outcomes if r.outcome.state in UNSENT])
+        release_receipts(connection, [r.delivery_id for r in outcomes if r.outcome.state in UNSENT])
 
     def _cancel_refused(self, refused: Sequence[int]) -> None:
         """The reader has left since this letter was claimed: it ends here."""
@@ -248,7 +247,7 @@ class Ledger:
             .values(state=DeliveryState.CANCELLED)
             .returning(col(Delivery.id))
         ).scalars()
-        _release_receipts(self._connection, list(rows))
+        release_receipts(self._connection, list(rows))
 
     def close(self, now: datetime) -> None:
         """End in good order: what is still claimed goes back, and the lock is given up come what may."""
@@ -259,11 +258,7 @@ class Ledger:
 
     def _give_back(self, now: datetime) -> None:
         self._connection.rollback()
-        self._connection.execute(
-            update(Delivery)
-            .where(col(Delivery.owner_id) == self.owner_id, col(Delivery.state) == DeliveryState.CLAIMED)
-            .values(state=DeliveryState.QUEUED, owner_id=None)
-        )
+        self._hand_back(col(Delivery.owner_id) == self.owner_id)
         # A letter that is still `sending` was cut off: the next process finds it as from a dead owner.
         unsure = exists().where(
             col(Delivery.owner_id) == self.owner_id, col(Delivery.state) == DeliveryState.SENDING
@@ -272,43 +267,6 @@ class Ledger:
             update(Owner).where(col(Owner.id) == self.owner_id, ~unsure).values(ended_at=now)
         )
         self._connection.commit()
-
-
-def resolve(session: Session, delivery_id: int, *, is_sent: bool, now: datetime, expiry: timedelta) -> bool:
-    """Settle a letter in doubt by a person's word: it has arrived, or it is to go again.
-
-    False if it is not in doubt. The doubtful attempt stays on record.
-    """
-    if is_sent:
-        values = {"state": DeliveryState.SENT, "sent_at": now, "reply": "Said by a person to have arrived."}
-    else:
-        values = {"state": DeliveryState.QUEUED, "due_at": now, "expires_at": now + expiry, "owner_id": None}
-    changed = session.execute(
-        update(Delivery)
-        .where(col(Delivery.id) == delivery_id, col(Delivery.state) == DeliveryState.IN_DOUBT)
-        .values(**values)
-        .returning(col(Delivery.id))
-    )
-    return changed.first() is not None
-
-
-class LedgerLetters:
-    """`subscribers.ports.OpenLetters` on the ledger."""
-
-    def withdraw(self, session: Session, subscriber_id: int, category: str) -> int:
-        """Cancel a reader's letters of a category that are not on the wire."""
-        rows = session.execute(
-            update(Delivery)
-            .where(
-                col(Delivery.subscriber_id) == subscriber_id,
-                col(Delivery.category) == category,
-                col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]),
-            )
-            .values(state=DeliveryState.CANCELLED)
-            .returning(col(Delivery.id))
-        ).all()
-        _release_receipts(session.connection(), [row.id for row in rows])
-        return len(rows)
 
 
 def _claimed_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
@@ -342,28 +300,17 @@ def _attempt(recorded: Recorded, owner: int) -> dict[str, Any]:
 
 
 def _lost_attempt(delivery: int, owner: int, now: datetime) -> dict[str, Any]:
-    what = "The sending process died before the reply was recorded."
-    return _attempt(Recorded(delivery, Outcome(DeliveryState.IN_DOUBT, Stage.DOT, None, what), now), owner)
+    return _attempt(Recorded(delivery, Outcome(DeliveryState.IN_DOUBT, Stage.DOT, None, _DIED), now), owner)
 
 
 def _change(recorded: Recorded) -> dict[str, Any]:
     outcome = recorded.outcome
-    reply = outcome.reply if outcome.code is None else f"{outcome.code} {outcome.reply}"
     return {
         "b_id": recorded.delivery_id,
         "b_from": DeliveryState.SENDING if outcome.stage is Stage.DOT else DeliveryState.CLAIMED,
         "b_state": outcome.state,
         "b_due": recorded.retry_at,
         "b_sent": recorded.at if outcome.state is DeliveryState.SENT else None,
-        "b_reply": reply,
+        "b_doubted": recorded.at if outcome.state is DeliveryState.IN_DOUBT else None,
+        "b_reply": outcome.words,
     }
-
-
-def _release_receipts(connection: Connection, deliveries: Sequence[int]) -> None:
-    """Give back the receipts of those letters that have ended unsent."""
-    letter = tuple_(col(Receipt.subscriber_id), col(Receipt.letter_key))
-    for ids in batched(deliveries, _BATCH):
-        ended = select(col(Delivery.subscriber_id), col(Delivery.letter_key)).where(
-            col(Delivery.id).in_(ids), col(Delivery.state).in_(UNSENT)
-        )
-        connection.execute(delete(Receipt).where(letter.in_(ended)))

@@ -36,6 +36,11 @@ class Outcome:
     reply: str
 
     @property
+    def words(self) -> str:
+        """The reply with its code, as it is shown to people."""
+        return self.reply if self.code is None else f"{self.code} {self.reply}"
+
+    @property
     def enhanced_status(self) -> str | None:
         """The enhanced status code at the start of the reply's text (RFC 2034 §4), if there is one."""
         found = re.match(r"([245]\.\d{1,3}\.\d{1,3})(?!\S)", self.reply)

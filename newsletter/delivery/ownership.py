@@ -9,6 +9,7 @@ no clock and no heartbeat is asked.
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -36,9 +37,15 @@ class Ownership:
             .returning(col(Owner.id))
         )
         self.id: int = row.scalar_one()
-        if not self._try_lock(self.id, keep=True):
-            raise RuntimeError(f"the lock of the new owner {self.id} is already taken")
-        connection.commit()
+        try:
+            if not self._try_lock(self.id, keep=True):
+                raise RuntimeError(f"the lock of the new owner {self.id} is already taken")
+            connection.commit()
+        except BaseException:
+            # The id may be given out again: a lock that outlived its row would shut its next holder out.
+            with suppress(Exception):
+                self.release()
+            raise
 
     def dead_owners(self) -> list[int]:
         """Owners that did not end in good order and hold no lock any more."""

@@ -58,9 +58,9 @@ class _Keeper:
 
 
 def mailbox_name(recipient: str) -> str:
-    """An address as the name of a folder: what a file name cannot hold becomes `_`."""
-    name = re.sub(r"[^\w@.+=-]", "_", recipient).lstrip(".")
-    return name.encode()[:_NAME_OCTETS].decode(errors="ignore") or "_"
+    """An address as the name of a folder, a different one for each: other characters are written as %XX."""
+    name = re.sub(r"[^\w@.+='-]|^\.", lambda found: f"%{ord(found[0]):02X}", recipient)
+    return name.encode()[:_NAME_OCTETS].decode(errors="ignore") or "%"
 
 
 class Sandbox(AbstractContextManager["Sandbox"]):

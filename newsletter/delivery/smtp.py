@@ -38,8 +38,9 @@ class _Broken(Exception):  # noqa: N818  # never leaves this module: it carries 
 class SMTPTransport:
     """One connection to the relay."""
 
-    def __init__(self, relay: RelaySection, *, helo_name: str | None = None) -> None:
+    def __init__(self, relay: RelaySection, *, password: str = "", helo_name: str | None = None) -> None:
         self._relay = relay
+        self._password = password
         self._helo_name = helo_name or socket.gethostname() or "localhost"
         self._client: aiosmtplib.SMTP | None = None
         self._reader: asyncio.StreamReader | None = None
@@ -51,9 +52,8 @@ class SMTPTransport:
         return self._writer is not None
 
     async def connect(self) -> None:
-        """Open, secure and log in. Raises RelayError with what to look at, or SettingsError."""
+        """Open, secure and log in. Raises RelayError with what to look at."""
         relay = self._relay
-        password = await asyncio.to_thread(relay.login_password) if relay.user else ""
         place = f"the relay {relay.host}:{relay.port}"
         implicit = relay.tls is TLSMode.IMPLICIT or (relay.tls is TLSMode.AUTO and relay.port == 465)
         client = aiosmtplib.SMTP(
@@ -69,7 +69,7 @@ class SMTPTransport:
             if not implicit:
                 await self._start_tls(client)
             if relay.user:
-                await client.login(relay.user, password)
+                await client.login(relay.user, self._password)
             else:
                 await client.ehlo()
             self._take_over(client)

@@ -106,6 +106,7 @@ def envelope_for(settings: Settings, slug: str, title: str, campaign: str) -> En
         list_id=f"{slug}.{settings.list_domain}",
         list_title=f"{settings.site.name}: {title}",
         base_url=settings.site.base_url,
+        bounce_address=settings.bounce_address,
         owner_address=settings.editor_address,
         help_address=settings.inbound_address,
         feedback_id=f"{campaign}:{slug}:newsletter:{sender_id}",

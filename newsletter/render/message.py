@@ -42,6 +42,7 @@ class Envelope:
     list_id: str
     list_title: str
     base_url: str
+    bounce_address: str
     owner_address: str
     help_address: str
     feedback_id: str

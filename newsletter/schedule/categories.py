@@ -9,13 +9,14 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, tuple_, update
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
+from newsletter.delivery.letters import cancel_letters
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Category, Delivery, Issue, QueueEntry, Receipt
+from newsletter.models import Category, Delivery, Issue, QueueEntry
 from newsletter.schedule.cadence import Cadence, change_takes_effect, parse_cadence, parse_zone
-from newsletter.states import OPEN, DeliveryState, EntryState, Mode
+from newsletter.states import EntryState, Mode
 from subscribers.models import Subscription, SubscriptionState
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -146,7 +147,8 @@ def remove_category(session: Session, category: Category, *, now: datetime) -> R
     session.execute(waiting)
     cancelled = 0
     if has_history:
-        cancelled = _cancel_letters(session, category)
+        issues = select(Issue.id).where(Issue.category_id == category.id)
+        cancelled = cancel_letters(session, col(Delivery.issue_id).in_(issues), "The category was removed.")
         category.ended_at = now
         session.add(category)
     else:
@@ -158,25 +160,6 @@ def _hold(session: Session, category: Category) -> None:
     """Keep the planner and other editors away from a category until the transaction ends."""
     if locked(session, category) is None:
         raise NotFoundError(f"the category {category.slug!r} has just been removed")
-
-
-def _cancel_letters(session: Session, category: Category) -> int:
-    """Cancel the letters that nothing of is on the wire; their readers have not had the posts."""
-    issues = select(Issue.id).where(Issue.category_id == category.id)
-    cancelled = session.execute(
-        update(Delivery)
-        .where(
-            col(Delivery.issue_id).in_(issues),
-            col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]),
-        )
-        .values(state=DeliveryState.CANCELLED, reply="The category was removed.")
-    )
-    ended = select(Delivery.subscriber_id, Delivery.letter_key).where(
-        col(Delivery.issue_id).in_(issues), col(Delivery.state) == DeliveryState.CANCELLED
-    )
-    letter = tuple_(col(Receipt.subscriber_id), col(Receipt.letter_key))
-    session.execute(delete(Receipt).where(letter.in_(ended)))
-    return int(cancelled.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
 
 
 def active_readers(session: Session, slug: str) -> int:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     literal,
 )
 from sqlalchemy import select as sql_select
-from sqlmodel import Session, SQLModel, col
+from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.models import Category, Edition, EditionPost, Post, QueueEntry, Receipt
 from newsletter.states import DeliveryState, EntryState, Mode
@@ -84,8 +84,22 @@ def choose(
     session.execute(delete(CHOSEN).where(CHOSEN.c.post_id.is_(None)))
     counts = sql_select(CHOSEN.c.post_id, func.count().label("readers")).group_by(CHOSEN.c.post_id)
     readers = {row.post_id: row.readers for row in session.execute(counts)}
-    posts = queue[:1] if is_broadcast else [post for post in queue if post.id in readers]
+    # Not from `queue`: a post that was queued since it was read may have been chosen too.
+    posts = queue[:1] if is_broadcast else _chosen_posts(session, category)
     return tuple(posts), sum(readers.values())
+
+
+def _chosen_posts(session: Session, category: Category) -> Sequence[Post]:
+    """The posts in `CHOSEN`, in the queue's order."""
+    return session.exec(
+        select(Post)
+        .join(QueueEntry, col(QueueEntry.post_id) == col(Post.id))
+        .where(
+            col(QueueEntry.category_id) == category.id,
+            col(Post.id).in_(sql_select(CHOSEN.c.post_id).distinct()),
+        )
+        .order_by(col(QueueEntry.position), col(QueueEntry.id))
+    ).all()
 
 
 def _lacking(category: Category, post: Post, receipts: Sequence[FromClause]) -> Rows:

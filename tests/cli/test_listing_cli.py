@@ -82,7 +82,7 @@ def test_the_plan_is_a_list_with_an_object_a_slot(busy: App, cli: Cli) -> None:
     assert done.stdout.splitlines() == [
         "slot              timezone  category  posts   readers  reason",
         "2026-01-13T08:00  UTC       advice    second  2",
-        "2026-01-20T08:00  UTC       advice            0        nothing is queued",
+        "2026-01-20T08:00  UTC       advice            0        empty: nothing is queued",
     ]
 
 

@@ -149,3 +149,28 @@ def test_a_file_outside_the_site_is_remembered_by_its_whole_path(queue: Queue, t
     path = write_post(tmp_path / "blog", "abroad")
     assert queue("add", path).returncode == 0
     assert json.loads(queue("show", "abroad", "--json").stdout)["path"] == str(path)
+
+
+def test_what_cannot_become_a_letter_is_not_queued(advice: App, cli: Cli) -> None:
+    """A post whose text cannot be read is refused with its line, and the good one beside it with it."""
+    folder = advice.settings.folder
+    bad = write_post(folder / "posts", "bad", text="A sentence that goes on. " * 1200)
+    good = write_post(folder / "posts", "good")
+    done = cli("--site", folder, "queue", "add", bad, good)
+    assert done.returncode == 1
+    assert f"{bad}:7: the paragraph that begins" in done.stderr
+    assert "nothing was queued" in done.stderr
+    assert json.loads(cli("--site", folder, "queue", "list", "--json").stdout) == []
+
+
+def test_an_image_of_the_blog_asks_for_the_blog(
+    advice: App, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where blog_url is not set, an image that begins with / is said to be looked for at base_url."""
+    folder = advice.settings.folder
+    post = write_post(folder / "posts", "picture", text="![A cat](/assets/cat.png)")
+    done = cli("--site", folder, "queue", "add", post)
+    assert done.returncode == 0
+    assert f"{post}:7: /assets/cat.png will be looked for at https://news.example.org" in done.stderr
+    monkeypatch.setenv("PAPERROUND_SITE__BLOG_URL", "https://blog.example.org")
+    assert "blog_url" not in cli("--site", folder, "queue", "add", post).stderr

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.content.html import plain
-from newsletter.content.post import read_post
-from newsletter.content.threads import outline, read_document
+from newsletter.content.post import parse_post, read_post
+from newsletter.content.threads import document_of, outline, read_document
 from newsletter.content.tree import Document, Prose, Thread
 from newsletter.errors import ContentError
 
@@ -230,3 +230,11 @@ def test_real_posts_are_read(path: Path) -> None:
         assert narrated not in said
         assert not set(turn.speaker.split()) & set(re.findall(r"\w+", said))
     assert [block.tag for block in turns[-1].body] == ["blockquote", "p", "blockquote", "p"]
+
+
+def test_a_body_that_cannot_be_read_is_named_with_its_line() -> None:
+    """The file and the line of the paragraph that is too long, so that an editor finds it."""
+    text = "---\ntitle: Long\n---\nShort.\n\n" + "A sentence that goes on. " * 1200
+    source = parse_post(text.encode(), Path("long.md"))
+    with pytest.raises(ContentError, match=r"^long\.md:6: the paragraph that begins"):
+        document_of(source)

@@ -17,7 +17,7 @@ SIGNER = TokenSigner(b"k" * 32)
 
 
 def composer(site: App) -> Composer:
-    return Composer(site.database, site.signer, site.settings.bounce_address)
+    return Composer(site.database, site.signer)
 
 
 def claimed(site: App, readers: int) -> list[ClaimedDelivery]:

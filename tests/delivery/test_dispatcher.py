@@ -16,9 +16,10 @@ from sqlmodel import col
 
 from newsletter import database as database_module
 from newsletter.app import App, SendReport, open_app
-from newsletter.delivery.ledger import LedgerLetters
+from newsletter.delivery.letters import LedgerLetters
+from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.transport import Letter
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseError, SettingsError
 from newsletter.models import Delivery, Owner
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState
@@ -368,6 +369,41 @@ def test_a_database_server_that_goes_away_ends_the_pass(advice: App, database_ur
     got = [letter.recipient for letter in relay.accepted + later.accepted]
     assert set(got) == {f"reader{place}@example.net" for place in range(10)}
     assert [address for _, address in report.recovered.in_doubt] == ["reader2@example.net"]
+    assert set(states(advice).values()) == {State.SENT}
+
+
+def test_a_password_that_cannot_be_had_opens_no_connection(advice: App) -> None:
+    """It is asked for before any letter is on its way: nobody's letter comes into doubt by it."""
+    plan(advice, 3)
+    with Postmaster() as relay:
+        settings = relay_on(relay.port, 3).model_copy(update={"user": "ann", "password_command": "false"})
+        with pytest.raises(SettingsError, match=r"relay\.password_command"):
+            advice.send_due(settings, Event())
+        assert relay.seen == []
+    assert set(states(advice).values()) == {State.QUEUED}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_full_disk_at_the_start_of_a_pass_shuts_nobody_out(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the books can be opened again, the same process opens them: no lock is left behind."""
+    plan(advice, 2)
+    database = advice.database
+    real = Ownership._try_lock
+
+    def full(self: Ownership, owner: int, *, keep: bool) -> bool:
+        real(self, owner, keep=keep)
+        raise OSError(28, "No space left on device")
+
+    with Postmaster() as relay:
+        monkeypatch.setattr(Ownership, "_try_lock", full)
+        with pytest.raises(OSError, match="No space left"):
+            send(advice, relay.port)
+        monkeypatch.setattr(Ownership, "_try_lock", real)
+        send(advice, relay.port)
+        assert len(relay.accepted) == 2
+    assert database is advice.database
     assert set(states(advice).values()) == {State.SENT}
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlmodel import col
 
 from newsletter.app import App
-from newsletter.delivery.ledger import Ledger, LedgerLetters, Recorded, has_work
+from newsletter.delivery.ledger import Ledger, Recorded
+from newsletter.delivery.letters import LedgerLetters, has_work
 from newsletter.delivery.outcome import Outcome, Stage, broken, replied
 from newsletter.models import Attempt, Delivery, Owner, Receipt
 from newsletter.states import LEGAL, UNSENT, DeliveryState
@@ -198,6 +199,27 @@ def test_a_doubt_is_not_resent_for_ever(advice: App) -> None:
         assert claim(ledger, now=expires) == []
         assert ledger.expire(expires) == 0
     assert states(advice) == {delivery: State.IN_DOUBT}
+
+
+def test_a_doubt_is_not_forgotten_when_a_claim_comes_back(advice: App) -> None:
+    """Claimed again and handed back untried, or by a dead process, a letter is as doubtful as before."""
+    ids = plan(advice, 2)
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(ids, [])
+        for delivery in ids:
+            record(ledger, delivery, NO_WORD, retry_at=DUE)
+    with opened(advice) as ledger:
+        assert claim(ledger, 1) == ids[:1]
+    with dying(advice) as dead:
+        claim(dead)
+    with opened(advice, resend=False) as ledger:
+        ledger.recover(DUE)
+        assert states(advice) == dict.fromkeys(ids, State.IN_DOUBT)
+        assert claim(ledger) == []
+    say_goodbye(advice, ids[0])
+    assert states(advice)[ids[0]] == State.CANCELLED
+    assert receipts(advice) == set(ids)  # it may have arrived: nobody is given the post a second time
 
 
 # Settling.

@@ -114,8 +114,17 @@ def test_a_mailbox_is_always_one_folder_of_its_own(recipient: str) -> None:
     assert 0 < len(name.encode()) <= 255
 
 
+@given(st.text(max_size=30), st.text(max_size=30))
+@example("a/b", "a%2Fb")
+@example(".a", "%2Ea")
+@example("o/b@a.b", "o_b@a.b")
+def test_two_addresses_never_share_a_mailbox(one: str, other: str) -> None:
+    """Different recipients have different folders."""
+    assert (mailbox_name(one) == mailbox_name(other)) == (one == other)
+
+
 @pytest.mark.parametrize(
-    "address", ["ann@example.org", "Ann.Lee+news@example.org", "иван@xn--e1afmkfd.xn--p1ai"]
+    "address", ["ann@example.org", "Ann.Lee+n_s@example.org", "o'brien@a.b", "иван@xn--e1afmkfd.xn--p1ai"]
 )
 def test_an_ordinary_address_is_the_name_of_its_mailbox(address: str) -> None:
     """What people look for is what they typed."""

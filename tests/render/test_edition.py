@@ -190,7 +190,7 @@ def test_a_retry_has_the_same_bytes(advice: App, clock: Clock, monkeypatch: pyte
     changed = GIVEN | {"name": "Other", "from": "Bo <bo@example.org>", "base_url": "https://x.example.org"}
     folder = advice.settings.folder
     (folder / "paperround.toml").write_text(
-        write_settings(changed | {"bounce_address": advice.settings.bounce_address}), encoding="utf-8"
+        write_settings(changed | {"bounce_address": "other@example.org"}), encoding="utf-8"
     )
     (folder / "templates" / "email").mkdir(parents=True)
     (folder / "templates" / "email" / "issue.txt.j2").write_text("Other words.")
@@ -212,5 +212,5 @@ def letter(app: App) -> tuple[str, bytes]:
     with app.database.read() as session:
         delivery = session.get_one(Delivery, 1)
     claimed = ClaimedDelivery(1, delivery.edition_id, "ann@example.org", None, 0, delivery.expires_at)
-    composed = Composer(app.database, app.signer, app.settings.bounce_address)(claimed)
+    composed = Composer(app.database, app.signer)(claimed)
     return composed.return_path, composed.content

@@ -26,6 +26,7 @@ ENVELOPE = Envelope(
     list_id="advice.news.example.org",
     list_title="News: Advice",
     base_url="https://news.example.org",
+    bounce_address="ann@example.org",
     owner_address="ann@example.org",
     help_address="ann@example.org",
     feedback_id="issue1:advice:newsletter:pr0123456789",

@@ -452,6 +452,33 @@ def test_a_post_that_is_held_at_the_last_moment(
     editor.database.close()
 
 
+def test_a_post_that_is_queued_at_the_last_moment(
+    town: Town, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queued while a sequence chooses, a post goes out now or at the next slot: it is never lost."""
+    town.category(mode=Mode.SEQUENCE)
+    town.queue("a")
+    town.subscribe("ann")
+    town.plan(TUESDAY)
+    monkeypatch.setattr(newsletter.database, "BUSY_SECONDS", 1)
+    editor = replace(town, database=another(database))
+    was_queued: list[bool] = []
+
+    def then_queue(session: Session, category: Category, states: Sequence[EntryState]) -> Any:
+        found = entries(session, category, states)
+        if not was_queued:
+            was_queued.append(accepted(lambda: editor.queue("b")))
+        return found
+
+    monkeypatch.setattr(newsletter.schedule.planner, "entries", then_queue)
+    town.plan(TUESDAY + timedelta(weeks=1))
+    if not was_queued[0]:
+        editor.queue("b")
+    town.plan(TUESDAY + timedelta(weeks=2))
+    assert given_to(town, "ann") == ["a", "b"]
+    editor.database.close()
+
+
 def accepted(work: Callable[[], None]) -> bool:
     try:
         work()

@@ -154,6 +154,7 @@ def upgrade() -> None:
         sa.Column("owner_id", Key, nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("sent_at", UTCDateTime(), nullable=True),
+        sa.Column("doubted_at", UTCDateTime(), nullable=True),
         sa.Column("reply", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["edition_id"], ["edition.id"]),
         sa.ForeignKeyConstraint(["issue_id"], ["issue.id"]),
