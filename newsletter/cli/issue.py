@@ -70,6 +70,6 @@ def _row(report: "IssueReport") -> dict[str, Any]:
         "state": issue.state,
         "reason": issue.reason,
         "planned_at": issue.planned_at,
-        "posts": [post.slug for post in report.posts],
+        "posts": list(report.posts),
         "deliveries": report.deliveries,
     }

@@ -28,7 +28,8 @@ class IssueReport:
 
     issue: Issue
     category: str
-    posts: tuple[Post, ...]
+    posts: tuple[str, ...]
+    """Their slugs."""
     deliveries: dict[str, int]
 
 
@@ -79,16 +80,17 @@ def _counts(session: Session) -> dict[int, dict[str, int]]:
     return counts
 
 
-def _posts(session: Session) -> dict[int, list[Post]]:
+def _posts(session: Session) -> dict[int, list[str]]:
+    # Slugs alone: a post's row holds its whole source.
     statement = (
-        select(col(Edition.issue_id), Post)
+        select(col(Edition.issue_id), col(Post.slug))
         .join(EditionPost, col(EditionPost.edition_id) == col(Edition.id))
         .join(Post, col(Post.id) == col(EditionPost.post_id))
         .order_by(col(Edition.id), col(EditionPost.place))
     )
-    posts: dict[int, list[Post]] = {}
-    for issue_id, post in session.exec(statement):
-        posts.setdefault(issue_id, []).append(post)
+    posts: dict[int, list[str]] = {}
+    for issue_id, slug in session.exec(statement):
+        posts.setdefault(issue_id, []).append(slug)
     return posts
 
 
