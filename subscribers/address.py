@@ -31,11 +31,6 @@ class Address:
     given: str
     key: str
 
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Whether the local part is beyond ASCII, so that only an SMTPUTF8 relay can take it (RFC 6531)."""
-        return not self.given.isascii()
-
 
 def parse_address(text: str) -> Address:
     """Read one bare address (RFC 5321 §4.1.2, RFC 6531); no display name, comment, quotes or IP literal.

@@ -5,9 +5,10 @@ import socket
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ssl import SSLContext
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -27,34 +28,26 @@ class Accepted:
         return parsed
 
 
-class MailServer:
-    """`with MailServer() as server:` runs it; `server.accepted` is what it took."""
+class LoopbackServer:
+    """aiosmtpd in a thread of its own, with the subclass as its handler; `options` are aiosmtpd's.
 
-    def __init__(self) -> None:
-        self.accepted: list[Accepted] = []
+    `implicit` is the TLS that wraps the whole connection, if any.
+    """
+
+    def __init__(self, *, implicit: SSLContext | None = None, **options: Any) -> None:
+        self._implicit = implicit
+        self._options = options
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
-        assert isinstance(envelope.content, bytes)
-        for recipient in envelope.rcpt_tos:
-            self.accepted.append(Accepted(envelope.mail_from or "", recipient, envelope.content))
-        return "250 2.0.0 Accepted"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What makes a site use this server as its relay."""
-        return {"PAPERROUND_RELAY__HOST": "127.0.0.1", "PAPERROUND_RELAY__PORT": str(self.port)}
-
     def __enter__(self) -> Self:
         self._thread.start()
         serving = self._loop.create_server(
-            lambda: SMTP(self, hostname="relay.test", enable_SMTPUTF8=True, loop=self._loop),
-            sock=self._socket,
+            lambda: SMTP(self, loop=self._loop, **self._options), sock=self._socket, ssl=self._implicit
         )
-        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
+        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result(timeout=10)
         return self
 
     def __exit__(
@@ -71,3 +64,22 @@ class MailServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
+
+
+class MailServer(LoopbackServer):
+    """`with MailServer() as server:` runs it; `server.accepted` is what it took."""
+
+    def __init__(self) -> None:
+        super().__init__(hostname="relay.test", enable_SMTPUTF8=True)
+        self.accepted: list[Accepted] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        assert isinstance(envelope.content, bytes)
+        for recipient in envelope.rcpt_tos:
+            self.accepted.append(Accepted(envelope.mail_from or "", recipient, envelope.content))
+        return "250 2.0.0 Accepted"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a site use this server as its relay."""
+        return {"PAPERROUND_RELAY__HOST": "127.0.0.1", "PAPERROUND_RELAY__PORT": str(self.port)}
