@@ -34,6 +34,7 @@ types: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/render.py
 
 clean:
 	rm -rf .venv demo-site dist build .mypy_cache .ruff_cache .pytest_cache

@@ -19,7 +19,6 @@ from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
 from newsletter.errors import SettingsError
 from newsletter.render.edition import EditionMaker
-from newsletter.render.templates import template_environment
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
 from newsletter.settings import RelaySection, Settings
 from newsletter.settings_file import load_settings
@@ -59,7 +58,7 @@ class App:
     @cached_property
     def editions(self) -> EditionMaker:
         """Renders editions with the site's own templates over the built-in ones."""
-        return EditionMaker(self.settings, template_environment(self.settings.folder / "templates"))
+        return EditionMaker(self.settings, self.settings.folder)
 
     @cached_property
     def planner(self) -> Planner:
@@ -67,6 +66,7 @@ class App:
         return Planner(
             self.database,
             self.editions.make,
+            base_url=self.settings.site.base_url,
             catch_up=timedelta(hours=self.settings.delivery.catch_up_hours),
             expiry=timedelta(hours=self.settings.delivery.expire_after_hours),
         )
@@ -108,7 +108,7 @@ class App:
                 return SendReport()
         # Asked for once, and before any letter is on its way: it may be a command that fails.
         password = relay.login_password() if relay.user else ""
-        composer = Composer(database, self.signer)
+        composer = Composer(database, self.signer, self.settings.media_folder)
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:

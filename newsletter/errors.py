@@ -19,6 +19,7 @@ __all__ = [
     "SettingsError",
     "SiteError",
     "TemplateError",
+    "ThemeError",
 ]
 
 
@@ -58,6 +59,10 @@ class NotFoundError(PaperroundError, LookupError):
 
 class TemplateError(_LocatedError, ValueError):
     """A template cannot be read, filled or compiled."""
+
+
+class ThemeError(TemplateError):
+    """A theme file cannot be read or used."""
 
 
 class DatabaseError(PaperroundError):

@@ -95,13 +95,15 @@ class Edition(SQLModel, table=True):
 
 
 class EditionPost(SQLModel, table=True):
-    """The posts of an edition, in their order."""
+    """The posts of an edition, in their order, as they were then: the web version is made from them."""
 
     __tablename__ = "edition_post"
 
     edition_id: int = Field(foreign_key="edition.id", primary_key=True, sa_type=Key)
     place: int = Field(primary_key=True)
     post_id: int = Field(foreign_key="post.id", index=True, sa_type=Key)
+    path: str = Field(sa_type=Text)
+    source: bytes = Field(sa_type=LargeBinary)
 
 
 class Receipt(SQLModel, table=True):

@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    StrictBool,
     StrictInt,
     model_validator,
 )
@@ -27,7 +28,7 @@ from pydantic import (
 from newsletter.errors import CadenceError, SettingsError
 from newsletter.render.headers import Mailbox, parse_mailbox
 from newsletter.schedule.cadence import parse_cadence, parse_zone
-from newsletter.states import Mode
+from newsletter.states import Mode, PicturePolicy
 from subscribers.address import AddressError, parse_address
 from subscribers.tokens import TOKEN_LENGTH
 
@@ -187,6 +188,10 @@ class SiteSection(Section):
     language: Annotated[Line, AfterValidator(_language)] = Field(
         default="en", description="Language of posts that name none: a tag of BCP 47, such as en or pt-BR."
     )
+    require_permission: StrictBool = Field(
+        default=False,
+        description="Whether `check` asks for every speaker's recorded permission (`speakers:` in a post).",
+    )
     secret_key_file: RequiredLine = Field(
         default="secret.key",
         description="The key that signs links. Keep it: without it links in old letters stop working.",
@@ -295,6 +300,16 @@ class CategoriesSection(Section):
     )
 
 
+class ImagesSection(Section):
+    """What becomes of the pictures in posts."""
+
+    policy: PicturePolicy = Field(
+        default=PicturePolicy.LINK,
+        description="link (shown from the blog), host (taken when a post is queued, made fit for mail, and "
+        "served by `paperround run`) or embed (the same, within each message).",
+    )
+
+
 class DeliverySection(Section):
     """What happens to letters and slots that are late."""
 
@@ -324,6 +339,7 @@ class Settings(BaseModel):
     relay: RelaySection = RelaySection()
     sandbox: SandboxSection = SandboxSection()
     categories: CategoriesSection = CategoriesSection()
+    images: ImagesSection = ImagesSection()
     delivery: DeliverySection = DeliverySection()
 
     _folder: Path = PrivateAttr(default=Path())
@@ -377,6 +393,11 @@ class Settings(BaseModel):
     def sandbox_folder(self) -> Path:
         """Where the sandbox keeps its letters."""
         return self.folder / self.sandbox.folder
+
+    @property
+    def media_folder(self) -> Path:
+        """Where pictures that were taken are kept."""
+        return self.folder / "media"
 
     @property
     def database_url(self) -> str:

@@ -62,11 +62,18 @@ def _override(data: dict[str, Any]) -> dict[tuple[str, str], str]:
     for variable, section, key, value in _from_environment():
         values = data.setdefault(section, {})
         if isinstance(values, dict):
-            # Only a number is written as one in TOML; a password of digits stays a text.
-            is_number = _annotation(section, key) is int and re.fullmatch(r"-?[0-9]{1,9}", value)
-            values[key] = int(value) if is_number else value
+            values[key] = _as_in_toml(value, _annotation(section, key))
             variables[section, key] = variables[section, ""] = variable
     return variables
+
+
+def _as_in_toml(value: str, kind: object) -> str | int | bool:
+    """A variable's value as the file would have it; a password of digits stays a text."""
+    if kind is int and re.fullmatch(r"-?[0-9]{1,9}", value):
+        return int(value)
+    if kind is bool and value in ("true", "false"):
+        return value == "true"
+    return value
 
 
 def _annotation(section: str, key: str) -> object:

@@ -1,4 +1,4 @@
-"""Making a site: a folder with paperround.toml, a secret key and a place for posts."""
+"""Making a site: a folder with paperround.toml, a theme, a secret key and a place for posts."""
 
 import os
 import secrets
@@ -11,6 +11,18 @@ from newsletter.settings_file import FILE_NAME, check_site, write_settings
 
 POSTS_FOLDER = "posts"
 _KEY_FILE = "secret.key"
+_THEME = """\
+# How letters and pages look: a built-in theme, "paper" or "press", and what you change of it.
+base = "paper"
+
+# [light]
+# accent = "#1f5a8c"
+#
+# [logo]
+# src = "logo.png"   # in this folder, or an https address
+# alt = "The words that the logo shows"
+# width = 180
+"""
 
 
 def make_site(folder: Path, given: Mapping[str, object]) -> None:
@@ -34,6 +46,7 @@ def _fill(folder: Path, settings: str) -> None:
     try:
         (folder / POSTS_FOLDER).mkdir(parents=True, exist_ok=True)
         _write(folder / FILE_NAME, settings, 0o644, written)
+        _write(folder / "theme.toml", _THEME, 0o644, written)
         _write(folder / _KEY_FILE, secrets.token_urlsafe(48) + "\n", 0o600, written)
     except BaseException:
         _undo(written, new_folders)

@@ -87,3 +87,11 @@ class Mode(StrEnum):
 
     BROADCAST = "broadcast"  # everyone gets the next queued post
     SEQUENCE = "sequence"  # each reader gets the first queued post they have not had
+
+
+class PicturePolicy(StrEnum):
+    """How the pictures of a post reach its reader."""
+
+    LINK = "link"  # where the blog has them
+    HOST = "host"  # made fit for mail, and served by this site
+    EMBED = "embed"  # made fit for mail, and within the message

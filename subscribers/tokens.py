@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     LEAVE = "leave"
     BOUNCE = "bounce"
     MESSAGE = "message"
+    PREFERENCES = "preferences"
 
 
 class TokenSigner:

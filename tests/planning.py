@@ -20,6 +20,7 @@ from newsletter.content.queue import Added, SourceFile, add_posts, change_state,
 from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
+from newsletter.render.edition import Occasion
 from newsletter.schedule.categories import add_category, all_categories, find_category
 from newsletter.schedule.planner import MakeEdition, PlanFailure, PlannedIssue, Planner
 from newsletter.states import EntryState, Mode
@@ -31,6 +32,7 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 TUESDAY = datetime(2026, 1, 6, 8, tzinfo=UTC)
 """When the first slot of `weekly tue 08:00` falls due."""
 WEEK = timedelta(weeks=1)
+BASE_URL = "https://news.example.org"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -95,14 +97,12 @@ def source(
     return SourceFile(parse_post(data, Path(path)), data, path)
 
 
-def plain_edition(
-    category: Category, slot: datetime, issue_id: int, posts: Sequence[Post], now: datetime
-) -> Edition:
+def plain_edition(occasion: Occasion, posts: Sequence[Post], now: datetime) -> Edition:
     """An edition that shows which posts it is of, and costs nothing."""
     words = " ".join(post.slug for post in posts)
     return Edition(
         key=uuid4().hex,
-        issue_id=issue_id,
+        issue_id=occasion.issue_id,
         subject=words,
         html=words,
         text=words,
@@ -133,7 +133,13 @@ class Town:
 
     @property
     def planner(self) -> Planner:
-        return Planner(self.database, self.make_edition, catch_up=self.catch_up, expiry=timedelta(hours=120))
+        return Planner(
+            self.database,
+            self.make_edition,
+            base_url=BASE_URL,
+            catch_up=self.catch_up,
+            expiry=timedelta(hours=120),
+        )
 
     def category(
         self,

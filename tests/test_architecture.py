@@ -10,8 +10,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"newsletter.cli", "newsletter.web", "newsletter.demo", "newsletter.__main__"},
     {"newsletter.app"},
+    {"newsletter.check"},
     {"newsletter.schedule", "newsletter.delivery", "newsletter.feedback"},
     {"newsletter.render"},
+    {"newsletter.images"},
     {"newsletter.content"},
     {"newsletter.database", "newsletter.migrations", "newsletter.site"},
     {"newsletter.settings", "newsletter.settings_file"},
@@ -116,6 +118,10 @@ def test_there_is_no_import_circle() -> None:
         ("aiosmtpd", {"newsletter.delivery.sandbox"}),
         ("mjml", {"newsletter.render.mjml"}),
         ("nh3", {"newsletter.content.html"}),
+        ("PIL", {"newsletter.images.picture"}),
+        ("resvg_py", {"newsletter.images.rasterise"}),
+        ("pygments", {"newsletter.render.highlight"}),
+        ("html5lib", set()),
         ("uvloop", {"newsletter.app"}),
     ],
 )

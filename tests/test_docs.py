@@ -14,7 +14,7 @@ from tests.mailserver import MailServer
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-LONG_RUNNING = {"paperround run"}
+LONG_RUNNING = {"paperround run", "paperround preview posts/2026-01-06-first-steps.md"}
 """Started and stopped by tests/cli, not here."""
 
 

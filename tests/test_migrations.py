@@ -149,6 +149,19 @@ def test_down_and_up_again_with_data(database: Database) -> None:
                 session.execute(table.delete())
 
 
+def test_what_went_out_before_keeps_a_web_version(database: Database) -> None:
+    """Editions made before posts were kept with them take over their posts' path and source."""
+    fill(database)
+    post = SQLModel.metadata.tables["post"]
+    kept = SQLModel.metadata.tables["edition_post"]
+    with database.write() as session:
+        session.execute(post.update().values(path="posts/a.md", source=b"As it is."))
+    database.downgrade("0001")
+    database.upgrade()
+    with database.read() as session:
+        assert session.execute(select(kept.c.path, kept.c.source)).all() == [("posts/a.md", b"As it is.")]
+
+
 def test_upgrading_again_changes_nothing(database: Database) -> None:
     """`db upgrade` on tables that are current keeps every row."""
     fill(database)

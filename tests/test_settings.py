@@ -17,6 +17,7 @@ from newsletter.errors import SettingsError
 from newsletter.settings import RelaySection, Settings
 from newsletter.settings_file import FILE_NAME, find_site, load_settings, write_settings
 from newsletter.site import make_site
+from newsletter.states import PicturePolicy
 from tests.conftest import GIVEN, Cli
 
 SECRET = "Tr0ub4dor-and-3"
@@ -120,6 +121,9 @@ def test_any_text_survives_the_file(name: str, address: str) -> None:
         ("cadence", '"sometimes"', "categories.cadence 'sometimes' has none of the known forms"),
         ("timezone", '"Europe/Berln"', "did you mean Europe/Berlin"),
         ("mode", '"both"', "categories.mode: input should be 'broadcast' or 'sequence'"),
+        ("require_permission", '"yes"', "site.require_permission: input should be a valid boolean"),
+        ("require_permission", "1", "site.require_permission: input should be a valid boolean"),
+        ("policy", '"attach"', "images.policy: input should be 'link', 'host' or 'embed'"),
         ("in_doubt", '"drop"', "delivery.in_doubt: input should be 'resend' or 'hold'"),
         ("expire_after_hours", "0.5", "delivery.expire_after_hours: input should be a valid integer"),
         ("catch_up_hours", "-1", "delivery.catch_up_hours: input should be greater than or equal to 0"),
@@ -207,6 +211,9 @@ def test_files_as_other_systems_write_them(folder: Path) -> None:
         ("PAPERROUND_SITE__NAME", '{"a": 1}', "site", "name", '{"a": 1}'),
         ("PAPERROUND_SITE__REPLY_TO", "bo@example.org", "site", "reply_to", "bo@example.org"),
         ("PAPERROUND_CATEGORIES__MODE", "sequence", "categories", "mode", "sequence"),
+        ("PAPERROUND_SITE__REQUIRE_PERMISSION", "true", "site", "require_permission", True),
+        ("PAPERROUND_SITE__REQUIRE_PERMISSION", "false", "site", "require_permission", False),
+        ("PAPERROUND_IMAGES__POLICY", "embed", "images", "policy", PicturePolicy.EMBED),
         ("PAPERROUND_DELIVERY__CATCH_UP_HOURS", "0", "delivery", "catch_up_hours", 0),
     ],
 )
@@ -366,11 +373,12 @@ def test_a_spoilt_secret_key_is_refused(folder: Path, spoil: Any, said: str) -> 
 
 
 def test_relative_paths_begin_at_the_site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database, the sandbox and the key lie in the site's folder, wherever the command is typed."""
+    """Database, sandbox, pictures and key lie in the site's folder, wherever the command is typed."""
     monkeypatch.chdir("/")
     settings = load_settings(folder)
     assert settings.database_url == f"sqlite:///{folder / 'paperround.db'}"
     assert settings.sandbox_folder == folder / "sandbox"
+    assert settings.media_folder == folder / "media"
     changed(folder, url='"sqlite:////var/lib/letters.db"')
     assert load_settings(folder).database_url == "sqlite:////var/lib/letters.db"
 

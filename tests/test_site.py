@@ -29,7 +29,7 @@ def test_a_new_site_is_complete(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     folder = tmp_path / "deep" / "site"
-    assert set(contents(folder)) == {"paperround.toml", "posts", "secret.key"}
+    assert set(contents(folder)) == {"paperround.toml", "posts", "secret.key", "theme.toml"}
     assert stat.S_IMODE((folder / "secret.key").stat().st_mode) == 0o600
     keys = {load_settings(made).secret_key() for made in (folder, tmp_path / "other")}
     assert len(keys) == 2

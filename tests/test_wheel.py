@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.migrations import HEAD
 from tests.conftest import GIVEN, write_post
 
 ROOT = Path(__file__).parent.parent
@@ -28,18 +29,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_what_is_needed_and_nothing_else(wheel: Path) -> None:
-    """Both packages, the templates, the migrations, the demo's posts and the licence; no tests."""
+    """Both packages, templates, themes, migrations, the demo's posts, client data and licences; no tests."""
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
         "newsletter/templates/email/issue.mjml.j2",
         "newsletter/templates/web/leave.html.j2",
+        "newsletter/templates/themes/paper.toml",
+        "newsletter/templates/themes/press.toml",
+        "newsletter/check/caniemail.json",
+        "newsletter/check/CANIEMAIL-LICENSE.txt",
         "newsletter/migrations/script.py.mako",
         "newsletter/py.typed",
         "subscribers/py.typed",
     ):
         assert needed in names
     assert any(re.fullmatch(r"newsletter/demo/posts/.*\.md", name) for name in names)
-    assert any(re.fullmatch(r"newsletter/migrations/versions/0001_.*\.py", name) for name in names)
+    assert any(re.fullmatch(rf"newsletter/migrations/versions/{HEAD}_.*\.py", name) for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"newsletter", "subscribers"}

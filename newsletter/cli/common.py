@@ -1,4 +1,4 @@
-"""What the nouns share: opening the site they are about, and reading instants."""
+"""What the nouns share: opening the site they are about, or an example of one, and reading instants."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +8,20 @@ import typer
 
 if TYPE_CHECKING:
     from newsletter.app import App
+    from newsletter.settings import Settings
 
 _YEARS = range(1970, 2101)
 """What a trial may set the clock to: a slip of a century would decide thousands of slots."""
+
+_EXAMPLE = {
+    "site": {
+        "name": "Your newsletter",
+        "from": "Your newsletter <news@example.com>",
+        "base_url": "https://news.example.com",
+        "postal_address": "Your postal address",
+    }
+}
+"""What a post is shown with where there is no site."""
 
 
 AtOption = Annotated[
@@ -35,6 +46,20 @@ def open_site(context: typer.Context, at: datetime | None = None) -> "App":
     site = open_app(site_folder(context), fixed_clock(at) if at else system_clock)
     context.call_on_close(site.close)
     return site
+
+
+def site_or_example(site: Path | None) -> "tuple[Settings, Path | None]":
+    """The settings and folder of the site that was named or found, else an example's and None."""
+    from newsletter.errors import SettingsError
+    from newsletter.settings import Settings
+    from newsletter.settings_file import find_site, load_settings
+
+    if site is None:
+        try:
+            site = find_site(Path.cwd())
+        except SettingsError:
+            return Settings.model_validate(_EXAMPLE), None
+    return load_settings(site), site
 
 
 def parse_instant(text: str) -> datetime:

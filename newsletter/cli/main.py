@@ -1,6 +1,6 @@
 """`paperround`: the nouns put together, and errors turned into one line and an exit code.
 
-Exit codes: 0 done, 1 the thing asked for failed, 2 usage.
+Exit codes: 0 done, 1 the thing asked for failed, 2 usage, 3 `check` found errors.
 """
 
 import io
@@ -13,7 +13,22 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli import category, db, delivery, demo, init, issue, plan, queue, render, run, subscriber
+from newsletter.cli import (
+    category,
+    check,
+    db,
+    delivery,
+    demo,
+    init,
+    issue,
+    plan,
+    preview,
+    queue,
+    render,
+    run,
+    send_test,
+    subscriber,
+)
 from newsletter.cli.output import note
 
 app = typer.Typer(
@@ -55,6 +70,9 @@ app.command("run")(run.run)
 app.command("tick")(run.tick)
 app.command("plan")(plan.plan)
 app.command("render")(render.render)
+app.command("check")(check.check)
+app.command("preview")(preview.preview)
+app.command("send-test")(send_test.send_test)
 app.add_typer(category.app, name="category")
 app.add_typer(queue.app, name="queue")
 app.add_typer(issue.app, name="issue")

@@ -1,5 +1,6 @@
 """`paperround queue`: the posts that wait in each category."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from newsletter.cli.output import NO_CATEGORY, JsonFlag, note, print_json, print
 
 if TYPE_CHECKING:
     from newsletter.app import App
+    from newsletter.content.post import PostSource
     from newsletter.content.queue import Added, SourceFile
 
 app = typer.Typer(help="The posts that wait to go out.", no_args_is_help=True)
@@ -66,12 +68,25 @@ def _read_all(site: "App", files: list[Path]) -> list["SourceFile"]:
             source = parse_post(data, path)
             stored_path = _stored_path(site.settings.folder, path)
             # Read to the end now: what cannot become a letter must not wait for its slot.
-            sources.append(SourceFile(source, data, stored_path, document_of(source).warnings))
+            sources.append(SourceFile(source, data, stored_path, tuple(map(str, document_of(source).doubts))))
+            _take_pictures(site, source)
         except ContentError as error:
             problems.append(str(error))
     if problems:
         raise ContentError("\n".join([*problems, "nothing was queued"]))
     return sources
+
+
+def _take_pictures(site: "App", source: "PostSource") -> None:
+    """Take a post's pictures while they are at hand, unless they stay on the blog. Raises ImageError."""
+    from newsletter.states import PicturePolicy
+
+    if site.settings.images.policy is PicturePolicy.LINK:
+        return
+    from newsletter.render.edition import Occasion
+
+    # By its full path: the stored one, which is read when the post goes out, begins at the site's folder.
+    site.editions.letter(Occasion("", ""), [replace(source, path=source.path.resolve())])
 
 
 def _stored_path(folder: Path, path: Path) -> str:
@@ -80,7 +95,7 @@ def _stored_path(folder: Path, path: Path) -> str:
 
 
 def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) -> None:
-    from newsletter.content.images import missing_images, site_images
+    from newsletter.images.sources import missing_images, site_images
 
     if not as_json:
         parts = [f"queued in {', '.join(report.queued)}"] if report.queued else []

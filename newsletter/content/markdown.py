@@ -8,8 +8,10 @@ and raw HTML and code are found as `newsletter.content.source_blocks` says.
 """
 
 import re
+import threading
 from string import punctuation
-from xml.etree.ElementTree import Element
+from typing import cast
+from xml.etree.ElementTree import Element, SubElement
 
 from markdown import Markdown
 from markdown.extensions import Extension
@@ -29,11 +31,17 @@ from markdown.inlinepatterns import (
     ShortReferenceInlineProcessor,
     SimpleTagInlineProcessor,
 )
+from markdown.treeprocessors import InlineProcessor as InlineTreeprocessor
 from markdown.treeprocessors import Treeprocessor
-from markdown.util import AtomicString
+from markdown.util import AtomicString, Registry
 
-from newsletter.content.html import html_to_tree, without_illegal
+from newsletter.content.addresses import RUN, address_length
+from newsletter.content.html import without_illegal
+from newsletter.content.shortcodes import expand
 from newsletter.content.source_blocks import MAX_TEXT_CHARS, Heading, SourceBlocks, quoted
+from newsletter.content.taming import SHOWS_NOTHING
+from newsletter.content.tree import Doubt
+from newsletter.content.tree_builder import html_to_tree
 from newsletter.errors import ContentError
 
 MAX_URL_CHARS = 4_096
@@ -42,7 +50,7 @@ MAX_URL_CHARS = 4_096
 _DATA_IMAGE = re.compile(r"data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=]+", re.IGNORECASE)
 
 
-def to_tree(markdown: str, *, base_url: str | None) -> Element:
+def read_markdown(markdown: str, *, base_url: str | None) -> tuple[Element, tuple[Doubt, ...]]:
     """Read Markdown (CommonMark as far as Python-Markdown goes, tables, footnotes, definition lists).
 
     Args:
@@ -50,20 +58,39 @@ def to_tree(markdown: str, *, base_url: str | None) -> Element:
         base_url: the address that relative links and images are resolved against (RFC 3986 section 5),
             best the post's own; None leaves them as they are.
 
+    Returns:
+        The tree, and what its editor should know of tags that a letter cannot carry out.
+
     Raises:
         ContentError: one of the limits above is exceeded.
     """
     text = markdown.replace("\r\n", "\n").replace("\r", "\n")
     text = _DATA_IMAGE.sub("data:,", without_illegal(text))
+    text, doubts = expand(text, base_url=base_url)
+    return html_to_tree(_html(text), base_url=base_url), doubts
+
+
+def to_tree(markdown: str, *, base_url: str | None) -> Element:
+    """The tree that `read_markdown` gives, without the doubts."""
+    return read_markdown(markdown, base_url=base_url)[0]
+
+
+_kept = threading.local()
+
+
+def _html(markdown: str) -> str:
+    # A converter is dear to make and holds state: each thread keeps its own, and none that failed.
+    converter: Markdown = getattr(_kept, "converter", None) or _converter()
+    _kept.converter = None
     try:
-        html = _converter().convert(text)
+        html = converter.reset().convert(markdown)
     except RecursionError as error:
         raise ContentError("lists or quotes are nested too deeply to be read") from error
-    return html_to_tree(html, base_url=base_url)
+    _kept.converter = converter
+    return html
 
 
 def _converter() -> Markdown:
-    # One for each text: a converter keeps state (references, footnotes) and is not safe between threads.
     return Markdown(
         extensions=["tables", "sane_lists", "def_list", FootnoteExtension(BACKLINK_TEXT=""), _Blog()],
         extension_configs={"tables": {"use_align_attribute": True}},
@@ -75,25 +102,42 @@ class _Blog(Extension):
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802  Python-Markdown's name
         md.ESCAPED_CHARS = list(punctuation)  # CommonMark section 2.4
+        md.block_level_elements = [*md.block_level_elements, "data"]
         md.preprocessors.deregister("html_block")
         md.preprocessors.register(SourceBlocks(md), "source_blocks", 20)
         md.parser.blockprocessors.register(Heading(md.parser), "hashheader", 70)
         for name, kind, pattern, priority in _LINKS:
             bounded = type(kind.__name__, (_BoundedScan, kind), {})
             md.inlinePatterns.register(bounded(pattern, md), name, priority)
-        md.inlinePatterns.register(_BrokenComment(r"<!-[^<>-][^<>]*>", md), "broken_comment", 95)
+        md.inlinePatterns.register(_Nothing(SHOWS_NOTHING, md), "nothing", 95)
+        md.inlinePatterns.register(_BareAddress(RUN, md), "bare_address", 85)
         md.inlinePatterns.register(SimpleTagInlineProcessor(r"(~~)([^~\n]+)~~", "del"), "deleted", 65)
-        md.treeprocessors.register(_TextLimit(md), "text_limit", 25)
+        md.treeprocessors.register(_Texts(md), "texts", 25)
+        md.treeprocessors.register(_Alternatives(md), "alternatives", 15)
         md.treeprocessors.register(_KramdownAttributes(md), "attr_list", 8)
 
 
-class _BrokenComment(InlineProcessor):
-    """A comment that a blog's export mangled (`<!- wp:paragraph ->`) shows nothing."""
+class _Nothing(InlineProcessor):
+    """What shows nothing: see `newsletter.content.taming`."""
 
     def handleMatch(  # type: ignore[override]  # noqa: N802
         self, m: re.Match[str], data: str
     ) -> tuple[str, int, int]:
         return "", m.start(0), m.end(0)
+
+
+class _BareAddress(InlineProcessor):
+    """Keeps emphasis out of an address in the text; `newsletter.content.html` makes a link of it."""
+
+    def handleMatch(  # type: ignore[override]  # noqa: N802
+        self, m: re.Match[str], data: str
+    ) -> tuple[Element | None, int | None, int | None]:
+        length = address_length(m[0])
+        if not length:
+            return None, None, None
+        address = Element("span")
+        address.text = AtomicString(m[0][:length])
+        return address, m.start(0), m.start(0) + length
 
 
 class _BoundedScan(LinkInlineProcessor):
@@ -139,14 +183,45 @@ class _KramdownAttributes(AttrListTreeprocessor):
         return super().assign_attrs(elem, attrs_string, strict=strict) if attrs_string else ""
 
 
-class _TextLimit(Treeprocessor):
-    """Refuses a paragraph too long to look for emphasis and links in."""
+class _Alternatives(Treeprocessor):
+    """The alternative text of a picture is the plain text of its description (CommonMark section 6.4)."""
+
+    def __init__(self, md: Markdown) -> None:
+        super().__init__(md)
+        self._emphasis = InlineTreeprocessor(md)
+        self._emphasis.inlinePatterns = Registry()
+        # All else in a description was read with the text around it.
+        for name in filter(md.inlinePatterns.__contains__, ("em_strong", "em_strong2", "deleted")):
+            pattern = cast("InlineTreeprocessor", md.inlinePatterns[name])
+            self._emphasis.inlinePatterns.register(pattern, name, 0)
+
+    def run(self, root: Element) -> None:
+        for picture in root.iter("img"):
+            described = picture.get("alt", "")
+            if any(mark in described for mark in "*_~"):
+                holder = Element("div")
+                SubElement(holder, "p").text = described
+                picture.set("alt", "".join(self._emphasis.run(holder).itertext()))
+
+
+class _Texts(Treeprocessor):
+    """Refuses a paragraph too long to look for emphasis and links in; spares the search in one without."""
 
     def run(self, root: Element) -> None:
         for element in root.iter():
-            for text in (element.text, element.tail):
-                if text and len(text) > MAX_TEXT_CHARS and not isinstance(text, AtomicString):
-                    raise ContentError(
-                        f"the paragraph that begins {quoted(text)} has {len(text):,} characters, more than "
-                        f"the {MAX_TEXT_CHARS:,} allowed: divide it by blank lines"
-                    )
+            if element.text and not isinstance(element.text, AtomicString):
+                element.text = _checked(element.text)
+            if element.tail and not isinstance(element.tail, AtomicString):
+                element.tail = _checked(element.tail)
+
+
+_MARK = re.compile(r"[\\`\[<&*_~\x02]|://|  \n")
+
+
+def _checked(text: str) -> str:
+    if len(text) > MAX_TEXT_CHARS:
+        raise ContentError(
+            f"the paragraph that begins {quoted(text)} has {len(text):,} characters, more than "
+            f"the {MAX_TEXT_CHARS:,} allowed: divide it by blank lines"
+        )
+    return text if _MARK.search(text) else AtomicString(text)

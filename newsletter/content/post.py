@@ -18,13 +18,15 @@ import re
 import shlex
 import stat
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
 from newsletter.content.frontmatter import FrontMatter, Value, split
 from newsletter.content.html import plain
 from newsletter.content.markdown import to_tree
+from newsletter.content.speakers import read_speakers
+from newsletter.content.tree import Speaker
 from newsletter.errors import ContentError
 
 MAX_POST_BYTES = 2_000_000
@@ -67,6 +69,7 @@ class PostSource:
     summary: str | None
     published: bool
     url: str | None
+    speakers: tuple[Speaker, ...]
     markdown: str
     body_line: int
     content_hash: str
@@ -124,9 +127,11 @@ def parse_post(data: bytes, path: Path) -> PostSource:
         raise ContentError("no slug can be made of the file name: give one in the front matter", path=path)
     title = fields.title() or _first_heading(front.body) or _readable(name)
     author, lang, url = fields.author(), fields.language(), fields.url()
+    speakers = fields.speakers(author)
     summary = fields.text("summary") or fields.text("description") or fields.text("excerpt")
     day = fields.date() or name_date
-    shown = [title, author, day and day.isoformat(), lang, summary, url, front.body]
+    told = [asdict(speaker) for speaker in speakers]
+    shown = [title, author, day and day.isoformat(), lang, summary, url, told, front.body]
     return PostSource(
         path=path,
         slug=slug,
@@ -139,6 +144,7 @@ def parse_post(data: bytes, path: Path) -> PostSource:
         summary=summary,
         published=fields.flag("published", default=True) and not fields.flag("draft", default=False),
         url=url,
+        speakers=speakers,
         markdown=front.body,
         body_line=front.body_line,
         content_hash=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
@@ -315,6 +321,12 @@ class _Fields:
         if not all(isinstance(name, str) for name in names):
             raise self._error(key, "must be a name, a list of names, or a mapping with `name`")
         return ", ".join(filter(None, (_one_line(str(name)) for name in names))) or None
+
+    def speakers(self, author: str | None) -> tuple[Speaker, ...]:
+        try:
+            return read_speakers(self._value("speakers"), author)
+        except ValueError as error:
+            raise self._error("speakers", str(error)) from error
 
     def names(self, plural: str, singular: str) -> tuple[str, ...]:
         """Give the slugs of `plural` (list or string) and `singular` (list or one name), each once."""

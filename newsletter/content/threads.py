@@ -1,44 +1,42 @@
-"""Conversations in posts: which paragraphs are whose.
+"""Conversations in posts: which words are whose.
 
-Promises: `read_document` divides a post's top-level blocks into prose and threads, in reading order,
-without losing or repeating a block. A paragraph that is one bold name alone (`**Name**`, `**Name:**`) opens
-a turn, which ends at the next such line, a heading, or `---`. A post with a single such line has no threads.
+Promises: `read_document` divides a post's top-level blocks into prose and threads, in reading order, without
+losing or repeating a block. Who begins to speak is told by `newsletter.content.speaking`: a turn that a
+speaker line opens ends at the next speaker, a heading, or `---`; one that a label opens goes on as long as
+the same conversation does. Letters and their answers are told by `newsletter.content.letters`.
 
 Fails with `ContentError` where `newsletter.content.markdown` does.
 
 May surprise: doubt is narration, since the worst error is to put words into someone's mouth. A block inside
-a turn that names its own speaker is taken for narration and ends the turn, with a warning for the editor.
-Explicit marks win over guesses: `{: .said}` under a block keeps it in the turn, `{: .narration}` takes it out
-without a warning or a rule.
+a turn that names its own speaker is taken for narration and ends the turn, and so are the paragraphs below
+the last label; the document's doubts say so to its editor. Explicit marks, kramdown's attribute lists, win
+over guesses and do not show on a blog:
+
+- `{: .speaker}` under a line: it names who speaks below it, however it is written;
+- `{: .said}` under a block: it belongs to the turn above; `{: .said by="Ann Lee"}`: to Ann Lee;
+- `{: .narration}` under a block: it is nobody's turn, and ends the one above.
 """
 
 import re
-import unicodedata
-from copy import copy
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TypedDict
 from xml.etree.ElementTree import Element
 
 from newsletter.content.html import plain
-from newsletter.content.markdown import to_tree
+from newsletter.content.letters import HEADINGS, div, parties, read_letters
+from newsletter.content.markdown import read_markdown
 from newsletter.content.post import PostSource
-from newsletter.content.tree import Block, Document, Prose, Thread, Turn
+from newsletter.content.speaking import Announcement, add_text, cast_of, lines_of, mentions, unbelieved
+from newsletter.content.tree import Block, Document, Doubt, Form, Prose, Speaker, Thread, Turn
 from newsletter.errors import ContentError
-
-MAX_NAME_WORDS = 5
-
-_PARTICLES = {"al", "bar", "ben", "bin", "da", "de", "del", "della", "der", "di", "dos", "du", "el", "ibn"}
-_PARTICLES |= {"la", "le", "ten", "ter", "van", "von", "y"}
-_INITIAL = re.compile(r"\b(?:\w|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr)\.")
-_SENTENCE_MARKS = re.compile(r"[.!?,;:…。！？，、；：]")
-_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
-_HEADINGS = ("h2", "h3", "h4", "h5", "h6")
 
 
 class OutlinedTurn(TypedDict):
     """One turn: who, and the plain text of what they said."""
 
     speaker: str
+    time: str | None
     text: str
 
 
@@ -46,6 +44,7 @@ class OutlinedThread(TypedDict):
     """One thread of an outline."""
 
     title: str | None
+    form: Form
     turns: list[OutlinedTurn]
 
 
@@ -55,26 +54,55 @@ class Outline(TypedDict):
     threads: list[OutlinedThread]
 
 
-def read_document(markdown: str, *, base_url: str | None = None) -> Document:
-    """Read a post's body; `base_url` is as for `newsletter.content.markdown.to_tree`.
+def read_document(
+    markdown: str,
+    *,
+    base_url: str | None = None,
+    title: str = "",
+    speakers: Sequence[Speaker] = (),
+    author: str | None = None,
+) -> Document:
+    """Read a post's body.
+
+    Args:
+        markdown: the body.
+        base_url: as for `newsletter.content.markdown.read_markdown`.
+        title: the post's; names in it are evidence of who speaks.
+        speakers: who speaks, as far as the front matter says.
+        author: the post's author, who answers the letters in it.
 
     Raises:
         ContentError: the text is larger or deeper than can be read.
     """
-    blocks = list(to_tree(markdown, base_url=base_url))
-    speakers = [_speaker(block) for block in blocks]
-    if sum(speaker is not None for speaker in speakers) < 2:
-        speakers = [None] * len(blocks)
+    tree, doubts = read_markdown(markdown, base_url=base_url)
+    blocks = list(_unwrapped(tree))
+    cast = cast_of(blocks, title=title, speakers=speakers, author=author)
     reader = _Reader()
-    for block, speaker in zip(blocks, speakers, strict=True):
-        reader.read(block, speaker)
-    return reader.document()
+    for block in blocks:
+        reader.read(block, cast.announced(block))
+    parts, more = reader.parts()
+    has_turns = any(isinstance(part, Turn) for part in parts)
+    read: list[tuple[Element | Turn, Form]] = []
+    for is_turn, run in groupby(parts, lambda part: isinstance(part, Turn)):
+        if is_turn:
+            read += [(part, Form.TALK) for part in run]
+            continue
+        elements = [part for part in run if isinstance(part, Element)]
+        letters = read_letters(elements, parties(speakers, author), only_named=has_turns)
+        read += [(part, Form.LETTER) for part in letters]
+    return Document(tuple(_blocks(read)), (*doubts, *cast.doubts, *more))
 
 
 def document_of(source: PostSource, *, base_url: str | None = None) -> Document:
     """Read the body of a post; as `read_document`, with the post's file and line in its errors."""
     try:
-        return read_document(source.markdown, base_url=base_url)
+        return read_document(
+            source.markdown,
+            base_url=base_url,
+            title=source.title,
+            speakers=source.speakers,
+            author=source.author,
+        )
     except ContentError as error:
         line = _line_of(str(error), source)
         raise ContentError(str(error), path=source.path, line=line) from error
@@ -95,11 +123,28 @@ def outline(document: Document) -> Outline:
         "threads": [
             {
                 "title": thread.title,
-                "turns": [{"speaker": turn.speaker, "text": plain(turn.body)} for turn in thread.turns],
+                "form": thread.form,
+                "turns": [
+                    {"speaker": turn.speaker, "time": turn.time, "text": plain(turn.body)}
+                    for turn in thread.turns
+                ],
             }
             for thread in document.threads
         ]
     }
+
+
+def _blocks(parts: Sequence[tuple[Element | Turn, Form]]) -> Iterator[Block]:
+    """Join what stands together: turns to threads, everything else to prose."""
+    title = None
+    for (is_turn, form), run in groupby(parts, lambda part: (isinstance(part[0], Turn), part[1])):
+        if is_turn:
+            yield Thread(title, tuple(part for part, _ in run if isinstance(part, Turn)), form)
+            continue
+        elements = [part for part, _ in run if isinstance(part, Element)]
+        yield Prose(div(elements))
+        headings = [element for element in elements if element.tag in HEADINGS]
+        title = plain(headings[-1]) if headings else title
 
 
 class _Reader:
@@ -107,104 +152,132 @@ class _Reader:
 
     def __init__(self) -> None:
         self._parts: list[Element | Turn] = []
-        self._warnings: list[str] = []
-        self._speaker: str | None = None
-        self._said: list[Element] = []  # in the open turn, below its speaker line
+        self._doubts: list[Doubt] = []
+        self._open: Announcement | None = None
+        self._said: list[Element] = []  # in the open turn
+        self._pending: list[Element] = []  # below a label's own words: theirs if the conversation goes on
 
-    def read(self, block: Element, speaker: str | None) -> None:
-        """Take the next block; `speaker` is whom it announces, if it is a speaker line."""
-        mark = block.get("class")
+    def read(self, block: Element, announced: list[Announcement]) -> None:
+        """Take the next block, and whom it announces."""
+        mark, by = block.get("class"), block.get("data-by")
         for node in block.iter():
             node.attrib.pop("class", None)
-        if speaker is not None and mark is None:
-            self._end_turn()
-            self._parts.append(block)  # until something is said below it
-            self._speaker = speaker
-        elif self._speaker is None or mark == "narration" or _divides(block):
+            node.attrib.pop("data-by", None)
+        if mark == "speaker":
+            self._begin(block, announced[0] if announced else _marked(block))
+        elif mark == "said" and by:
+            self._say(block, by)
+        elif announced and mark is None:
+            for announcement in announced:
+                self._begin(block if len(announced) == 1 else None, announcement)
+        elif self._open is None or mark == "narration" or _divides(block):
             self._narrate(block)
-        elif mark != "said" and _names(block, self._speaker):
-            self._warnings.append(
-                f"“{_beginning(block)}” was read as narration, because it names its speaker, "
-                f"{self._speaker}: write {{: .said}} under it if they said it, {{: .narration}} if not"
+        elif mark == "said":
+            self._said += [*self._pending, *_with_quotes(block)]
+            self._pending = []
+        elif _names(block, self._open.name):
+            self._doubt(
+                block,
+                f"was read as narration, because it names its speaker, {self._open.name}: "
+                "write {: .said} under it if they said it, {: .narration} if not",
             )
             self._narrate(block)
+        elif other := unbelieved(block, plain_too=self._open.is_label):
+            self._doubt(
+                block,
+                f"was read as narration, because {other} may be speaking: name them under `speakers:` "
+                f"if they are, write {{: .said}} under it if {self._open.name} is",
+            )
+            self._narrate(block)
+        elif self._open.is_label:
+            self._pending += _with_quotes(block)
         else:
             self._said += _with_quotes(block)
 
-    def document(self) -> Document:
-        """Give what was read."""
+    def parts(self) -> tuple[list[Element | Turn], list[Doubt]]:
+        """Give what was read, and what was doubtful."""
         self._end_turn()
-        blocks: list[Block] = []
-        title = None
-        for is_turn, run in groupby(self._parts, lambda part: isinstance(part, Turn)):
-            parts = list(run)
-            if is_turn:
-                turns = tuple(part for part in parts if isinstance(part, Turn))
-                blocks.append(Thread(title, turns))
-                continue
-            elements = [part for part in parts if isinstance(part, Element)]
-            blocks.append(Prose(_div(elements)))
-            headings = [element for element in elements if element.tag in _HEADINGS]
-            title = plain(headings[-1]) if headings else title
-        return Document(tuple(blocks), tuple(self._warnings))
+        return self._parts, self._doubts
+
+    def _begin(self, line: Element | None, announcement: Announcement) -> None:
+        """Open a turn; its line stands for it until something is said below it."""
+        if self._open is not None:  # the conversation goes on, and what stood between was part of it
+            self._said += self._pending
+            self._pending = []
+        self._end_turn()
+        if line is None:
+            line = Element("p")
+            line.text = f"{announcement.name}:"
+        self._parts.append(line)
+        self._open = announcement
+        self._said = [part for words in announcement.words for part in _with_quotes(words)]
+
+    def _say(self, block: Element, name: str) -> None:
+        """Take a block that says itself whose it is; it may be quoted on the blog."""
+        words = list(block) if block.tag == "blockquote" else _with_quotes(block)
+        if self._open is not None and self._open.name == name:
+            self._said += [*self._pending, *words]
+            self._pending = []
+            return
+        self._end_turn()
+        self._parts.append(Turn(name, div(words)))
 
     def _narrate(self, block: Element) -> None:
         self._end_turn()
         self._parts.append(block)
 
     def _end_turn(self) -> None:
-        if self._speaker is not None and self._said:
-            self._parts[-1] = Turn(self._speaker, _div(self._said))
-        elif self._speaker is not None:
-            self._warnings.append(f"“{self._speaker}” is a speaker line, but no words of theirs follow it")
-        self._speaker, self._said = None, []
+        if self._open is not None and self._said:
+            self._parts[-1] = Turn(self._open.name, div(self._said), self._open.time)
+        elif self._open is not None:
+            message = f"“{self._open.name}” is a speaker line, but no words of theirs follow it"
+            self._doubts.append(Doubt(message, self._open.name))
+        if self._pending and self._open is not None:
+            self._doubt(
+                self._pending[0],
+                f"was read as narration, because nothing says that {self._open.name} goes on: "
+                "write {: .said} under it if they do, {: .narration} if not",
+            )
+            self._parts += self._pending
+        self._open, self._said, self._pending = None, [], []
+
+    def _doubt(self, block: Element, what: str) -> None:
+        beginning = _beginning(block)
+        self._doubts.append(Doubt(f"“{beginning}” {what}", beginning))
 
 
-def _speaker(block: Element) -> str | None:
-    """Give the name that a block announces: a paragraph of one bold name and nothing else."""
-    if block.tag != "p" or len(block) != 1 or block[0].tag != "strong" or (block.text or "").strip():
-        return None
-    name = unicodedata.normalize("NFC", plain(block[0]))
-    after = (block[0].tail or "").strip()
-    if after not in ("", ":", "："):
-        return None
-    name = name if after else name.removesuffix(":").removesuffix("：").rstrip()
-    return name if _is_name(name) and block.find(".//img") is None else None
+def _unwrapped(tree: Element) -> Iterator[Element]:
+    """The blocks of a tree; those of a `<div>` that only sets language or direction take these over."""
+    for block in tree:
+        if block.tag != "div":
+            yield block
+            continue
+        for inner in _unwrapped(block):
+            for key in ("dir", "lang"):
+                if (value := block.get(key)) and key not in inner.attrib:
+                    inner.set(key, value)
+            yield inner
 
 
-def _is_name(text: str) -> bool:
-    """Tell a name from a bold remark: few words, capitals where the script has them, no sentence marks."""
-    words = text.split()
-    if not 1 <= len(words) <= MAX_NAME_WORDS or not text[0].isalpha():
-        return False
-    if _SENTENCE_MARKS.search(_INITIAL.sub("", text)):
-        return False
-    return not any(word[0].islower() and word not in _PARTICLES for word in words[1:])
+def _marked(block: Element) -> Announcement:
+    """A line that the author marked as naming a speaker."""
+    name = " ".join(plain(block).split()).rstrip(":： ")
+    return Announcement(name or "?", None, (), is_label=False)
 
 
 def _divides(block: Element) -> bool:
     """Tell whether a block is, or wraps, what ends a turn. A quote may hold anything."""
     if block.tag == "blockquote":
         return False
-    return any(node.tag in (*_HEADINGS, "hr") or _speaker(node) is not None for node in block.iter())
+    return any(node.tag in (*HEADINGS, "hr") for node in block.iter())
 
 
 def _names(block: Element, speaker: str) -> bool:
-    """Tell whether a block names `speaker`: in full, or by a part of three letters or more.
-
-    Latin names are matched as whole words. In scripts that attach prepositions or cases to a name, or write
-    no spaces, a name inside a longer word counts too. Quotes and code are other people's words.
-    """
+    """Tell whether a block names `speaker`. Quotes and code are other people's words."""
     if block.tag in ("blockquote", "pre", "figure"):
         return False
     own = "\n".join(plain(part) for part in _with_quotes(block) if part.tag != "blockquote")
-    parts = [part for part in re.findall(r"[^\W\d_]+", speaker) if len(part) >= 3]
-    return any(_mentions(unicodedata.normalize("NFC", own), name) for name in (speaker, *parts))
-
-
-def _mentions(text: str, name: str) -> bool:
-    whole_word = rf"(?<!\w){re.escape(name)}(?!\w)"
-    return re.search(whole_word, text) is not None if _LATIN.match(name) else name in text
+    return mentions(own, speaker)
 
 
 def _with_quotes(block: Element) -> list[Element]:
@@ -213,7 +286,7 @@ def _with_quotes(block: Element) -> list[Element]:
         return [block]
     pieces: list[Element] = []
     quoting: bool | None = None
-    for line in _lines(block):
+    for line in lines_of(block):
         text = (line.text or "").lstrip()
         if (quotes := text.startswith(">")) is not quoting:
             quoting = quotes
@@ -226,46 +299,10 @@ def _with_quotes(block: Element) -> list[Element]:
     return pieces
 
 
-def _lines(paragraph: Element) -> list[Element]:
-    """Divide a paragraph at its line breaks, `<br>` or plain, outside inline markup."""
-    lines = [Element("p", paragraph.attrib)]
-
-    def write(text: str | None) -> None:
-        first, *others = (text or "").split("\n")
-        _add_text(lines[-1], first)
-        for other in others:
-            lines.append(Element("p", paragraph.attrib))
-            lines[-1].text = other
-
-    write(paragraph.text)
-    for child in paragraph:
-        if child.tag == "br":
-            lines.append(Element("p", paragraph.attrib))
-        else:
-            bare = copy(child)
-            bare.tail = None
-            lines[-1].append(bare)
-        write(child.tail)
-    return [line for line in lines if len(line) or (line.text or "").strip()]
-
-
 def _extend(paragraph: Element, line: Element) -> None:
     """Add a line's content to a paragraph, after a plain line break."""
-    _add_text(paragraph, ("\n" if len(paragraph) or paragraph.text else "") + (line.text or ""))
+    add_text(paragraph, ("\n" if len(paragraph) or paragraph.text else "") + (line.text or ""))
     paragraph.extend(line)
-
-
-def _add_text(parent: Element, text: str) -> None:
-    if len(parent):
-        parent[-1].tail = (parent[-1].tail or "") + text
-    else:
-        parent.text = (parent.text or "") + text
-
-
-def _div(blocks: list[Element]) -> Element:
-    body = Element("div")
-    body.extend(blocks)
-    return body
 
 
 def _beginning(block: Element) -> str:

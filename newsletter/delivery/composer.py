@@ -5,6 +5,7 @@ the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647).
 """
 
 from functools import lru_cache
+from pathlib import Path
 
 from newsletter.database import Database
 from newsletter.delivery.ledger import ClaimedDelivery
@@ -17,19 +18,23 @@ from subscribers.tokens import Purpose, TokenSigner
 
 _EDITIONS_KEPT = 32
 
+TEST_DELIVERY = 0
+"""What the links of a test letter name: there is no delivery of this number."""
+
 
 class Composer:
     """Splices letters; the editions in use are compiled once and kept."""
 
-    def __init__(self, database: Database, signer: TokenSigner) -> None:
+    def __init__(self, database: Database, signer: TokenSigner, media_folder: Path) -> None:
         self._database = database
         self._signer = signer
+        self._media_folder = media_folder
         self._edition = lru_cache(_EDITIONS_KEPT)(self._load)
 
     def _load(self, edition_id: int) -> tuple[CompiledMessage, Envelope]:
         with self._database.read() as session:
             edition = session.get_one(Edition, edition_id)
-        return compiled(edition), Envelope.from_json(edition.headers)
+        return compiled(edition, self._media_folder), Envelope.from_json(edition.headers)
 
     def __call__(self, delivery: ClaimedDelivery) -> Letter:
         """The letter of one delivery."""
@@ -39,6 +44,7 @@ class Composer:
             mailbox=Mailbox(delivery.name or "", delivery.address),
             message_id=f"{token}@{envelope.sender.domain}",
             unsubscribe_url=unsubscribe_url(envelope.base_url, self._signer, delivery.id),
+            preferences_url=preferences_url(envelope.base_url, self._signer, delivery.id),
         )
         return Letter(
             return_path=return_path(envelope.bounce_address, self._signer, delivery.id),
@@ -50,6 +56,11 @@ class Composer:
 def unsubscribe_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str:
     """The address that ends the subscription a letter was sent for."""
     return f"{base_url}/u/{signer.sign(Purpose.LEAVE, delivery_id)}"
+
+
+def preferences_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str:
+    """The address where a letter's reader sees and changes all that they get."""
+    return f"{base_url}/preferences/{signer.sign(Purpose.PREFERENCES, delivery_id)}"
 
 
 def return_path(bounce_address: str, signer: TokenSigner, delivery_id: int) -> str:

@@ -4,7 +4,8 @@ Promises: the result is well-formed XHTML in double-quoted attributes, so that i
 it holds every word of the tree once and in order, and nothing of the tree but listed tags and
 attributes; every style is inline, because some clients drop `<style>`; and what Outlook for Windows
 ignores on other elements (padding, borders) is set on table cells. Layout tables are
-`role="presentation"`, headings skip no level, and long words can break.
+`role="presentation"`, headings skip no level, and long words can break. Classes add nothing by daylight: they
+are what `email/style.mjml.j2` takes hold of in the dark.
 
 It does not fail. Tags that are not listed lose their markup and keep their text, elements nested deeper
 than `MAX_DEPTH` are written as plain text (the MJML compiler is recursive, and overflows its stack
@@ -21,6 +22,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
+from newsletter.render.highlight import highlight
 from newsletter.render.theme import Face, Theme
 
 Direction = Literal["ltr", "rtl"]
@@ -36,10 +38,12 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "li": ("value",),
     "ol": ("start",),
     "td": ("align", "colspan", "rowspan"),
-    "th": ("align", "colspan", "rowspan", "scope"),
+    "th": ("align", "colspan", "rowspan"),
 }
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_PLAIN = frozenset({"abbr", "cite", "del", "em", "ins", "strong", "thead", "tbody", "tr"})  # need no style
+_PLAIN = frozenset({"abbr", "cite", "del", "em", "ins", "strong", "tbody"})  # need no style
+_PHRASES = frozenset({"a", "abbr", "cite", "code", "del", "em", "ins", "span", "strong", "sub", "sup"})
+_CARDS = frozenset({"audio", "code", "page", "post", "slides", "video"})  # what each leads to, in a word
 _LAYOUT = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"><tr>'
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")  # XML 1.0, section 2.2
@@ -94,6 +98,9 @@ class _Place:
     depth: int = 0
     quotes: int = 0
     in_pre: bool = False
+    in_head: bool = False
+    amid_words: bool = False
+    scope: str = ""
 
     @property
     def start(self) -> str:
@@ -129,6 +136,8 @@ class _Writer:
             "table": self._table,
             "td": self._cell,
             "th": self._cell,
+            "thead": self._head,
+            "tr": self._row,
             "ul": self._list,
         }
 
@@ -146,11 +155,22 @@ class _Writer:
         )
 
     @cached_property
+    def _small(self) -> str:
+        small = self.theme.small
+        return f"font-family:{small.font};font-size:{small.size}px;line-height:{small.leading}"
+
+    @cached_property
+    def _corners(self) -> str:
+        """Of panels; at most 8 px, for they stand inside of others."""
+        radius = min(self.theme.shape.radius, 8)
+        return f"border-radius:{radius}px;" if radius else ""
+
+    @cached_property
     def _styles(self) -> Mapping[str, str]:
-        """Inline styles of elements that need nothing else; `{gap}` is the space below a block."""
+        """Inline styles of elements that need nothing else; `{below}` is a margin with a gap below."""
         return {
-            "p": "margin:0 0 {gap}px",
-            "dl": "margin:0 0 {gap}px",
+            "p": "margin:{below}",
+            "dl": "margin:{below}",
             "dt": "margin:0;font-weight:bold",
             "li": f"margin:0 0 {self._gap // 3}px",
             "sup": "font-size:75%;line-height:0",
@@ -168,14 +188,15 @@ class _Writer:
         elif tag in _HEADINGS:
             self._heading(element, place, gap)
         elif style := self._styles.get(tag):
-            self._tagged(tag, element, place, style.format(gap=gap))
+            self._tagged(tag, element, place, style.format(below=f"0 0 {gap}px" if gap else "0"))
         elif tag in _PLAIN or element.get("dir") or element.get("lang"):
             self._tagged(tag if tag in _PLAIN or tag == "span" else "div", element, place)
         else:
             self._content(element, place)
 
     def _content(self, element: Element, place: _Place) -> None:
-        inside = replace(place, depth=place.depth + 1)
+        amid_words = (element.tag in _PHRASES and place.amid_words) or _has_words(element)
+        inside = replace(place, depth=place.depth + 1, amid_words=amid_words)
         self._text(element.text, inside)
         final = len(element) - 1
         for number, child in enumerate(element):
@@ -197,9 +218,8 @@ class _Writer:
         """Write `element` as `tag`, with what its attributes say about language and direction."""
         attributes = {name: element.get(name, "") for name in _ATTRIBUTES.get(element.tag, ())}
         attributes |= {"lang": element.get("lang", ""), **more}
-        direction = element.get("dir", "").lower()
-        if direction in {"ltr", "rtl"}:
-            place = replace(place, direction="rtl" if direction == "rtl" else "ltr")
+        if direction := _direction(element):
+            place = replace(place, direction=direction)
             attributes["dir"] = direction
             style = ";".join(filter(None, (style, f"direction:{direction};text-align:{place.start}")))
         self._open(tag, **attributes, style=style)
@@ -215,9 +235,12 @@ class _Writer:
 
     def _heading(self, element: Element, place: _Place, gap: int) -> None:
         level = self.levels.get(element, int(element.tag[1]))
-        size = round(self.face.size * {1: 1.7, 2: 1.3, 3: 1.15}.get(level, 1.0))
+        size = round(self.face.size * {1: 1.7, 2: 1.36, 3: 1.15}.get(level, 1.0))
         top = self._gap // 2
-        style = f"margin:{top}px 0 {gap // 2}px;font-size:{size}px;line-height:1.3;font-weight:bold"
+        style = (
+            f"margin:{top}px 0 {gap // 2}px;font-family:{self.theme.heading.font};font-size:{size}px;"
+            "line-height:1.3;font-weight:bold"
+        )
         self._tagged(f"h{level}", element, place, style)
 
     def _link(self, element: Element, place: _Place, _gap: int) -> None:
@@ -227,6 +250,7 @@ class _Writer:
             self._content(element, place)
 
     def _quote(self, element: Element, place: _Place, gap: int) -> None:
+        place = replace(place, direction=_direction(element) or place.direction)
         self._open("blockquote", style=f"margin:0 0 {gap}px;padding:0")
         if place.quotes < _MAX_QUOTE_BARS:
             inside = replace(place, quotes=place.quotes + 1)
@@ -253,35 +277,78 @@ class _Writer:
             dir="ltr",
             align="left",
             bgcolor=shade,
-            style=f"padding:14px 16px;border-radius:6px;background-color:{shade};color:{ink};{type_}",
+            style=f"padding:14px 16px;{self._corners}background-color:{shade};color:{ink};{type_}",
         )
-        self._tagged("pre", element, inside, f"margin:0;white-space:pre-wrap;word-break:break-word;{type_}")
+        style = f"margin:0;white-space:pre-wrap;word-break:break-word;{type_}"
+        code = element[0] if len(element) == 1 and not (element.text or "").strip() else element
+        language = element.get("data-language") or code.get("data-language")
+        if language and not len(code) and not (element is not code and (code.tail or "").strip()):
+            self._open("pre", style=style)
+            self._highlighted(code.text or "", language, inside)
+            self.out.append("</pre>")
+        else:
+            self._tagged("pre", element, inside, style)
         self.out.append("</td></tr></table></div>")
+
+    def _highlighted(self, code: str, language: str, place: _Place) -> None:
+        """Code in the theme's colours."""
+        for kind, text in highlight(code, language):
+            if kind:
+                self._open("span", class_=kind, style=f"color:{getattr(self.theme.light.code, kind)}")
+            self._text(text, place)
+            if kind:
+                self.out.append("</span>")
 
     def _code(self, element: Element, place: _Place, _gap: int) -> None:
         if place.in_pre:
             self._tagged("code", element, place, f"font-family:{self.theme.code_font}")
         else:
-            style = f"font-family:{self.theme.code_font};font-size:88%;padding:1px 4px;border-radius:3px"
+            corners = "border-radius:3px" if self.theme.shape.radius else ""
+            style = f"font-family:{self.theme.code_font};font-size:88%;padding:1px 4px;{corners}".rstrip(";")
             colours = f"color:{self.theme.light.ink};background-color:{self.theme.light.shade}"
             self._tagged("code", element, place, f"{style};{colours}", class_="ink shade", dir="ltr")
 
     def _list(self, element: Element, place: _Place, gap: int) -> None:
         # The indent is a margin, not a padding: Outlook's bullets hang outside of a list without one.
+        # Some blogs turn the items instead of their list; bullets hang on the items' side all the same.
         gap = self._gap // 3 if element.tag == "dd" else gap
-        self._tagged(element.tag, element, place, f"margin:{place.indent(gap, 26)};padding:0")
+        turned = _direction(element) or (len(element) and _direction(element[0])) or place.direction
+        indent = replace(place, direction=turned).indent(gap, 26)
+        self._tagged(element.tag, element, place, f"margin:{indent};padding:0")
 
     def _rule(self, _element: Element, _place: _Place, _gap: int) -> None:
         style = f"margin:{self._gap * 2}px 0;border:0;border-top:1px solid {self.theme.light.rule};height:1px"
         self._open("hr", class_="rule", style=style, end=" />")
 
     def _figure(self, element: Element, place: _Place, gap: int) -> None:
-        self._tagged("div", element, place, f"margin:{self._gap // 3}px 0 {gap}px")
+        if element.get("data-card"):
+            self._card(element, place, gap)
+        else:
+            self._tagged("div", element, place, f"margin:{self._gap // 3}px 0 {gap}px")
+
+    def _card(self, element: Element, place: _Place, gap: int) -> None:
+        """What a letter cannot show, such as a video: its kind and a link to it, in a frame."""
+        light = self.theme.light
+        self._open("div", style=f"margin:0 0 {gap}px")
+        self.out.append(
+            _LAYOUT.replace("><tr>", ' style="border-collapse:separate"><tr>')
+        )  # or corners are square
+        self._open(
+            "td",
+            class_="ink shade rule",
+            bgcolor=light.shade,
+            style=f"padding:14px 18px;border:1px solid {light.rule};{self._corners}"
+            f"background-color:{light.shade};{self._type};font-weight:bold",
+        )
+        if (kind := element.get("data-card", "")) in _CARDS:
+            style = f"{self._small};font-weight:normal;color:{light.muted}"
+            self._open("div", class_="muted", lang="en", style=style)
+            self.out.append(f"{kind.capitalize()}</div>")
+        self._content(element, place)
+        self.out.append("</td></tr></table></div>")
 
     def _caption(self, element: Element, place: _Place, _gap: int) -> None:
-        small = self.theme.small
-        type_ = f"font-family:{small.font};font-size:{small.size}px;line-height:{small.leading}"
-        style = f"margin:6px 0 0;{type_};color:{self.theme.light.muted}"
+        style = f"margin:8px 0 0;{self._small};font-weight:normal;color:{self.theme.light.muted}"
         self._tagged("div", element, place, style, class_="muted")
 
     def _image(self, element: Element, place: _Place, _gap: int) -> None:
@@ -294,13 +361,23 @@ class _Writer:
             else:
                 self._text(alt, place)
             return
-        # Outlook for Windows obeys the attribute alone; elsewhere the style keeps a picture from being
-        # enlarged when its own width is not known.
-        known = _PIXELS.fullmatch(element.get("width", ""))
-        width = min(int(known[0]), self.face.measure) if known else 0
-        style = f"width:{f'{width}px' if width else 'auto'};max-width:100%;height:auto;border:0"
-        self.out.append(f'<img src="{_attribute(source)}" alt="{_attribute(alt)}"')
-        self.out.append(f' width="{width or self.face.measure}" style="{style}" />')
+        width, height = _size(element, self.face.measure)
+        # With a size of its own a picture is never enlarged. Without, only Outlook for Windows needs a width,
+        # for it obeys no max-width: a photograph of 3,000 pixels would tear the letter as wide as itself. So
+        # a picture that stands alone gets the measure, and one amid words, which is small, gets nothing.
+        shown = width or (0 if place.amid_words else self.face.measure)
+        self._open(
+            "img",
+            src=source,
+            width=str(shown or ""),
+            height=str(height or ""),
+            style=f"{'' if place.amid_words else 'display:block;'}width:{f'{width}px' if width else 'auto'};"
+            f"max-width:100%;height:auto;border:0;"
+            f"{self._small};color:{self.theme.light.muted}",  # what an alt is set in, with images off
+            class_="muted",
+            end="",
+        )
+        self.out.append(f' alt="{_attribute(alt)}" />')
 
     def _table(self, element: Element, place: _Place, gap: int) -> None:
         # A table of many columns scrolls where a client can, and its words stay whole.
@@ -308,6 +385,14 @@ class _Writer:
         self._open("table", width="100%", cellpadding="0", cellspacing="0", border="0")
         self._content(element, place)
         self.out.append("</table></div>")
+
+    def _head(self, element: Element, place: _Place, _gap: int) -> None:
+        self._tagged("thead", element, replace(place, in_head=True))
+
+    def _row(self, element: Element, place: _Place, _gap: int) -> None:
+        # A heading is for its column where nothing but headings stands beside it, else for its row.
+        is_head = place.in_head or all(cell.tag == "th" for cell in element)
+        self._tagged("tr", element, replace(place, scope="col" if is_head else "row"))
 
     def _cell(self, element: Element, place: _Place, _gap: int) -> None:
         head = element.tag == "th"
@@ -318,18 +403,50 @@ class _Writer:
             f"{self._type};font-size:{self.face.size - 1}px;padding:8px;border-bottom:{line};"
             f"text-align:{align};vertical-align:top;word-break:normal"
         )
-        self._tagged(element.tag, element, place, style, class_="ink rule")
+        place = replace(place, in_head=False)
+        scope = place.scope if head else ""
+        self._tagged(element.tag, element, place, style, class_="ink rule", scope=scope)
+
+
+def _direction(element: Element) -> Direction | None:
+    """The direction that an element says it has."""
+    match element.get("dir", "").lower():
+        case "ltr":
+            return "ltr"
+        case "rtl":
+            return "rtl"
+    return None
+
+
+def _has_words(block: Element) -> bool:
+    """Whether a block says something itself, beside its pictures and what stands in blocks inside it."""
+    return bool((block.text or "").strip()) or any(
+        (child.tail or "").strip() or child.tag in _PHRASES - {"a"} for child in block
+    )
+
+
+def _size(image: Element, measure: int) -> tuple[int, int]:
+    """The width and height to show a picture at, in CSS pixels, in proportion; 0 for what is not known."""
+    known = [_PIXELS.fullmatch(image.get(side, "")) for side in ("width", "height")]
+    width, height = (int(side[0]) if side else 0 for side in known)
+    if width <= measure:
+        return width, height if width else 0
+    return measure, round(height * measure / width)
 
 
 def _attribute(value: str) -> str:
     """`value` for a place between double quotes; `compile_mjml` sees to characters outside of ASCII."""
-    return escape(_SPACES.sub(" ", _NOT_XML.sub("", value)))
+    # Apostrophes stay as they are: styles have many, and in double quotes they end nothing.
+    return escape(_SPACES.sub(" ", _NOT_XML.sub("", value)), quote=False).replace('"', "&quot;")
 
 
 def _is_shown_by_mail(source: str) -> bool:
-    """Whether mail clients show this picture: Gmail shows neither SVG nor `data:` (caniemail)."""
+    """Whether mail clients show this picture: Gmail shows neither SVG nor `data:` (caniemail).
+
+    `cid:` names a part of the message itself (RFC 2392).
+    """
     try:
         url = urlsplit(source)
     except ValueError:
         return False
-    return url.scheme in {"http", "https"} and not url.path.lower().endswith((".svg", ".svgz"))
+    return url.scheme in {"cid", "http", "https"} and not url.path.lower().endswith((".svg", ".svgz"))

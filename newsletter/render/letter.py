@@ -6,12 +6,16 @@ These are plain values, so that rendering is a pure function of them and their h
 import datetime
 from dataclasses import dataclass
 
-from newsletter.content.tree import Document
+from newsletter.content.tree import Document, Speaker
 
 
 @dataclass(frozen=True, slots=True)
 class LetterPost:
-    """One post of a letter. `lang` is a BCP 47 tag; `url` is where the post lives on the blog, if known."""
+    """One post of a letter.
+
+    `lang` is a BCP 47 tag; `url` is where the post lives on the blog, if known; `speakers` is what its front
+    matter says of them, links and avatars made absolute.
+    """
 
     title: str
     document: Document
@@ -19,11 +23,24 @@ class LetterPost:
     author: str | None = None
     date: datetime.date | None = None
     url: str | None = None
+    speakers: tuple[Speaker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another issue of the category: its subject and the address of its web version."""
+
+    title: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Everything one edition shows, except what differs from reader to reader (see `Slots`)."""
+    """Everything one edition shows, except what differs from reader to reader (see `Slots`).
+
+    `web_url` is the lasting address of the issue's web version, `archive_url` of the list of the category's
+    issues; `previous` is the issue before this one; `next_date` the day of the next one.
+    """
 
     site_name: str
     postal_address: str
@@ -32,6 +49,10 @@ class Letter:
     posts: tuple[LetterPost, ...]
     lang: str
     base_url: str
+    web_url: str | None = None
+    archive_url: str | None = None
+    previous: Neighbour | None = None
+    next_date: datetime.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +65,18 @@ class Slots:
 
     address: str
     unsubscribe_url: str
+    preferences_url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A letter's parts: subject on one line, MJML, HTML and plain text, with the slots' values in place."""
+    """A letter's parts: subject on one line, MJML, HTML and plain text, with the reader's places filled.
+
+    `is_cut` says that the HTML is only the beginning of the letter, which continues on the web.
+    """
 
     subject: str
     mjml: str
     html: str
     text: str
+    is_cut: bool = False

@@ -9,6 +9,8 @@ import hashlib
 import html
 import json
 import re
+from base64 import encodebytes
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +25,7 @@ from newsletter.render.headers import (
     uri_field,
 )
 from newsletter.render.letter import Slots
+from newsletter.render.pictures import content_id
 from newsletter.render.quoted_printable import SOFT_BREAK, encode
 
 
@@ -31,6 +34,7 @@ class Slot(StrEnum):
 
     ADDRESS = "address"
     UNSUBSCRIBE_URL = "unsubscribeurl"
+    PREFERENCES_URL = "preferencesurl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Envelope:
     owner_address: str
     help_address: str
     feedback_id: str
+    archive_url: str | None = None
+    web_url: str | None = None
+    pictures: tuple[str, ...] = ()
+    """File names of the pictures within the message."""
 
     def to_json(self) -> str:
         """For the edition's `headers` column."""
@@ -57,6 +65,7 @@ class Envelope:
         data = json.loads(text)
         data["sender"] = Mailbox(**data["sender"])
         data["reply_to"] = Mailbox(**data["reply_to"]) if data["reply_to"] else None
+        data["pictures"] = tuple(data.get("pictures", ()))
         return cls(**data)
 
 
@@ -67,11 +76,16 @@ class Reader:
     mailbox: Mailbox
     message_id: str
     unsubscribe_url: str
+    preferences_url: str
 
 
 def sentinel_slots(key: str) -> Slots:
     """Slots to render an edition with: markers of ASCII letters and digits that its key makes unguessable."""
-    return Slots(address=_sentinel(key, Slot.ADDRESS), unsubscribe_url=_sentinel(key, Slot.UNSUBSCRIBE_URL))
+    return Slots(
+        address=_sentinel(key, Slot.ADDRESS),
+        unsubscribe_url=_sentinel(key, Slot.UNSUBSCRIBE_URL),
+        preferences_url=_sentinel(key, Slot.PREFERENCES_URL),
+    )
 
 
 def _sentinel(key: str, slot: Slot) -> str:
@@ -101,18 +115,23 @@ class CompiledMessage:
     header: bytes
     text: tuple[bytes | Slot, ...]
     html: tuple[bytes | Slot, ...]
-    boundary: bytes
+    html_head: bytes
+    end: bytes
 
     def splice(self, reader: Reader) -> bytes:
         """One reader's message: CRLF throughout, no line over 998 octets, no line that starts with a dot."""
-        values = {Slot.ADDRESS: reader.mailbox.address, Slot.UNSUBSCRIBE_URL: reader.unsubscribe_url}
+        values = {
+            Slot.ADDRESS: reader.mailbox.address,
+            Slot.UNSUBSCRIBE_URL: reader.unsubscribe_url,
+            Slot.PREFERENCES_URL: reader.preferences_url,
+        }
         text_values = {slot: encode(value) for slot, value in values.items()}
         html_values = {slot: encode(html.escape(value)) for slot, value in values.items()}
         parts = [_reader_fields(reader), self.header]
         parts += [text_values[piece] if isinstance(piece, Slot) else piece for piece in self.text]
-        parts.append(_part_head(self.boundary, b"html"))
+        parts.append(self.html_head)
         parts += [html_values[piece] if isinstance(piece, Slot) else piece for piece in self.html]
-        parts.append(b"\r\n--" + self.boundary + b"--\r\n")
+        parts.append(self.end)
         return b"".join(parts)
 
 
@@ -131,10 +150,33 @@ def _part_head(boundary: bytes, subtype: bytes) -> bytes:
     )
 
 
+def _picture(boundary: bytes, file_name: str, data: bytes) -> bytes:
+    """A picture within the message (RFC 2387, RFC 2392)."""
+    kind = {"jpg": "jpeg"}.get(file_name.rpartition(".")[2], file_name.rpartition(".")[2])
+    fields = (
+        plain_field("Content-Type", f"image/{kind}")
+        + plain_field("Content-Transfer-Encoding", "base64")
+        + plain_field("Content-ID", f"<{content_id(file_name)}>")
+        + plain_field("Content-Disposition", f"inline; filename={file_name}")
+    )
+    encoded = encodebytes(data).replace(b"\n", b"\r\n")
+    return b"\r\n--" + boundary + b"\r\n" + fields.encode("ascii") + b"\r\n" + encoded
+
+
 def compile_message(
-    key: str, subject: str, text: str, html_text: str, envelope: Envelope, date: datetime
+    key: str,
+    subject: str,
+    text: str,
+    html_text: str,
+    envelope: Envelope,
+    date: datetime,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> CompiledMessage:
-    """Compile an edition that was rendered with `sentinel_slots(key)`."""
+    """Compile an edition that was rendered with `sentinel_slots(key)`.
+
+    `pictures` holds the files that the envelope names: they go with the HTML (RFC 2387), after the text
+    (RFC 2046 section 5.1.4).
+    """
     boundary = f"=_{key[:32]}"  # "=_" cannot occur in quoted-printable (RFC 2045 §6.7)
     fields = [
         mailbox_field("From", envelope.sender),
@@ -144,6 +186,8 @@ def compile_message(
         list_id_field(envelope.list_title, envelope.list_id),
         uri_field("List-Help", f"mailto:{envelope.help_address}?subject=help"),
         uri_field("List-Owner", f"mailto:{envelope.owner_address}"),
+        uri_field("List-Archive", envelope.archive_url) if envelope.archive_url else "",
+        uri_field("Archived-At", envelope.web_url) if envelope.web_url else "",
         plain_field("List-Post", "NO"),
         plain_field("Feedback-ID", envelope.feedback_id),
         plain_field("MIME-Version", "1.0"),
@@ -151,4 +195,15 @@ def compile_message(
     ]
     marker = boundary.encode("ascii")
     header = "".join(fields).encode("utf-8") + _part_head(marker, b"plain")
-    return CompiledMessage(header, tuple(_segments(text, key)), tuple(_segments(html_text, key)), marker)
+    html_head, end = _part_head(marker, b"html"), b"\r\n--" + marker + b"--\r\n"
+    if pictures:
+        inner = marker + b"_r"
+        html_head = (
+            b"\r\n--" + marker + b'\r\nContent-Type: multipart/related; type="text/html";\r\n boundary="'
+            + inner + b'"\r\n' + _part_head(inner, b"html")
+        )  # fmt: skip
+        parts = [_picture(inner, name, data) for name, data in pictures.items()]
+        end = b"".join(parts) + b"\r\n--" + inner + b"--\r\n" + end
+    return CompiledMessage(
+        header, tuple(_segments(text, key)), tuple(_segments(html_text, key)), html_head, end
+    )

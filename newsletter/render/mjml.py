@@ -16,8 +16,10 @@ from mjml import mjml2html
 
 from newsletter.errors import TemplateError
 
-_HELD_IN_ATTRIBUTES = re.compile(r"<mj-title>[^<]*|<[^<>]*>")  # mrml copies the title to an aria-label
-_MANGLED = re.compile(r"[^ -\[\]-~\t\r\n]")  # the backslash, and all but ASCII
+_ODD = r"[^ -\[\]-~\t\r\n]"  # the backslash, and all but ASCII
+_MANGLED = re.compile(_ODD)
+# mrml copies the title to an aria-label. Tags with nothing odd in them, nearly all, are passed over.
+_HELD_IN_ATTRIBUTES = re.compile(rf"<mj-title>[^<]*|<(?=[^<>]*{_ODD})[^<>]*>")
 _POSITION = re.compile(r" at position ([0-9]+):[0-9]+")
 
 

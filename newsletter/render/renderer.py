@@ -1,109 +1,77 @@
-"""A letter, rendered: its subject, MJML, HTML and plain text.
+"""A letter, rendered: its subject, MJML, HTML and plain text; and its web version.
 
-Promises: the same letter, slots and templates give the same bytes; a reader's slots stand only in text
-and in links. Fails with `TemplateError` when a template cannot be filled or compiled, and with
-`ContentError` for a letter without posts.
+Promises: the same letter, slots, theme and templates give the same bytes; a reader's slots stand only in text
+and in links; decoded HTML stays below what Gmail shows. Fails with `TemplateError` when a template cannot be
+filled or compiled, and with `ContentError` for a letter without posts.
 
 Templates see plain values: `letter` and `slots` as they are, `subject`, `preheader`, `direction`, `theme`,
 and `posts`, each a `PostView` whose bodies are markup already.
 """
 
-import datetime
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from xml.etree.ElementTree import Element
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from jinja2 import Environment
-from markupsafe import Markup
 
-from newsletter.content.tree import Block, Document, Thread, Turn
+from newsletter.content.language import direction_of
+from newsletter.content.tree import Document
 from newsletter.errors import ContentError
-from newsletter.render.html import Direction, heading_levels, to_html
-from newsletter.render.letter import Letter, LetterPost, Rendering, Slots
+from newsletter.render.cutting import beginning, size_of
+from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering, Slots
 from newsletter.render.mjml import compile_mjml
 from newsletter.render.templates import render_template
 from newsletter.render.text import plain_words, to_text
-from newsletter.render.theme import DEFAULT_THEME, Face, Theme
+from newsletter.render.theme import Theme
+from newsletter.render.views import PostView, view_of
 
-_RTL_LANGUAGES = frozenset(
-    (
-        "ar",
-        "arc",
-        "ckb",
-        "dv",
-        "fa",
-        "he",
-        "iw",
-        "ji",
-        "nqo",
-        "pnb",
-        "prs",
-        "ps",
-        "sd",
-        "syr",
-        "ug",
-        "ur",
-        "yi",
-    )
-)
-_RTL_SCRIPTS = frozenset(("adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"))
+MAX_HTML_BYTES = 102_000
+"""What Gmail shows of a letter's decoded HTML before it clips it (hteumeuleu/email-bugs 41)."""
+_READER_BYTES = 3_000
+"""What a reader's longest possible address and links may add to an edition."""
 _PREHEADER_LENGTH = 110  # what the longest inbox previews show
 
 
-@dataclass(frozen=True, slots=True)
-class GroupView:
-    """Consecutive turns of one speaker. `colour` is its place among the theme's speakers."""
+def render_letter(environment: Environment, theme: Theme, letter: Letter, slots: Slots) -> Rendering:
+    """Render `letter` with the templates of `environment`, in `theme`, and the values in `slots`.
 
-    speaker: str
-    initials: str
-    colour: int
-    turns: tuple[Markup, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BlockView:
-    """A prose, whose `html` it holds, or a thread, whose `groups` it holds."""
-
-    html: Markup | None = None
-    groups: tuple[GroupView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PostView:
-    """One post as templates see it; `level` is that of its title's heading, `text` its plain-text body."""
-
-    title: str
-    lang: str
-    direction: Direction
-    author: str | None
-    date: datetime.date | None
-    url: str | None
-    level: int
-    blocks: tuple[BlockView, ...]
-    text: str
+    A letter whose HTML would be too large is cut and continued on the web; its text stays whole unless it
+    would be as large.
+    """
+    press = _Press(environment, theme, letter, slots)
+    views = press.views(letter.posts)
+    mjml, html = press.html(views)
+    is_cut = not _fits(html)
+    if is_cut:
+        posts, mjml, html = _cut(press)
+        is_long = sum(len(view.text.encode()) for view in views) > MAX_HTML_BYTES
+        views = press.views(posts) if is_long else views
+    text = press.fill("email/issue.txt.j2", views)
+    return Rendering(subject=subject_of(letter.posts), mjml=mjml, html=html, text=text, is_cut=is_cut)
 
 
-def render_letter(environment: Environment, letter: Letter, slots: Slots) -> Rendering:
-    """Render `letter` with the templates of `environment` and the values in `slots`."""
-    if not letter.posts:
-        raise ContentError("a letter needs at least one post; queue one for this category")
-    level = 1 if len(letter.posts) == 1 else 2
-    subject = subject_of(letter.posts)
-    values = {
-        "letter": letter,
-        "slots": slots,
-        "subject": subject,
-        "preheader": preheader_of(letter.posts[0].document),
-        "direction": direction_of(letter.lang),
-        "theme": DEFAULT_THEME,
-        "posts": [_view(post, level, DEFAULT_THEME) for post in letter.posts],
-    }
-    mjml = render_template(environment, "email/issue.mjml.j2", values)
-    text = render_template(environment, "email/issue.txt.j2", values)
-    return Rendering(subject=subject, mjml=mjml, html=compile_mjml(mjml), text=text)
+def render_web(
+    environment: Environment,
+    theme: Theme,
+    letter: Letter,
+    *,
+    site: object,
+    feed_url: str,
+    newer: Neighbour | None,
+    older: Neighbour | None,
+) -> str:
+    """The letter's page on the web, whole and for anybody; `site` is what pages are told of the site."""
+    press = _Press(environment, theme, letter, None)
+    around = {"site": site, "feed_url": feed_url, "newer": newer, "older": older, "subscribe_url": None}
+    return press.fill("web/issue.html.j2", press.views(letter.posts), around)
+
+
+def render_bodies(environment: Environment, theme: Theme, letter: Letter) -> str:
+    """The posts of a letter alone, as HTML for readers of feeds."""
+    press = _Press(environment, theme, letter, None)
+    return press.fill("web/bodies.html.j2", press.views(letter.posts)).strip()
 
 
 def subject_of(posts: Sequence[LetterPost]) -> str:
@@ -114,29 +82,11 @@ def subject_of(posts: Sequence[LetterPost]) -> str:
 
 def preheader_of(document: Document) -> str:
     """The first words of a post, for the inbox's preview; true because they are its own."""
-    words = next(filter(None, map(plain_words, _bodies(document))), "")
+    words = next(filter(None, map(plain_words, document.bodies)), "")
     if len(words) <= _PREHEADER_LENGTH:
         return words
     whole, space, _ = words[: _PREHEADER_LENGTH + 1].rpartition(" ")
     return (whole if space else words[:_PREHEADER_LENGTH]) + "…"
-
-
-def direction_of(lang: str) -> Direction:
-    """The direction of a BCP 47 language tag: by its script where it names one, else by its language."""
-    language, *subtags = re.split("[-_]", lang.lower())
-    script = next((subtag for subtag in subtags if len(subtag) == 4 and subtag.isalpha()), None)
-    right_to_left = language in _RTL_LANGUAGES if script is None else script in _RTL_SCRIPTS
-    return "rtl" if right_to_left else "ltr"
-
-
-def initials_of(name: str) -> str:
-    """One or two letters for a name: of its first word and its last."""
-    letters = [
-        next((character for character in unicodedata.normalize("NFC", word) if character.isalnum()), "")
-        for word in name.split()
-    ]
-    letters = [letter for letter in letters if letter]
-    return "".join(letters[:1] + letters[1:][-1:]).upper() or "?"
 
 
 def one_line(text: str) -> str:
@@ -145,43 +95,86 @@ def one_line(text: str) -> str:
     return re.sub(" {2,}", " ", "".join(kept)).strip()
 
 
-def _bodies(document: Document) -> Iterator[Element]:
-    """All the elements of a document that hold its text, in reading order."""
-    for block in document.blocks:
-        if isinstance(block, Thread):
-            yield from (turn.body for turn in block.turns)
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """A post as far as it is shown: whole, or its beginning."""
+
+    post: LetterPost
+    is_cut: bool
+
+
+class _Press:
+    """What all renderings of one letter share."""
+
+    def __init__(self, environment: Environment, theme: Theme, letter: Letter, slots: Slots | None) -> None:
+        if not letter.posts:
+            raise ContentError("a letter needs at least one post; queue one for this category")
+        self.letter = letter
+        self._environment = environment
+        self._theme = theme
+        self._values = {
+            "letter": letter,
+            "slots": slots,
+            "subject": subject_of(letter.posts),
+            "preheader": preheader_of(letter.posts[0].document),
+            "direction": direction_of(letter.lang),
+            "theme": theme,
+        }
+
+    def views(self, posts: Sequence[LetterPost | _Post]) -> list[PostView]:
+        """Posts as templates see them."""
+        level = 1 if len(posts) == 1 else 2
+        return [
+            self._view(post.post, level, is_cut=post.is_cut)
+            if isinstance(post, _Post)
+            else self._view(post, level, is_cut=False)
+            for post in posts
+        ]
+
+    def _view(self, post: LetterPost, level: int, *, is_cut: bool) -> PostView:
+        url = (self.letter.web_url or post.url or self.letter.base_url) if is_cut else None
+        text = to_text(post.document, speakers=post.speakers)
+        clean = replace(post, title=one_line(post.title))
+        return view_of(clean, self._theme, level=level, text=text, continue_url=url)
+
+    def fill(self, template: str, posts: Sequence[PostView], more: Mapping[str, Any] | None = None) -> str:
+        """A template, filled."""
+        return render_template(self._environment, template, {**self._values, "posts": posts, **(more or {})})
+
+    def html(self, posts: Sequence[PostView]) -> tuple[str, str]:
+        """(MJML, HTML) of the letter with these posts."""
+        mjml = self.fill("email/issue.mjml.j2", posts)
+        return mjml, compile_mjml(mjml)
+
+
+def _fits(html: str) -> bool:
+    return len(html.encode()) <= MAX_HTML_BYTES - _READER_BYTES
+
+
+def _cut(press: _Press) -> tuple[list[_Post], str, str]:
+    """The most of a letter's posts that fits, with its MJML and HTML: found by halving."""
+    posts = press.letter.posts
+    least, most = 0, sum(size_of(post.document) for post in posts)
+    best = _first(posts, 0)
+    mjml, html = press.html(press.views(best))
+    while most - least > 1:
+        middle = (least + most) // 2
+        tried = _first(posts, middle)
+        tried_mjml, tried_html = press.html(press.views(tried))
+        if _fits(tried_html):
+            least, best, mjml, html = middle, tried, tried_mjml, tried_html
         else:
-            yield block.body
+            most = middle
+    return best, mjml, html
 
 
-def _view(post: LetterPost, level: int, theme: Theme) -> PostView:
-    direction = direction_of(post.lang)
-    levels = heading_levels(_bodies(post.document), below=level)
-    speakers = dict.fromkeys(turn.speaker for thread in post.document.threads for turn in thread.turns)
-    colours = {name: number % len(theme.light.speakers) for number, name in enumerate(speakers)}
-
-    def markup(body: Element, face: Face) -> Markup:
-        # to_html writes only listed tags and escapes all text, which is what makes this safe.
-        return Markup(to_html(body, theme, face, direction=direction, levels=levels))  # noqa: S704
-
-    def group(speaker: str, turns: Iterable[Turn]) -> GroupView:
-        said = tuple(markup(turn.body, theme.speech) for turn in turns)
-        return GroupView(one_line(speaker), initials_of(speaker), colours[speaker], said)
-
-    def block(part: Block) -> BlockView:
-        if isinstance(part, Thread):
-            runs = groupby(part.turns, key=lambda turn: turn.speaker)
-            return BlockView(groups=tuple(group(speaker, turns) for speaker, turns in runs))
-        return BlockView(html=markup(part.body, theme.prose))
-
-    return PostView(
-        title=one_line(post.title),
-        lang=post.lang,
-        direction=direction,
-        author=post.author,
-        date=post.date,
-        url=post.url,
-        level=level,
-        blocks=tuple(map(block, post.document.blocks)),
-        text=to_text(post.document),
-    )
+def _first(posts: Sequence[LetterPost], size: int) -> list[_Post]:
+    """The first `size` blocks of all posts together."""
+    kept = []
+    for post in posts:
+        whole = size_of(post.document)
+        is_cut = whole > size
+        document = beginning(post.document, size) if is_cut else post.document
+        kept.append(_Post(replace(post, document=document), is_cut))
+        size = max(0, size - whole)
+    return kept

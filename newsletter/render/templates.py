@@ -27,7 +27,13 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import TemplateError
+from newsletter.render.builtin import builtin_templates
+from newsletter.render.contrast import ink_on
+from newsletter.render.dark import dark_grounds, dark_inks
+from newsletter.render.letter import Letter, Neighbour, Slots
 from newsletter.render.text import underline, wrap
+from newsletter.render.theme import Face, Logo, Palette, Shape, Speaker, Theme
+from newsletter.render.views import BlockView, GroupView, PostView, TurnView
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -36,17 +42,42 @@ _MONTHS = (
 )
 
 
-def builtin_templates() -> Path:
-    """The folder of the templates that came with Paperround, in a wheel or in a checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
+_VALUES = frozenset(
+    {
+        BlockView,
+        Face,
+        GroupView,
+        Letter,
+        Logo,
+        Neighbour,
+        Palette,
+        PostView,
+        Shape,
+        Slots,
+        Speaker,
+        Theme,
+        TurnView,
+    }
+)
+"""What templates are given of our own."""
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, with a short way to what our own values hold: nothing but values."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) in _VALUES and not attribute.startswith("_"):
+            try:
+                return getattr(obj, attribute)
+            except AttributeError:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
 
 
 def template_environment(overrides: Path | None) -> Environment:
     """An environment that looks in `overrides` (a site's templates folder), then in the built-in one."""
     folders = [builtin_templates()] if overrides is None else [overrides, builtin_templates()]
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Sandbox(
         loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
         autoescape=select_autoescape(("mjml.j2", "html.j2"), default_for_string=True),
         undefined=StrictUndefined,
@@ -55,6 +86,9 @@ def template_environment(overrides: Path | None) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "dark_grounds": dark_grounds,
+        "dark_inks": dark_inks,
+        "ink_on": ink_on,
         "long_date": long_date,
         "wrap": lambda text: "\n".join(wrap(text)),
         "underline": lambda text, mark: "\n".join(underline(text, mark)),

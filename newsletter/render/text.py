@@ -9,12 +9,12 @@ It does not fail. Elements nested deeper than `MAX_DEPTH` lose their markup and 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from xml.etree.ElementTree import Element
 
-from newsletter.content.tree import Block, Document, Thread
+from newsletter.content.tree import Block, Document, Speaker, Thread, Turn
 from newsletter.render.html import MAX_DEPTH
 
 MAX_WIDTH = 78
@@ -34,12 +34,13 @@ _GLUE = "\x1f"  # stands for a space at which no line breaks, before a link's nu
 Lines = list[str]
 
 
-def to_text(source: Element | Document, width: int = MAX_WIDTH) -> str:
+def to_text(source: Element | Document, width: int = MAX_WIDTH, *, speakers: Sequence[Speaker] = ()) -> str:
     """Write a document, or one block element of it, in lines of `width` columns, ending in its links.
 
-    A turn is its speaker's name and a colon on a line of their own, then its words set in by two.
+    A turn is its speaker's name, what `speakers` tell of them, the time and a colon on a line of their own,
+    then its words set in by two.
     """
-    writer = _Writer()
+    writer = _Writer({speaker.name: speaker for speaker in speakers})
     if isinstance(source, Document):
         blocks = [block for part in source.blocks for block in _part(writer, part, width)]
     else:
@@ -70,7 +71,7 @@ def wrap(text: str, width: int = MAX_WIDTH) -> Lines:
     for paragraph in text.split(_HARD_BREAK):
         line, columns = "", 0
         for word in _words(paragraph, width):
-            length = _columns(word)
+            length = len(word) if word.isascii() else _columns(word)
             if line and columns + 1 + length <= width:
                 line, columns = f"{line} {word}", columns + 1 + length
             else:
@@ -91,7 +92,7 @@ def _part(writer: "_Writer", part: Block, width: int) -> Iterator[Lines]:
     if isinstance(part, Thread):
         for turn in part.turns:
             said = _joined(writer.blocks(turn.body, width - 2))
-            yield [*wrap(f"{_clean(turn.speaker).strip()}:", width), *_prefixed(said, "  ")]
+            yield [*wrap(f"{writer.byline(turn)}:", width), *_prefixed(said, "  ")]
     else:
         yield from writer.blocks(part.body, width)
 
@@ -100,6 +101,7 @@ def _part(writer: "_Writer", part: Block, width: int) -> Iterator[Lines]:
 class _Writer:
     """Writes blocks; `links` are the URLs met so far and their numbers, in order."""
 
+    speakers: Mapping[str, Speaker] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
 
     def blocks(self, element: Element, width: int, depth: int = 0) -> list[Lines]:
@@ -116,6 +118,13 @@ class _Writer:
             else:
                 loose += self._inline(child, depth + 1) + _clean(child.tail)
         return blocks + _paragraph(loose, width)
+
+    def byline(self, turn: Turn) -> str:
+        """Who speaks: `Ann Lee, coach, 10:42`, with the number of their link."""
+        known = self.speakers.get(turn.speaker, Speaker(turn.speaker))
+        name = f"{_clean(turn.speaker).strip()}{self._reference(known.link)}"
+        facts = ("author" if known.is_author else None, known.role, turn.time)
+        return ", ".join([name, *(_clean(fact).strip() for fact in facts if fact)])
 
     def _block(self, element: Element, width: int, depth: int) -> list[Lines]:
         match element.tag:
@@ -281,8 +290,8 @@ def _words(text: str, width: int) -> Iterator[str]:
     for word in text.split(" "):
         if not word:
             continue
-        if "://" in word or word.startswith("mailto:"):
-            yield word
+        if len(word) * 2 <= width or "://" in word or word.startswith("mailto:"):
+            yield word  # short enough if every character were wide, or useless in pieces
         else:
             yield from _cut(word, width)
 

@@ -10,7 +10,7 @@ removed half-way through; a post that a template cannot show holds its slot back
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import takewhile
 
 from sqlalchemy import (
@@ -26,6 +26,8 @@ from newsletter.content.queue import entries
 from newsletter.database import Database
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, QueueEntry, Receipt
+from newsletter.render.edition import Occasion
+from newsletter.schedule.archive import before_post
 from newsletter.schedule.cadence import due_slots
 from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, locked, zone_of
 from newsletter.schedule.picker import (
@@ -43,7 +45,7 @@ from newsletter.states import EntryState, IssueState, Mode
 SLOT_FORMAT = "%Y-%m-%dT%H:%M"
 """How a slot is written: local wall-clock time."""
 
-MakeEdition = Callable[[Category, datetime, int, Sequence[Post], datetime], Edition]
+MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
 """`EditionMaker.make`: renders an issue's posts, in one edition."""
 
 
@@ -112,10 +114,17 @@ class Planner:
     """Plans the slots of one site's categories."""
 
     def __init__(
-        self, database: Database, make_edition: MakeEdition, *, catch_up: timedelta, expiry: timedelta
+        self,
+        database: Database,
+        make_edition: MakeEdition,
+        *,
+        base_url: str,
+        catch_up: timedelta,
+        expiry: timedelta,
     ):
         self._database = database
         self._make_edition = make_edition
+        self._base_url = base_url
         self._catch_up = catch_up
         self._expiry = expiry
 
@@ -161,8 +170,10 @@ class Planner:
         readers = 0
         if not slot.is_skipped:
             with temporary(session, CHOSEN):
-                posts = self._write_receipts(session, category, issue_id)
-                self._write_editions(session, category, slot, issue_id, posts, now)
+                queue = entries(session, category, (EntryState.QUEUED,))
+                posts = self._write_receipts(session, category, issue_id, queue)
+                queued = [post for _, post in queue]
+                self._write_editions(session, category, slot, issue_id, posts, queued, now)
                 readers = self._write_deliveries(session, category, slot, issue_id, now)
         planned = _decided(category, slot, posts, readers, now, issue_id)
         session.execute(
@@ -188,9 +199,10 @@ class Planner:
         issue_id: int | None = session.execute(statement).scalar_one_or_none()
         return issue_id
 
-    def _write_receipts(self, session: Session, category: Category, issue_id: int) -> tuple[Post, ...]:
+    def _write_receipts(
+        self, session: Session, category: Category, issue_id: int, queued: Sequence[tuple[QueueEntry, Post]]
+    ) -> tuple[Post, ...]:
         """Choose, and give receipts in subscriber order; returns the posts of this issue in their order."""
-        queued = entries(session, category, (EntryState.QUEUED,))
         if not queued:
             return ()
         if category.mode == Mode.BROADCAST:
@@ -211,13 +223,28 @@ class Planner:
         slot: DueSlot,
         issue_id: int,
         posts: Sequence[Post],
+        queue: Sequence[Post],
         now: datetime,
     ) -> None:
         for post in posts:
-            edition = self._make_edition(category, slot.slot, issue_id, [post], now)
+            place = _place(post, queue)
+            previous = before_post(session, category, queue[:place])
+            occasion = Occasion(
+                category=category.slug,
+                title=category.title,
+                slot=slot.slot,
+                issue_id=issue_id,
+                previous=previous.neighbour(self._base_url) if previous else None,
+                next_date=_next_date(category, slot) if place < len(queue) - 1 else None,
+            )
+            edition = self._make_edition(occasion, [post], now)
             session.add(edition)
             session.flush()
-            session.add(EditionPost(edition_id=edition.id, place=0, post_id=post.id))
+            session.add(
+                EditionPost(
+                    edition_id=edition.id, place=0, post_id=post.id, path=post.path, source=post.source
+                )
+            )
         session.flush()
 
     def _write_deliveries(
@@ -279,6 +306,17 @@ class _Simulation:
                 insert(SIMULATED).from_select(["subscriber_id", "post_id"], sql_select(CHOSEN))
             )
         return _decided(category, slot, posts, readers, now)
+
+
+def _place(post: Post, queue: Sequence[Post]) -> int:
+    """Where a post stands; at the end if it was queued since the queue was read."""
+    return next((number for number, other in enumerate(queue) if other.id == post.id), len(queue))
+
+
+def _next_date(category: Category, slot: DueSlot) -> date | None:
+    """The day of the next slot after this one."""
+    coming = due_slots(cadence_of(category), zone_of(category), slot.due_at, anchor=anchor_of(category))
+    return next((other.date() for _, other in coming if other > slot.slot), None)
 
 
 def _undecided(session: Session, category: Category, now: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -1,10 +1,9 @@
 """Reading the sandbox's mailboxes in a browser: only where the sandbox is the relay, only from this machine.
 
-Letters are private. A request is from this machine if its connection and its Host are loopback's and no
-proxy says that it passes it on; a proxy that says nothing cannot be told apart, so keep /sandbox/ out of
-what it forwards. Letters may be hostile: their HTML is shown in a sandboxed frame from an address of its
-own, where it can neither run anything nor reach the pages around it, and what cannot be parsed reads as
-empty, with the source below it.
+Letters are private: what asks for them must come from this machine (`newsletter.web.here`). A proxy that
+says nothing of itself cannot be told apart, so keep /sandbox/ out of what it forwards. Letters may be
+hostile: their HTML is shown in a sandboxed frame from an address of its own, where it can neither run
+anything nor reach the pages around it, and what cannot be parsed reads as empty, with the source below it.
 """
 
 import re
@@ -18,12 +17,11 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from newsletter.settings import is_loopback
+from newsletter.web.here import only_here
 
 _MAILBOXES_SHOWN = 100
 _LETTERS_SHOWN = 20
 _HEADER_OCTETS = 50_000
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _FRAME_HEADERS = {
     "Content-Security-Policy": "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
     "img-src https: http:; style-src 'unsafe-inline'; frame-ancestors 'self'",
@@ -105,7 +103,7 @@ def mailbox_routes(folder: Path, page: Callable[..., HTMLResponse]) -> APIRouter
 
     def find(request: Request, mailbox: str, name: str) -> Path:
         """A letter, by comparing names with what lies there: no path is made of what was asked for."""
-        _only_here(request)
+        only_here(request)
         for place in _mailboxes(folder):
             if place.name == mailbox:
                 for letter in _letters(place):
@@ -116,7 +114,7 @@ def mailbox_routes(folder: Path, page: Callable[..., HTMLResponse]) -> APIRouter
     @routes.api_route("", methods=["GET", "HEAD"])
     @routes.api_route("/", methods=["GET", "HEAD"])
     def mailboxes(request: Request) -> HTMLResponse:
-        _only_here(request)
+        only_here(request)
         total = len(_mailboxes(folder))
         shown = [
             (mailbox, [_summary(path) for path in letters[: -_LETTERS_SHOWN - 1 : -1]], len(letters))
@@ -155,11 +153,3 @@ def _source(path: Path) -> str:
     """A letter's header as it came."""
     text = path.read_bytes()[:_HEADER_OCTETS].decode("utf-8", "replace")
     return re.sub(r"\r\n?", "\n", text).partition("\n\n")[0]
-
-
-def _only_here(request: Request) -> None:
-    """Letters are private: nobody but this machine reads them. A foreign Host is a rebound name (DNS)."""
-    host = re.sub(r":\d*$", "", request.headers.get("host", ""))
-    peer = request.client.host if request.client else ""
-    if not (is_loopback(peer) and is_loopback(host)) or any(name in request.headers for name in _FORWARDED):
-        raise HTTPException(404)

@@ -8,7 +8,6 @@ What fails is told to the operator on standard error; the reader sees a page tha
 surprise: a POST counts by its address alone, so its body is read only to learn which button was pressed.
 """
 
-import asyncio
 import sys
 from dataclasses import dataclass
 from datetime import date
@@ -21,13 +20,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from newsletter.delivery.composer import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
 from newsletter.errors import PaperroundError, TemplateError
 from newsletter.models import Category
+from newsletter.render.edition import archive_path
 from newsletter.render.templates import render_template
-from newsletter.render.theme import DEFAULT_THEME
 from newsletter.schedule.cadence import due_slots
 from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, zone_of
+from newsletter.web.archive import archive_routes
+from newsletter.web.forms import beginning
+from newsletter.web.preferences import preference_routes
 from subscribers.models import Subscription, SubscriptionState
 from subscribers.subscriptions import Permission, leave
 from subscribers.tokens import Purpose
@@ -35,16 +38,14 @@ from subscribers.tokens import Purpose
 if TYPE_CHECKING:
     from newsletter.app import App
 
-_BODY_OCTETS = 10_000
-_BODY_SECONDS = 15.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src 'self' https: http: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
 
 
@@ -64,21 +65,27 @@ class _Pages:
         self._site = site
         # Made here, once: what a site is missing is an error of the command, not of the first reader.
         self._database, self._signer = site.database, site.signer
-        self._templates = site.editions.environment
+        self._templates, self._theme = site.editions.environment, site.editions.theme
 
     def page(self, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page of templates/web, with headers that keep it private. Raises TemplateError."""
         site = self._site.settings.site
-        values |= {"site": site, "theme": DEFAULT_THEME}
+        values |= {"site": site, "theme": self._theme}
         return HTMLResponse(render_template(self._templates, f"web/{name}.html.j2", values), status, _HEADERS)
 
     def front(self) -> HTMLResponse:
         """The front page: what this newsletter has."""
         with self._database.read() as session:
             categories = all_categories(session)
-        return self.page(
-            "front", categories=[(category.title, self._next_day(category)) for category in categories]
+        shown = self.page(
+            "front",
+            categories=[
+                (category.title, self._next_day(category), archive_path(category.slug))
+                for category in categories
+            ],
         )
+        del shown.headers["X-Robots-Tag"]
+        return shown
 
     def _next_day(self, category: Category) -> date | None:
         start = max(self._site.clock(), category.slots_from)
@@ -89,7 +96,7 @@ class _Pages:
         """The page with the button that ends a subscription."""
         found = self._find(token)
         if found is None:
-            return self.unknown()
+            return self._nobodys(token)
         has_left = found.subscription.state == SubscriptionState.LEFT
         return self.page("left" if has_left else "leave", category=found.title)
 
@@ -97,7 +104,7 @@ class _Pages:
         """End the subscription, if it has not ended yet."""
         found = self._find(token)
         if found is None:
-            return self.unknown()
+            return self._nobodys(token)
         permission = Permission(source, evidence=f"delivery {found.delivery_id}")
         held = found.subscription
         with self._database.write() as session:
@@ -114,6 +121,11 @@ class _Pages:
     def unknown(self, status: int = 404) -> HTMLResponse:
         """The page for whatever is not here: one and the same, so that nothing is learnt from it."""
         return self.page("unknown", status=status)
+
+    def _nobodys(self, token: str) -> HTMLResponse:
+        """The page for a token that stands for no letter of an issue."""
+        is_test = self._signer.read(Purpose.LEAVE, token) == TEST_DELIVERY
+        return self.page("test") if is_test else self.unknown()
 
     def broken(self, status: int) -> Response:
         """The page for what failed. It cannot fail itself, though a site's own templates may."""
@@ -140,20 +152,6 @@ class _Pages:
         return _WayOut(number, subscription, title or slug) if subscription else None
 
 
-async def _beginning(request: Request) -> bytes:
-    """The first octets of a body; what a form of ours or RFC 8058 sends is far shorter.
-
-    Raises TimeoutError, or ClientDisconnect: half a request is none (RFC 9112 §8).
-    """
-    body = b""
-    async with asyncio.timeout(_BODY_SECONDS):
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY_OCTETS:
-                break
-    return body
-
-
 def make_pages(site: "App") -> FastAPI:
     """The reader-facing web application of a site. Raises what opening its database and its key raises."""
     pages = _Pages(site)
@@ -171,7 +169,7 @@ def make_pages(site: "App") -> FastAPI:
     @web.post("/u/{token}")
     async def act(token: str, request: Request) -> Response:
         try:
-            source = "page" if b"via=page" in await _beginning(request) else "one-click"
+            source = "page" if b"via=page" in await beginning(request) else "one-click"
         except (TimeoutError, ClientDisconnect):
             late = await run_in_threadpool(pages.broken, 408)
             late.headers["Connection"] = "close"
@@ -196,6 +194,8 @@ def make_pages(site: "App") -> FastAPI:
         # A fault of ours; Starlette raises it again, for the server to log.
         return pages.broken(500)
 
+    web.include_router(archive_routes(site, pages.page))
+    web.include_router(preference_routes(site, pages.page))
     if site.settings.relay.is_sandbox:
         from newsletter.web.mailboxes import mailbox_routes
 

@@ -76,14 +76,15 @@ def test_the_message_is_one_that_could_be_sent(post: Path, paperround: Paperroun
 
 
 def test_the_outline_has_a_shape_for_programs(post: Path, cli: Cli) -> None:
-    """`--format outline --json`: threads with title and turns, turns with speaker and text."""
+    """`--format outline --json`: threads with title, form and turns; turns with speaker, time and text."""
     done = cli("render", post, "--format", "outline", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     (thread,) = json.loads(done.stdout)["threads"]
-    assert set(thread) == {"title", "turns"}
+    assert set(thread) == {"title", "form", "turns"}
+    assert thread["form"] == "talk"
     assert thread["title"] == "The talk"
     assert [turn["speaker"] for turn in thread["turns"]] == ["Ann", "Bo"]
-    assert thread["turns"][0] == {"speaker": "Ann", "text": "How long is long enough?"}
+    assert thread["turns"][0] == {"speaker": "Ann", "time": None, "text": "How long is long enough?"}
 
 
 def test_a_post_without_a_conversation_says_so(post: Path, cli: Cli) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from newsletter.app import App, open_app
-from newsletter.delivery.composer import Composer, return_path, unsubscribe_url
+from newsletter.delivery.composer import Composer, preferences_url, return_path, unsubscribe_url
 from newsletter.delivery.ledger import ClaimedDelivery
 from newsletter.delivery.transport import Letter
 from subscribers.tokens import Purpose, TokenSigner
@@ -17,7 +17,7 @@ SIGNER = TokenSigner(b"k" * 32)
 
 
 def composer(site: App) -> Composer:
-    return Composer(site.database, site.signer)
+    return Composer(site.database, site.signer, site.settings.media_folder)
 
 
 def claimed(site: App, readers: int) -> list[ClaimedDelivery]:
@@ -122,3 +122,11 @@ def test_the_way_out_is_below_the_base_url() -> None:
     url = unsubscribe_url("https://news.example.org/letters", SIGNER, 7)
     assert url.startswith("https://news.example.org/letters/u/")
     assert SIGNER.read(Purpose.LEAVE, url.rpartition("/")[2]) == 7
+
+
+def test_preferences_are_behind_a_link_of_their_own() -> None:
+    """The preferences' address is the site's, reads back to the delivery, and is not the way out."""
+    url = preferences_url("https://news.example.org/letters", SIGNER, 7)
+    assert url.startswith("https://news.example.org/letters/preferences/")
+    token = url.rpartition("/")[2]
+    assert (SIGNER.read(Purpose.PREFERENCES, token), SIGNER.read(Purpose.LEAVE, token)) == (7, None)

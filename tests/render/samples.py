@@ -1,22 +1,36 @@
 """Letters and trees to render. Run as a module, this writes the golden files anew:
 
 python -m tests.render.samples
+
+The posts in `posts` carry every form that the reader of posts knows: `forms.md` those of prose,
+`conversations.md` and `letters.md` those of exchanges, `hebrew.md` what reads from right to left.
 """
 
 import datetime
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from hypothesis import strategies as st
 
+from newsletter.content.post import read_post
 from newsletter.content.tree import Block, Document, Prose, Thread, Turn
-from newsletter.render.letter import Letter, LetterPost, Rendering, Slots
+from newsletter.render.edition import EditionMaker, Occasion
+from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering, Slots
 from newsletter.render.renderer import render_letter
 from newsletter.render.templates import template_environment
+from newsletter.render.theme import DEFAULT_THEME, FILE_NAME, Theme, load_theme
+from newsletter.settings import Settings
+from tests.conftest import GIVEN
 
 GOLDEN = Path(__file__).parent / "golden"
 
-SLOTS = Slots(address="READERADDRESS0001", unsubscribe_url="UNSUBSCRIBEURL0002")
+SLOTS = Slots(
+    address="READERADDRESS0001", unsubscribe_url="UNSUBSCRIBEURL0002", preferences_url="PREFERENCESURL0003"
+)
 
 
 def tree(inner: str) -> ET.Element:
@@ -48,8 +62,8 @@ def letter(*posts: LetterPost, lang: str = "en") -> Letter:
 
 
 def render(*posts: LetterPost, lang: str = "en") -> Rendering:
-    """A letter of these posts, rendered with the built-in templates."""
-    return render_letter(template_environment(None), letter(*posts, lang=lang), SLOTS)
+    """A letter of these posts, rendered with the built-in templates and theme."""
+    return render_letter(template_environment(None), DEFAULT_THEME, letter(*posts, lang=lang), SLOTS)
 
 
 ADVICE = Document(
@@ -107,6 +121,44 @@ HEBREW = LetterPost(
     ),
     lang="he",
 )
+
+
+def _read(name: str) -> LetterPost:
+    """One of the posts in `posts`, read as those of a site are."""
+    maker = EditionMaker(Settings.model_validate({"site": GIVEN}), None)
+    source = read_post(Path(__file__).parent / "posts" / f"{name}.md")
+    return maker.letter(Occasion("work", "Work, kindly"), [source]).letter.posts[0]
+
+
+FORMS, CONVERSATIONS, LETTERS, HEBREW_TALK = map(_read, ("forms", "conversations", "letters", "hebrew"))
+
+_AMONG_OTHERS: dict[str, Any] = {
+    "web_url": "https://fold.example/issues/12/a-hedge",
+    "archive_url": "https://fold.example/archive/work",
+    "previous": Neighbour("“Why not <both>?” & other questions", "https://fold.example/issues/11/why"),
+    "next_date": datetime.date(2026, 3, 10),
+}
+
+
+def golden() -> Iterator[tuple[str, Rendering]]:
+    """The letters whose bytes are kept, by the names of their files."""
+    paper, press = DEFAULT_THEME, _press()
+    issue = replace(letter(LETTERS, CONVERSATIONS), **_AMONG_OTHERS)
+    for name, theme, shown in (
+        ("letter", paper, letter(SAMPLE)),
+        ("forms", paper, letter(FORMS)),
+        ("conversations", paper, letter(CONVERSATIONS)),
+        ("press", press, issue),
+        ("hebrew", paper, letter(HEBREW_TALK, lang="he")),
+    ):
+        yield name, render_letter(template_environment(None), theme, shown, SLOTS)
+
+
+def _press() -> Theme:
+    """The other built-in theme."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / FILE_NAME).write_text('base = "press"', encoding="utf-8")
+        return load_theme(Path(folder))
 
 
 class _Words:
@@ -207,6 +259,6 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 if __name__ == "__main__":
-    rendering = render(SAMPLE)
-    (GOLDEN / "letter.html").write_text(rendering.html + "\n", encoding="utf-8")
-    (GOLDEN / "letter.txt").write_text(rendering.text, encoding="utf-8")
+    for name, rendering in golden():
+        (GOLDEN / f"{name}.html").write_text(rendering.html + "\n", encoding="utf-8")
+        (GOLDEN / f"{name}.txt").write_text(rendering.text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,22 @@ from newsletter.delivery.ledger import ClaimedDelivery
 from newsletter.errors import ContentError, TemplateError
 from newsletter.models import Category, Delivery, Edition, Post
 from newsletter.render import edition as module
-from newsletter.render.edition import EditionMaker, compiled
+from newsletter.render.edition import EditionMaker, Occasion, compiled
 from newsletter.render.headers import Mailbox
+from newsletter.render.letter import Neighbour
 from newsletter.render.message import Reader, sentinel_slots
-from newsletter.render.templates import template_environment
 from newsletter.settings_file import load_settings, write_settings
 from tests.conftest import GIVEN, Clock, subscribe
 from tests.planning import TUESDAY, Town
 
 NOW = datetime(2026, 1, 6, 8, tzinfo=UTC)
-READER = Reader(Mailbox("Ann", "ann@example.org"), "id@example.org", "https://news.example.org/u/x")
+READER = Reader(
+    Mailbox("Ann", "ann@example.org"),
+    "id@example.org",
+    "https://news.example.org/u/x",
+    "https://news.example.org/preferences/x",
+)
+OCCASION = Occasion("advice", "Advice", datetime(2026, 1, 6, 8), 1)  # noqa: DTZ001  # slots are wall-clock times
 BODY = "**Ann**\n\nShall I go?\n\n**Bo**\n\nGo.\n"
 
 
@@ -47,36 +53,30 @@ class Inputs:
     """All that an edition is made from."""
 
     given: dict[str, str] = field(default_factory=lambda: dict(GIVEN))
-    slug: str = "advice"
-    title: str = "Advice"
-    slot: datetime = datetime(2026, 1, 6, 8)  # noqa: DTZ001  # slots are wall-clock times
-    issue_id: int = 1
+    occasion: Occasion = OCCASION
     posts: tuple[Post, ...] = (stored(),)
     templates: tuple[tuple[str, str], ...] = ()
+    theme: str = 'base = "paper"'
     now: datetime = NOW
 
     def make(self, folder: Path) -> Edition:
         folder.mkdir(exist_ok=True)
         (folder / "paperround.toml").write_text(write_settings(self.given), encoding="utf-8")
+        (folder / "theme.toml").write_text(self.theme, encoding="utf-8")
         for name, text in self.templates:
             path = folder / "templates" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        maker = EditionMaker(load_settings(folder), template_environment(folder / "templates"))
-        category = Category(
-            slug=self.slug,
-            title=self.title,
-            cadence="daily 08:00",
-            timezone="UTC",
-            mode="broadcast",
-            created_at=NOW,
-            slots_from=NOW,
-        )
-        return maker.make(category, self.slot, self.issue_id, self.posts, self.now)
+        maker = EditionMaker(load_settings(folder), folder)
+        return maker.make(self.occasion, self.posts, self.now)
 
 
 def site(**changes: str) -> Callable[[Inputs], Inputs]:
     return lambda inputs: replace(inputs, given=inputs.given | changes)
+
+
+def on(**changes: Any) -> Callable[[Inputs], Inputs]:
+    return lambda inputs: replace(inputs, occasion=replace(inputs.occasion, **changes))
 
 
 def but(**changes: Any) -> Callable[[Inputs], Inputs]:
@@ -103,10 +103,12 @@ def test_the_same_inputs_make_the_same_edition(tmp_path: Path) -> None:
         but(posts=(stored("b"),)),
         but(posts=(stored(), stored("b"))),
         but(posts=(stored("b"), stored())),
-        but(slug="letters"),
-        but(title="Letters"),
-        but(slot=datetime(2026, 1, 7, 8)),  # noqa: DTZ001
-        but(issue_id=2),
+        on(category="letters"),
+        on(title="Letters"),
+        on(slot=datetime(2026, 1, 7, 8)),  # noqa: DTZ001
+        on(issue_id=2),
+        on(previous=Neighbour("Before", "https://news.example.org/issues/0/b")),
+        on(next_date=date(2026, 1, 13)),
         site(name="Other letters"),
         site(base_url="https://other.example.org"),
         site(blog_url="https://blog.example.org"),
@@ -116,12 +118,14 @@ def test_the_same_inputs_make_the_same_edition(tmp_path: Path) -> None:
         site(editor="editor@example.org"),
         site(inbound_address="inbound@example.org"),
         site(**{"from": "Bo Lee <bo@example.org>"}),
+        but(theme='base = "press"'),
+        but(theme='[light]\nlink = "#123456"'),
         but(templates=(("email/issue.txt.j2", "Only this."),)),
         but(templates=(("email/more.txt.j2", "A template that others may include."),)),
     ],
 )
 def test_whatever_it_shows_is_in_its_key(tmp_path: Path, change: Callable[[Inputs], Inputs]) -> None:
-    """A change of post, category, slot, site, header settings or template makes another edition."""
+    """A change of post, occasion, site, header settings, theme or template makes another edition."""
     assert change(Inputs()).make(tmp_path / "two").key != Inputs().make(tmp_path / "one").key
 
 
@@ -149,7 +153,7 @@ def test_what_it_does_not_show_is_not_in_its_key(tmp_path: Path) -> None:
 def test_a_stored_edition_compiles(tmp_path: Path, posts: tuple[Post, ...]) -> None:
     """What was stored makes a message whose parts say what the edition says, with the reader's own links."""
     edition = Inputs(posts=posts).make(tmp_path)
-    message = message_from_bytes(compiled(edition).splice(READER), policy=policy.default)
+    message = message_from_bytes(compiled(edition, tmp_path).splice(READER), policy=policy.default)
     assert message["Subject"] == edition.subject
     assert message["To"] == "Ann <ann@example.org>"
     assert message["List-Id"].endswith("<advice.news.example.org>")
@@ -160,6 +164,7 @@ def test_a_stored_edition_compiles(tmp_path: Path, posts: tuple[Post, ...]) -> N
         assert part is not None
         expected = frozen.replace(slots.address, "ann@example.org")
         expected = expected.replace(slots.unsubscribe_url, READER.unsubscribe_url)
+        expected = expected.replace(slots.preferences_url, READER.preferences_url)
         assert expected != frozen
         assert part.get_content().splitlines() == expected.splitlines()
 
@@ -212,5 +217,5 @@ def letter(app: App) -> tuple[str, bytes]:
     with app.database.read() as session:
         delivery = session.get_one(Delivery, 1)
     claimed = ClaimedDelivery(1, delivery.edition_id, "ann@example.org", None, 0, delivery.expires_at)
-    composed = Composer(app.database, app.signer)(claimed)
+    composed = Composer(app.database, app.signer, app.settings.media_folder)(claimed)
     return composed.return_path, composed.content

@@ -9,11 +9,14 @@ from xml.etree.ElementTree import Element
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from newsletter.content.language import direction_of
 from newsletter.content.tree import Document, Prose, Thread, Turn
 from newsletter.errors import ContentError
-from newsletter.render.letter import LetterPost
-from newsletter.render.renderer import direction_of, initials_of, preheader_of, render_letter, subject_of
+from newsletter.render.letter import LetterPost, Rendering
+from newsletter.render.renderer import preheader_of, render_letter, subject_of
 from newsletter.render.templates import template_environment
+from newsletter.render.theme import DEFAULT_THEME
+from newsletter.render.views import initials_of
 from tests.render import reading
 from tests.render.samples import (
     ADVICE,
@@ -22,6 +25,7 @@ from tests.render.samples import (
     SAMPLE,
     SLOTS,
     documents,
+    golden,
     letter,
     post,
     prose,
@@ -36,14 +40,21 @@ LETTERS = {
     "another language in it": render(SAMPLE, HEBREW),
 }
 
+GOLDEN_LETTERS = dict(golden())
+
 every_letter = pytest.mark.parametrize("name", LETTERS)
 
 
-def test_golden_letter() -> None:
-    """A letter's bytes change only when someone means them to; see samples.py for how to accept a change."""
-    rendering = render(SAMPLE)
-    assert rendering.html + "\n" == (GOLDEN / "letter.html").read_text(encoding="utf-8")
-    assert rendering.text == (GOLDEN / "letter.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "rendering"), GOLDEN_LETTERS.items(), ids=GOLDEN_LETTERS)
+def test_golden_letters(name: str, rendering: Rendering) -> None:
+    """Letters' bytes change only when someone means them to; see samples.py for how to accept a change."""
+    assert rendering.html + "\n" == (GOLDEN / f"{name}.html").read_text(encoding="utf-8")
+    assert rendering.text == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_golden_letter_is_made() -> None:
+    """No file is left of a letter that is no more."""
+    assert {path.stem for path in GOLDEN.iterdir()} == set(GOLDEN_LETTERS)
 
 
 def test_rendering_is_deterministic() -> None:
@@ -180,7 +191,7 @@ def test_a_conversation_says_who_speaks_in_words() -> None:
         read,
     )
     assert html.count('aria-hidden="true"') == 3
-    assert [*re.findall(r'class="ink bubble-(\d)"', html)] == ["0", "1", "1", "0"]
+    assert [*re.findall(r'class="turn-(\d)"', html)] == ["0", "1", "1", "0"]
 
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
@@ -229,7 +240,7 @@ def test_hostile_values_are_inert_everywhere() -> None:
 def test_a_letter_without_posts_is_refused() -> None:
     """An empty letter is an error that says what to do."""
     with pytest.raises(ContentError, match="at least one post"):
-        render_letter(template_environment(None), letter(), SLOTS)
+        render_letter(template_environment(None), DEFAULT_THEME, letter(), SLOTS)
 
 
 @pytest.mark.parametrize(

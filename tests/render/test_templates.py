@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TemplateError
+from newsletter.render.builtin import builtin_templates
 from newsletter.render.renderer import render_letter
 from newsletter.render.templates import (
-    builtin_templates,
     long_date,
     render_template,
     template_environment,
     templates_hash,
 )
+from newsletter.render.theme import DEFAULT_THEME
 from tests.render.samples import SAMPLE, SLOTS, letter
 
 
@@ -34,7 +35,7 @@ def test_builtin_templates_are_there() -> None:
 def test_a_site_overrides_one_template_and_keeps_the_rest(tmp_path: Path) -> None:
     """A file of the same name replaces the built-in one; others still come from the program."""
     write(tmp_path, "issue.txt.j2", "Ours: {{ subject }} & {{ slots.unsubscribe_url }}")
-    rendering = render_letter(template_environment(tmp_path), letter(SAMPLE), SLOTS)
+    rendering = render_letter(template_environment(tmp_path), DEFAULT_THEME, letter(SAMPLE), SLOTS)
     assert rendering.text == f"Ours: A kind “no” & {SLOTS.unsubscribe_url}"
     assert "Mia Fold" in rendering.html
 
@@ -42,7 +43,7 @@ def test_a_site_overrides_one_template_and_keeps_the_rest(tmp_path: Path) -> Non
 def test_a_folder_that_is_not_there_overrides_nothing(tmp_path: Path) -> None:
     """A site need not have a templates folder."""
     environment = template_environment(tmp_path / "none")
-    assert render_letter(environment, letter(SAMPLE), SLOTS).subject == "A kind “no”"
+    assert render_letter(environment, DEFAULT_THEME, letter(SAMPLE), SLOTS).subject == "A kind “no”"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_a_broken_template_is_named_with_its_line(
     """Errors name the file and line, whether Jinja or an expression fails, and the sandbox holds."""
     path = write(tmp_path, "issue.txt.j2", source)
     with pytest.raises(TemplateError, match=says) as caught:
-        render_letter(template_environment(tmp_path), letter(SAMPLE), SLOTS)
+        render_letter(template_environment(tmp_path), DEFAULT_THEME, letter(SAMPLE), SLOTS)
     if line is not None:
         assert str(caught.value).startswith(f"{path}:{line}: ")
 
@@ -88,7 +89,7 @@ def test_a_template_that_is_not_text_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "issue.txt.j2", "").write_bytes(b"\xff\xfe")
     environment = template_environment(tmp_path)
     with pytest.raises(TemplateError):
-        render_letter(environment, letter(SAMPLE), SLOTS)
+        render_letter(environment, DEFAULT_THEME, letter(SAMPLE), SLOTS)
     with pytest.raises(TemplateError, match="UTF-8"):
         templates_hash(environment)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.content.tree import Document, Prose, Thread, Turn
+from newsletter.content.tree import Document, Prose, Speaker, Thread, Turn
 from newsletter.render.text import to_text, underline, wrap
 from tests.render.samples import tree
 
@@ -74,6 +74,23 @@ def test_turns_are_told_apart_from_narration() -> None:
     )
     document = Document((thread, Prose(tree("<p>They agreed.</p>"))))
     assert to_text(document) == "Ann:\n  > Why?\n\n  So.\n\nBo:\n  Ah.\n\nThey agreed."
+
+
+@pytest.mark.parametrize(
+    ("speaker", "time", "byline"),
+    [
+        (Speaker("Ann Lee"), None, "Ann Lee:"),
+        (Speaker("Ann Lee"), "10:42", "Ann Lee, 10:42:"),
+        (Speaker("Ann Lee", role="coach", is_author=True), "10:42", "Ann Lee, author, coach, 10:42:"),
+        (Speaker("Ann Lee", role="coach", link="https://ann.example/"), None, "Ann Lee [1], coach:"),
+        (Speaker("Bo", role="nobody here", link="https://bo.example/"), None, "Ann Lee:"),
+    ],
+)
+def test_a_turn_says_who_speaks(speaker: Speaker, time: str | None, byline: str) -> None:
+    """Name, author, role and time stand before the words, and the number of the speaker's link."""
+    document = Document((Thread(None, (Turn("Ann Lee", tree("<p>So.</p>"), time),)),))
+    links = f"\n\nLinks:\n[1] {speaker.link}" if "[1]" in byline else ""
+    assert to_text(document, speakers=[speaker]) == f"{byline}\n  So.{links}"
 
 
 @given(text=st.text(max_size=400), width=st.integers(20, 78))

@@ -15,7 +15,7 @@ from newsletter.errors import SettingsError, SiteError
 from newsletter.models import Category
 from newsletter.schedule.categories import add_category
 from newsletter.states import Mode
-from newsletter.web import pages
+from newsletter.web import forms
 from newsletter.web.server import PageServer
 from subscribers.models import Consent, Subscription
 from subscribers.subscriptions import all_subscribers
@@ -265,7 +265,7 @@ def test_a_body_that_never_ends_is_given_up(
     server: PageServer, issue: Issue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a request is none (RFC 9112 §8): it is told so after a while, cut off, and changes nothing."""
-    monkeypatch.setattr(pages, "_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(forms, "_BODY_SECONDS", 0.05)
     with half_a_post(server, issue.ways_out[ANN]) as connection:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 408 ")

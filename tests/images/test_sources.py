@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.content.images import missing_images
 from newsletter.content.post import MAX_POST_BYTES, parse_post
+from newsletter.images.sources import missing_images
 
 
 def missing(body: str, path: Path) -> list[tuple[int, str]]:

@@ -1,0 +1,1 @@
+"""What an editor should mend before a post goes out: a layer above rendering, used by the command line."""

@@ -1,0 +1,126 @@
+"""What has gone out in a category, as its readers may find it again: one entry a post, the newest first.
+
+In a sequence the same post goes out in many issues; the archive shows it as it went out last. The address of
+every issue lasts all the same (see `newsletter.render.edition.issue_path`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
+
+from newsletter.models import Category, Edition, EditionPost, Issue, Post
+from newsletter.render.edition import issue_path
+from newsletter.render.letter import Neighbour
+from newsletter.states import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One edition of the archive: its subject, its issue and slot, and its first post."""
+
+    edition_id: int
+    issue_id: int
+    title: str
+    slug: str
+    slot: datetime
+    rendered_at: datetime
+
+    @property
+    def path(self) -> str:
+        """Where its web version is, below the base URL."""
+        return issue_path(self.issue_id, self.slug)
+
+    def neighbour(self, base_url: str) -> Neighbour:
+        """As others link to it."""
+        return Neighbour(self.title, f"{base_url}{self.path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An edition that is asked for, and the sources of its posts as they were then: (path, bytes).
+
+    It is what its entry is: an edition never changes.
+    """
+
+    entry: Entry
+    category: Category = field(compare=False)
+    sources: tuple[tuple[str, bytes], ...] = field(compare=False)
+
+
+def entries_of(
+    session: Session, category: Category, *, limit: int, before: int | None = None, after: int | None = None
+) -> list[Entry]:
+    """The archive of a category, the newest first; `before` and `after` are edition ids to begin beside.
+
+    With `after` the entries are the next newer ones, the oldest first.
+    """
+    newest = (
+        select(func.max(col(EditionPost.edition_id)).label("edition_id"))
+        .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
+        .join(Issue, col(Issue.id) == col(Edition.issue_id))
+        .where(Issue.category_id == category.id, EditionPost.place == 0)
+        .group_by(col(EditionPost.post_id))
+        .subquery()
+    )
+    statement = _entries().join(newest, newest.c.edition_id == col(Edition.id))
+    if before is not None:
+        statement = statement.where(col(Edition.id) < before)
+    if after is not None:
+        statement = statement.where(col(Edition.id) > after).order_by(col(Edition.id))
+    else:
+        statement = statement.order_by(col(Edition.id).desc())
+    return [_entry(row) for row in session.execute(statement.limit(limit))]
+
+
+def last_of_post(session: Session, category: Category, post: Post) -> Entry | None:
+    """How a post went out last in a category."""
+    statement = _entries().where(col(Issue.category_id) == category.id, col(EditionPost.post_id) == post.id)
+    row = session.execute(statement.order_by(col(Edition.id).desc()).limit(1)).first()
+    return _entry(row) if row else None
+
+
+def before_post(session: Session, category: Category, above: Sequence[Post]) -> Entry | None:
+    """What a post's readers had before it; `above` are the posts above it in the queue.
+
+    In a sequence that is the post right above it, else what went out last.
+    """
+    if category.mode == Mode.BROADCAST:
+        return next(iter(entries_of(session, category, limit=1)), None)
+    return last_of_post(session, category, above[-1]) if above else None
+
+
+def find_shown(session: Session, issue_id: int, slug: str) -> Shown | None:
+    """The edition of an issue whose first post has this slug."""
+    row = session.execute(_entries().where(col(Issue.id) == issue_id, col(Post.slug) == slug)).first()
+    if row is None:
+        return None
+    entry = _entry(row)
+    category = session.exec(
+        select(Category).join(Issue, col(Issue.category_id) == col(Category.id)).where(Issue.id == issue_id)
+    ).one()
+    sources = session.exec(
+        select(EditionPost.path, EditionPost.source)
+        .where(EditionPost.edition_id == entry.edition_id)
+        .order_by(col(EditionPost.place))
+    )
+    return Shown(entry, category, tuple((path, source) for path, source in sources))
+
+
+def _entries() -> Select[*tuple[Any, ...]]:
+    columns = (Edition.id, Edition.issue_id, Edition.subject, Post.slug, Issue.slot, Edition.rendered_at)
+    return (
+        sql_select(*map(col, columns))
+        .join(Issue, col(Issue.id) == col(Edition.issue_id))
+        .join(EditionPost, (col(EditionPost.edition_id) == col(Edition.id)) & (col(EditionPost.place) == 0))
+        .join(Post, col(Post.id) == col(EditionPost.post_id))
+    )
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    edition_id, issue_id, title, slug, slot, rendered_at = row
+    return Entry(edition_id, issue_id, title, slug, datetime.fromisoformat(slot), rendered_at)

@@ -1,0 +1,269 @@
+"""What a reader gets and a way out of any of it: over real HTTP, on both databases."""
+
+import re
+import socket
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from sqlmodel import col, select
+
+from newsletter.app import App
+from newsletter.delivery.composer import preferences_url
+from newsletter.models import Category
+from newsletter.schedule.categories import add_category
+from newsletter.states import Mode
+from newsletter.web import forms
+from newsletter.web.forms import BODY_OCTETS
+from newsletter.web.server import PageServer
+from subscribers.models import Consent
+from subscribers.subscriptions import Permission, all_subscribers, leave
+from subscribers.tokens import Purpose, TokenSigner
+from tests.conftest import subscribe
+from tests.node_tools import axe_violations
+from tests.web.conftest import TUESDAY, Issue, on_sqlite
+
+ANN, BO = "ann@example.org", "bo@example.org"
+
+
+class Form(HTMLParser):
+    """The form of a page: what a browser posts if nobody touches it, and what each box is called."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.fields: list[tuple[str, str]] = []
+        self.labels: dict[str, str] = {}
+        self._box: str | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a field."""
+        given = dict(attrs)
+        if tag == "input" and (given["type"] == "hidden" or "checked" in given):
+            self.fields.append((str(given["name"]), str(given["value"])))
+        if tag == "input" and given["type"] == "checkbox":
+            self._box = str(given["value"])
+            self.labels[self._box] = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        """End a label."""
+        if tag == "label":
+            self._box = None
+
+    def handle_data(self, data: str) -> None:
+        """What stands in a label is its box's name."""
+        if self._box is not None:
+            self.labels[self._box] = (self.labels[self._box] + data).strip()
+
+    def without(self, *slugs: str) -> dict[str, list[str]]:
+        """What is posted if these boxes are unticked."""
+        posted: dict[str, list[str]] = {}
+        for name, value in self.fields:
+            if name != "keep" or value not in slugs:
+                posted.setdefault(name, []).append(value)
+        return posted
+
+
+def add(site: App, slug: str, title: str) -> None:
+    """One more category."""
+    with site.database.write() as session:
+        words = {"title": title, "cadence": "daily 07:00", "timezone": "UTC"}
+        add_category(session, slug, **words, mode=Mode.BROADCAST, now=site.clock())
+
+
+@pytest.fixture
+def place(issue: Issue) -> str:
+    """The path of Ann's preferences; she reads three categories, and there is one more."""
+    for slug, title in (("letters", "Letters"), ("under-way", "Under <way>"), ("other", "Other")):
+        add(issue.site, slug, title)
+        if slug != "other":
+            subscribe(issue.site, ANN, category=slug)
+    return preferences_url("", issue.site.signer, issue.deliveries[ANN])
+
+
+def states(issue: Issue) -> dict[str, dict[str, str]]:
+    with issue.site.database.read() as session:
+        return {subscriber.address: held for subscriber, held in all_subscribers(session)}
+
+
+def withdrawals(issue: Issue) -> list[tuple[str, str, str, object]]:
+    with issue.site.database.read() as session:
+        found = select(Consent).where(Consent.action == "withdrawn").order_by(col(Consent.id))
+        return [(row.category, row.source, row.evidence, row.at) for row in session.exec(found)]
+
+
+def test_the_letter_leads_there(web: httpx.Client, issue: Issue, place: str) -> None:
+    """The link in the letter is to this page."""
+    issue.send()
+    letter = next((issue.site.settings.sandbox_folder / ANN).glob("*.eml")).read_text()
+    assert f"https://news.example.org{place}" in letter.replace("=\n", "").replace("=3D", "=")
+    assert web.get(place).status_code == 200
+
+
+def test_it_shows_what_its_reader_gets(web: httpx.Client, place: str) -> None:
+    """Every category of the reader, ticked and by its title, no other one, and no address of anybody."""
+    page = web.get(place)
+    assert Form(page.text).labels == {
+        "advice": "Good advice",
+        "letters": "Letters",
+        "under-way": "Under <way>",
+    }
+    assert [value for name, value in Form(page.text).fields if name == "keep"] == list(Form(page.text).labels)
+    assert ANN not in page.text
+    assert 'type="checkbox"' in page.text
+    assert "<script" not in page.text
+
+
+def test_looking_changes_nothing(web: httpx.Client, issue: Issue, place: str) -> None:
+    """A link scanner may look as often as it likes, with any method that is no POST."""
+    before = issue.everything()
+    for method in ("GET", "HEAD", "GET", "OPTIONS", "PUT", "DELETE", "PATCH"):
+        web.request(method, place)
+        web.request(method, f"{place}?shown=advice")
+    assert issue.everything() == before
+
+
+def test_the_form_as_it_stands_changes_nothing(web: httpx.Client, issue: Issue, place: str) -> None:
+    """A scanner that presses buttons, and one that posts what it likes, ends no subscription."""
+    before = issue.everything()
+    form = Form(web.get(place).text)
+    answer = web.post(place, data=form.without())
+    assert "Nothing was changed" in answer.text
+    for data in (
+        {},
+        {"keep": "other"},
+        {"shown": ["other", "", "nothing"]},
+        {"List-Unsubscribe": "One-Click"},
+    ):
+        assert web.post(place, data=data).status_code == 200
+    for body in (b"", b"\xff\xfe=%ff&&&;;=", b"shown", b"shown=%00", b"&" * BODY_OCTETS):
+        assert web.post(place, content=body).status_code == 200
+    assert issue.everything() == before
+
+
+def test_what_is_unticked_is_left(web: httpx.Client, issue: Issue, place: str) -> None:
+    """The subscription ends, with its evidence; letters under way are stopped; the others stay."""
+    answer = web.post(place, data=Form(web.get(place).text).without("advice", "under-way"))
+    assert answer.status_code == 200
+    assert Form(answer.text).labels == {"letters": "Letters"}
+    assert re.search(
+        r'<p role="status">You will get no more letters of .*Good advice.*Under &lt;way&gt;', answer.text
+    )
+    assert states(issue) == {
+        ANN: {"advice": "left", "letters": "active", "under-way": "left"},
+        BO: {"advice": "active"},
+    }
+    evidence = f"delivery {issue.deliveries[ANN]}"
+    assert sorted(withdrawals(issue)) == [
+        ("advice", "preferences", evidence, TUESDAY),
+        ("under-way", "preferences", evidence, TUESDAY),
+    ]
+    assert issue.send() == [BO]
+
+
+def test_once_more_is_harmless(web: httpx.Client, issue: Issue, place: str) -> None:
+    """The same form again changes nothing, and says so."""
+    posted = Form(web.get(place).text).without("advice")
+    web.post(place, data=posted)
+    before = issue.everything()
+    again = web.post(place, data=posted)
+    assert "Nothing was changed" in again.text
+    assert issue.everything() == before
+    web.post(place, data=Form(web.get(place).text).without("letters", "under-way"))
+    assert "You get no letters from us" in web.get(place).text
+
+
+def test_an_old_form_does_not_end_what_is_newer(web: httpx.Client, issue: Issue, place: str) -> None:
+    """What was subscribed to since the page was shown stays, for its box was not there to be ticked."""
+    posted = Form(web.get(place).text).without("advice")
+    subscribe(issue.site, ANN, category="other")
+    web.post(place, data=posted)
+    assert states(issue)[ANN] == {
+        "advice": "left",
+        "letters": "active",
+        "other": "active",
+        "under-way": "active",
+    }
+
+
+def test_a_body_that_is_too_long_is_refused(web: httpx.Client, issue: Issue, place: str) -> None:
+    """A form whose end was passed over would have no ticks there: nothing is left by it."""
+    before = issue.everything()
+    body = b"shown=advice&shown=letters&x=" + b"x" * BODY_OCTETS + b"&keep=advice&keep=letters"
+    assert web.post(place, content=body).status_code == 413
+    assert web.post(place, content=body + b"x" * 20_000_000).status_code == 413
+    assert issue.everything() == before
+
+
+@on_sqlite
+def test_half_a_body_is_none(
+    server: PageServer, issue: Issue, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form that never ends, or whose sender goes away, ends no subscription."""
+    monkeypatch.setattr(forms, "_BODY_SECONDS", 0.05)
+    before = issue.everything()
+    host, _, port = server.url.removeprefix("http://").rstrip("/").partition(":")
+    head = f"POST {place} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nshown=advice"
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+    assert issue.everything() == before
+
+
+def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
+    web: httpx.Client, issue: Issue, place: str
+) -> None:
+    """Forged, foreign, for another purpose, of a letter that never was: one 404 page, and no change."""
+    token, signer, number = place.rpartition("/")[2], issue.site.signer, issue.deliveries[ANN]
+    wrong = [
+        "a",
+        "a" * 36,
+        token[:-1],
+        token + "a",
+        signer.sign(Purpose.LEAVE, number),
+        signer.sign(Purpose.BOUNCE, number),
+        signer.sign(Purpose.PREFERENCES, 2**47),
+        TokenSigner(b"another key").sign(Purpose.PREFERENCES, number),
+        "%00" * 36,
+        "%C3%A9" * 36,
+        "a" * 10_000,
+    ]
+    before = issue.everything()
+    answers = [web.get("/preferences/" + text) for text in wrong]
+    answers += [web.post("/preferences/" + text, data={"shown": "advice"}) for text in wrong]
+    assert {answer.status_code for answer in answers} == {404}
+    assert {answer.content for answer in answers} == {web.get("/nothing/like/that").content}
+    assert web.get(f"/u/{token}").status_code == 404
+    assert issue.everything() == before
+
+
+@on_sqlite
+def test_it_is_private(web: httpx.Client, place: str) -> None:
+    """The page is not cached, indexed, framed or told to other sites; nothing in it runs."""
+    for answer in (web.get(place), web.head(place), web.post(place, data={"shown": "advice"})):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "set-cookie" not in answer.headers
+
+
+@on_sqlite
+def test_what_was_left_by_another_door_is_not_shown(web: httpx.Client, issue: Issue, place: str) -> None:
+    """The page shows what is so now; a removed category can still be left."""
+    with issue.site.database.write() as session:
+        ann = next(one for one, _ in all_subscribers(session) if one.address == ANN)
+        leave(session, ann.id, ["letters"], Permission("cli"), issue.site.letters, now=TUESDAY)
+        category = session.exec(select(Category).where(Category.slug == "advice")).one()
+        category.ended_at = TUESDAY
+        session.add(category)
+    assert list(Form(web.get(place).text).labels) == ["advice", "under-way"]
+
+
+@on_sqlite
+def test_it_can_be_used_by_anybody(web: httpx.Client, place: str) -> None:
+    """Axe finds nothing wrong with the page before and after, nor with one that is empty."""
+    shown = web.get(place).text
+    saved = web.post(place, data=Form(shown).without("letters")).text
+    empty = web.post(place, data=Form(saved).without("advice", "under-way")).text
+    assert axe_violations({"shown": shown, "saved": saved, "empty": empty}) == []
