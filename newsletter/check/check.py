@@ -52,7 +52,7 @@ class Checker:
     @classmethod
     def for_site(cls, settings: Settings, folder: Path | None, today: date) -> "Checker":
         """The checker of the site in `folder`, or of a post that has none."""
-        return cls(EditionMaker(settings, folder), today)
+        return cls(EditionMaker(settings, folder, fetches=True), today)
 
     def check_site(self) -> list[Finding]:
         """What is to be said of the site's theme, once for all posts. Raises ThemeError."""

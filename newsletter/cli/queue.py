@@ -83,10 +83,11 @@ def _take_pictures(site: "App", source: "PostSource") -> None:
 
     if site.settings.images.policy is PicturePolicy.LINK:
         return
-    from newsletter.render.edition import Occasion
+    from newsletter.render.edition import EditionMaker, Occasion
 
+    maker = EditionMaker(site.settings, site.settings.folder, fetches=True)
     # By its full path: the stored one, which is read when the post goes out, begins at the site's folder.
-    site.editions.letter(Occasion("", ""), [replace(source, path=source.path.resolve())])
+    maker.letter(Occasion("", ""), [replace(source, path=source.path.resolve())])
 
 
 def _stored_path(folder: Path, path: Path) -> str:

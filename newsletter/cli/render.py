@@ -65,7 +65,7 @@ def _letter(source: "PostSource", form: str, site: Path | None) -> bytes:
     from subscribers.base import system_clock
 
     settings, folder = site_or_example(site)
-    maker, reader = EditionMaker(settings, folder), example_reader(settings)
+    maker, reader = EditionMaker(settings, folder, fetches=True), example_reader(settings)
     proof = make_proof(maker, source, usual_occasion(source), reader, system_clock())
     if form == "eml":
         return proof.message

@@ -106,12 +106,14 @@ def _reader(site: "App", address: str) -> "Reader":
 
 
 def _proofs(site: "App", source: "PostSource", readers: "list[Reader]") -> "list[Proof]":
+    from newsletter.render.edition import EditionMaker
     from newsletter.render.proof import make_proof
     from newsletter.schedule.occasion import occasion_of
 
     now = site.clock()
+    maker = EditionMaker(site.settings, site.settings.folder, fetches=True)
     occasion = occasion_of(site.settings, source, now)
-    return [make_proof(site.editions, source, occasion, reader, now) for reader in readers]
+    return [make_proof(maker, source, occasion, reader, now) for reader in readers]
 
 
 async def _send(

@@ -57,12 +57,14 @@ class Made:
 class EditionMaker:
     """Makes letters and editions for one site, in its theme, with its templates over the built-in ones.
 
-    `folder` is the site's; without one nothing is its own, and pictures stay where they are.
+    `folder` is the site's; without one nothing is its own, and pictures stay where they are. With `fetches`
+    pictures may be taken from the web: not while an issue is planned, which holds locks.
     """
 
-    def __init__(self, settings: Settings, folder: Path | None) -> None:
+    def __init__(self, settings: Settings, folder: Path | None, *, fetches: bool = False) -> None:
         self.settings = settings
         self.folder = folder
+        self._fetches = fetches
 
     @cached_property
     def environment(self) -> Environment:
@@ -81,7 +83,8 @@ class EditionMaker:
     @cached_property
     def _gallery(self) -> Gallery:
         policy = self.settings.images.policy if self.folder else PicturePolicy.LINK
-        return Gallery(policy, self.settings.media_folder, f"{self.settings.site.base_url}/media")
+        media_url = f"{self.settings.site.base_url}/media"
+        return Gallery(policy, self.settings.media_folder, media_url, self._fetches)
 
     def make(self, occasion: Occasion, posts: Sequence[Post], now: datetime) -> Edition:
         """The edition of an issue's posts. Raises ContentError, TemplateError or ThemeError."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from newsletter.content.post import PostSource
@@ -22,6 +23,9 @@ from newsletter.images.errors import ImageError
 from newsletter.images.placing import Placed, place_pictures
 from newsletter.images.sources import image_lines, locate
 from newsletter.states import PicturePolicy
+
+if TYPE_CHECKING:
+    from newsletter.images.store import ImageStore
 
 MAX_EMBEDDED_BYTES = 8_000_000
 """What a letter's pictures may weigh inside the message: base64 makes it a third more, and many servers stop
@@ -40,11 +44,15 @@ class Hung:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Places pictures for one site; `folder` is where those that are taken are kept."""
+    """Places pictures for one site; `folder` is where those that are taken are kept.
+
+    Without `fetches` nothing is asked of the web: what was not taken before is not to be had.
+    """
 
     policy: PicturePolicy
     folder: Path
     media_url: str
+    fetches: bool
 
     def hang(self, document: Document, source: PostSource, path: Path, base_url: str | None) -> Hung:
         """Place the pictures of a post that was read from `path`; relative ones belong to `base_url`."""
@@ -57,9 +65,12 @@ class Gallery:
 
     def host(self, target: str, beside: Path) -> str:
         """Take one picture, named in the file `beside`; gives the address it is served at."""
+        return f"{self.media_url}/{self._store().take(target, beside, None).file_name}"
+
+    def _store(self) -> "ImageStore":
         from newsletter.images.store import ImageStore  # loads Pillow
 
-        return f"{self.media_url}/{ImageStore(self.folder).take(target, beside, None).file_name}"
+        return ImageStore(self.folder) if self.fetches else ImageStore(self.folder, fetch=_not_now)
 
     def _taken(
         self,
@@ -69,9 +80,7 @@ class Gallery:
         base_url: str | None,
         speakers: tuple[Speaker, ...],
     ) -> Hung:
-        from newsletter.images.store import ImageStore  # loads Pillow
-
-        store = ImageStore(self.folder)
+        store = self._store()
         shown = _targets(document)
         hosted: dict[str, Placed | None] = {}
         embedded: dict[str, Placed | None] = {}
@@ -101,6 +110,10 @@ class Gallery:
                 path=source.path,
             )
         return Hung(place_pictures(document, embedded), for_web, speakers, tuple(weights))
+
+
+def _not_now(url: str) -> bytes:
+    raise ImageError(url, "was not taken when its post was queued: `paperround queue add` the post again")
 
 
 def content_id(file_name: str) -> str:

@@ -173,7 +173,7 @@ class Desk:
             data = read_bytes(path)
             source = parse_post(data, path)
             occasion, note = self._occasion(settings, source)
-            maker = EditionMaker(settings, self._site_folder)
+            maker = EditionMaker(settings, self._site_folder, fetches=True)
             proof = make_proof(maker, source, occasion, example_reader(settings), system_clock())
             today = date.today()  # noqa: DTZ011  the editor's own day
             checker = Checker(maker, today)

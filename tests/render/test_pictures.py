@@ -58,7 +58,7 @@ class Blog:
     def hang(self, policy: PicturePolicy, words: str, front: str = "") -> Hung:
         source = self.source(words, front)
         document = document_of(source, base_url=BLOG)
-        return Gallery(policy, self.media, MEDIA).hang(document, source, source.path, BLOG)
+        return Gallery(policy, self.media, MEDIA, fetches=True).hang(document, source, source.path, BLOG)
 
 
 @pytest.fixture
@@ -330,3 +330,17 @@ def test_under_link_queueing_takes_nothing(town: App, blog: Blog, cli: Cli, noth
     path.write_text(POST.replace("cat.png", "https://far.example/a.png"), encoding="utf-8")
     assert cli("--site", town.settings.folder, "queue", "add", path).returncode == 0
     assert not town.settings.media_folder.exists()
+
+
+@BOTH
+def test_planning_asks_nothing_of_the_web(
+    blog: Blog, policy: PicturePolicy, nothing_is_fetched: None
+) -> None:
+    """A picture that was not taken when its post was queued holds the slot, and says what to do."""
+    path = blog.root / "_posts" / "post.md"
+    source = parse_post(POST.replace("/assets/dog.png", "https://far.example/a.png").encode(), path)
+    gallery = Gallery(policy, blog.media, MEDIA, fetches=False)
+    with pytest.raises(
+        ImageError, match=r"post\.md:10: .*far\.example/a\.png was not taken .*`paperround queue add`"
+    ):
+        gallery.hang(document_of(source, base_url=BLOG), source, path, BLOG)
