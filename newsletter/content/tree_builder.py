@@ -135,7 +135,9 @@ class _TreeBuilder:
         """Whether a picture, a rule or a line break is more than the end of what stands before it."""
         if name == "img":
             return not _repeats(self._paragraph if around.tag in CONTAINERS else around, attributes)
-        return self._stands(name, around, attributes) if name == "hr" else not self._ends_paragraph()
+        if name == "hr":
+            return self._stands(name, around, attributes)
+        return not self._begins_paragraph() and not self._ends_paragraph()
 
     def _end(self, tag: str) -> None:
         if tag in VOID or (len(self._open) == 1 and not self._bookmark and not self._skipped):
@@ -211,6 +213,13 @@ class _TreeBuilder:
                 given["data-language"] = language
         elif language:
             self._languages[len(self._open) + 1] = language
+
+    def _begins_paragraph(self) -> bool:
+        """Whether nothing stands before here in a paragraph: a line break there is only a gap."""
+        around = self._open[-1][1]
+        if around.tag in CONTAINERS:
+            return self._paragraph is None
+        return around.tag == "p" and not len(around) and not (around.text or "").strip()
 
     def _ends_paragraph(self) -> bool:
         """Begin another paragraph at the second line break of two."""

@@ -366,14 +366,17 @@ class _Writer:
         # for it obeys no max-width: a photograph of 3,000 pixels would tear the letter as wide as itself. So
         # a picture that stands alone gets the measure, and one amid words, which is small, gets nothing.
         shown = width or (0 if place.amid_words else self.face.measure)
+        # A picture that is blocked is laid out as text of its width: only a percentage makes that narrower.
+        narrow = f"width:100%;max-width:{width}px" if width else "width:auto;max-width:100%"
+        amid = f"width:{f'{width}px' if width else 'auto'};max-width:100%"
+        size = amid if place.amid_words else f"display:block;{narrow}"
         self._open(
             "img",
             src=source,
             width=str(shown or ""),
             height=str(height or ""),
-            style=f"{'' if place.amid_words else 'display:block;'}width:{f'{width}px' if width else 'auto'};"
-            f"max-width:100%;height:auto;border:0;"
-            f"{self._small};color:{self.theme.light.muted}",  # what an alt is set in, with images off
+            # The type is what an alt is set in, with images off.
+            style=f"{size};height:auto;border:0;{self._small};color:{self.theme.light.muted}",
             class_="muted",
             end="",
         )

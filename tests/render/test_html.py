@@ -19,21 +19,21 @@ def html(inner: str, direction: str = "ltr") -> str:
 @pytest.mark.parametrize(
     ("attributes", "width", "height", "style"),
     [
-        ("width='1072' height='600'", "536", "300", "width:536px"),
-        ("width='264' height='9'", "264", "9", "width:264px"),
-        ("width='1024'", "536", None, "width:536px"),
-        ("height='9'", "536", None, "width:auto"),
-        ("", "536", None, "width:auto"),
-        ("width='100%'", "536", None, "width:auto"),
-        ("width='0'", "536", None, "width:auto"),
-        ("width='" + "9" * 5000 + "'", "536", None, "width:auto"),
+        ("width='1072' height='600'", "536", "300", "width:100%;max-width:536px"),
+        ("width='264' height='9'", "264", "9", "width:100%;max-width:264px"),
+        ("width='1024'", "536", None, "width:100%;max-width:536px"),
+        ("height='9'", "536", None, "width:auto;max-width:100%"),
+        ("", "536", None, "width:auto;max-width:100%"),
+        ("width='100%'", "536", None, "width:auto;max-width:100%"),
+        ("width='0'", "536", None, "width:auto;max-width:100%"),
+        ("width='" + "9" * 5000 + "'", "536", None, "width:auto;max-width:100%"),
     ],
 )
 def test_pictures_fit_the_letter(attributes: str, width: str, height: str | None, style: str) -> None:
     """A picture is at most as wide as the text, in proportion, and is enlarged nowhere that obeys a style."""
     picture = ET.fromstring(html(f"<p><img src='https://e.example/a.png' alt='' {attributes}/></p>"))[0]
     assert (picture.get("width"), picture.get("height"), picture.get("alt")) == (width, height, "")
-    assert f"{style};max-width:100%;height:auto" in picture.get("style", "")
+    assert f"{style};height:auto" in picture.get("style", "")
 
 
 @pytest.mark.parametrize(
