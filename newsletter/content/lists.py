@@ -19,6 +19,7 @@ MAX_CONTAINERS = 100
 """Lists, quotes and notes inside each other; markers deeper than that are left to Python-Markdown."""
 
 _ITEM = re.compile(r"(?:[-*+]|(?P<number>\d{1,9})\.)(?:(?P<gap> +)(?=\S)| *$)")
+_MARKER = re.compile(r"[ >]*(?:[-*+]|[0-9]{1,9}\.|:|\[\^)")  # what any of these may begin with
 _NOTE = re.compile(r"(?::[ ]{1,3}|\[\^[^\]]*\]: *)(?=\S)")
 _HEADING = re.compile(r"#{1,6} ")
 _STASHED = "\x02"
@@ -27,6 +28,9 @@ _LEVEL = " " * 4  # what Python-Markdown's items, definitions and footnotes are 
 
 def aligned(lines: Iterable[str]) -> list[str]:
     """Indent what is in lists by four columns a level; tabs must have been expanded."""
+    lines = list(lines)
+    if not any(map(_MARKER.match, lines)):
+        return lines
     lists = _Lists()
     for line in lines:
         lists.read(line)

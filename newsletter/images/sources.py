@@ -14,7 +14,7 @@ yet to make (`{{ site.url }}/…`), are passed over, and so is code.
 import os
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -67,7 +67,7 @@ def locate(target: str, post_path: Path, base_url: str | None) -> Path | str | N
         raise ImageError(
             target, f"is named by {parts.scheme}:, not by a path or a web address: put it beside the post"
         )
-    folders = _blog_folders(post_path)
+    folders = _blog_folders(post_path.parent)
     for path in _paths_on_blog(target, base_url):
         if found := _find(path, folders):
             return found
@@ -82,7 +82,7 @@ def missing_images(source: PostSource) -> Iterator[tuple[int, str]]:
     Where no folder above the post has the first part of a site-absolute path (`/assets/…`), the blog is
     elsewhere and nothing can be said.
     """
-    folders = _blog_folders(source.path)
+    folders = _blog_folders(source.path.parent)
     is_found = cache(lambda path: _is_found(path, folders))
     for number, target in image_lines(source):
         path = _local_path(target)
@@ -141,9 +141,11 @@ def _paths_on_blog(target: str, base_url: str | None) -> Iterator[str]:
         shared += len(part) + 1
 
 
-def _blog_folders(post_path: Path) -> list[Path]:
-    """The post's folder and those above it, up to the root of its blog."""
-    own, *above = post_path.resolve().parents[:_LEVELS_UP]
+@lru_cache(maxsize=256)  # a blog stays where it is while a program runs, and its posts stand together
+def _blog_folders(posts: Path) -> list[Path]:
+    """The folder of posts and those above it, up to the root of the blog."""
+    resolved = posts.resolve()
+    own, *above = [resolved, *resolved.parents][:_LEVELS_UP]
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home raises where there is none)
     folders = [own, *takewhile(lambda folder: not home.is_relative_to(folder), above)]
     for number, folder in enumerate(folders, start=1):
