@@ -83,11 +83,17 @@ def _take_pictures(site: "App", source: "PostSource") -> None:
 
     if site.settings.images.policy is PicturePolicy.LINK:
         return
+    from newsletter.errors import ContentError
     from newsletter.render.edition import EditionMaker, Occasion
+    from newsletter.render.pictures import read_pictures
 
     maker = EditionMaker(site.settings, site.settings.folder, fetches=True)
     # By its full path: the stored one, which is read when the post goes out, begins at the site's folder.
-    maker.letter(Occasion("", ""), [replace(source, path=source.path.resolve())])
+    made = maker.letter(Occasion("", ""), [replace(source, path=source.path.resolve())])
+    try:
+        read_pictures(site.settings.media_folder, made.pictures)
+    except ContentError as error:
+        raise ContentError(str(error), path=source.path) from error
 
 
 def _stored_path(folder: Path, path: Path) -> str:

@@ -1,13 +1,14 @@
 """A site's pictures, kept for good: no letter may depend on a file that moved or a host that died.
 
-Promises: a picture that was taken once can be taken again, whatever became of its source, and the same
-source is not worked on twice: a file is known by its bytes, an address by itself. Pictures are files named by
+Promises: a picture that was taken once can be found again, whatever became of its source, also after the
+site's folder has moved; the same source is not worked on twice: a file is known by its bytes, an address by
+itself. Pictures are files named by
 a hash of what they hold, in one folder, fit to be served; what is known of their sources lies in `sources/`
 below it. Every file is complete or absent, any number of processes may work on one folder, and nothing is
 ever deleted.
 
 Fails with `ImageError`. May surprise: a picture on the web that changes later stays what it was when it was
-taken; a file that changes is taken anew.
+taken; a file that changes is taken anew by `take`, and is what it was to `find`.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ class ImageStore:
             ImageError: it is not to be had, or is none, and was never taken before.
         """
         place = locate(target, post_path, base_url)
-        naming = f"name {post_path.absolute().parent} {target}"
+        naming = self._naming(target, post_path)
         if isinstance(place, Path):
             return self._take_file(place, target, naming)
         if kept := self._kept(naming):
@@ -57,10 +58,31 @@ class ImageStore:
         address = f"url {place}"
         return self._kept(address) or self._keep(make_picture(self._fetch(place), target), address)
 
+    def find(self, target: str, post_path: Path, base_url: str | None) -> Picture:
+        """Give the picture as it was when it was taken; asks nothing of the web. Arguments as for `take`.
+
+        Raises:
+            ImageError: it was never taken, and is in no file either.
+        """
+        if kept := self._kept(self._naming(target, post_path)):
+            return kept
+        place = locate(target, post_path, base_url)
+        if isinstance(place, Path):
+            return self.take(target, post_path, base_url)
+        if place is not None and (kept := self._kept(f"url {place}")):
+            return kept
+        raise ImageError(target, "was not taken when its post was queued: `paperround queue add` it again")
+
     def path(self, file_name: str) -> Path | None:
         """Where the picture of a `Picture.file_name` lies; None for any other name, and if it is not here."""
         path = self._folder / file_name
         return path if _FILE_NAME.fullmatch(file_name) and path.is_file() else None
+
+    def _naming(self, target: str, post_path: Path) -> str:
+        """What a picture is known by: its name and its post's folder, from the site's on if it is in it."""
+        site, posts = self._folder.resolve().parent, post_path.resolve().parent
+        place = posts.relative_to(site) if posts.is_relative_to(site) else posts
+        return f"name {place} {target}"
 
     def _take_file(self, path: Path, target: str, naming: str) -> Picture:
         data = _read(path, target)

@@ -6,12 +6,13 @@ pictures and program version. The same inputs give the same key, so rendering ag
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
+from xml.etree.ElementTree import Element
 
 from jinja2 import Environment
 
@@ -93,6 +94,7 @@ class EditionMaker:
         key = self._key(made.letter, posts, envelope)
         rendering = render_letter(self.environment, self.theme, made.letter, sentinel_slots(key))
         envelope = replace(envelope, pictures=shown_in(rendering.html, made.pictures))
+        read_pictures(self.settings.media_folder, envelope.pictures)  # what a message cannot hold is said now
         return Edition(
             key=key,
             issue_id=occasion.issue_id,
@@ -160,12 +162,17 @@ class EditionMaker:
             "posts": [[post.slug, post.content_hash] for post in posts],
             "letter": asdict(replace(letter, posts=())),
             "site": [self.settings.blog_url, site.language, self.settings.images.policy],
+            "pictures": [list(image.attrib.items()) for image in _images(letter)],
             "envelope": envelope.to_json(),
             "templates": templates_hash(self.environment),
             "theme": theme_hash(self.theme),
             "program": __version__,
         }
         return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _images(letter: Letter) -> Iterator[Element]:
+    return (image for post in letter.posts for body in post.document.bodies for image in body.iter("img"))
 
 
 def issue_path(issue_id: int, slug: str) -> str:

@@ -25,7 +25,7 @@ from newsletter.images.sources import image_lines, locate
 from newsletter.states import PicturePolicy
 
 if TYPE_CHECKING:
-    from newsletter.images.store import ImageStore
+    from newsletter.images.picture import Picture
 
 MAX_EMBEDDED_BYTES = 8_000_000
 """What a letter's pictures may weigh inside the message: base64 makes it a third more, and many servers stop
@@ -46,7 +46,7 @@ class Hung:
 class Gallery:
     """Places pictures for one site; `folder` is where those that are taken are kept.
 
-    Without `fetches` nothing is asked of the web: what was not taken before is not to be had.
+    Without `fetches` pictures are as they were when they were taken, and nothing is asked of the web.
     """
 
     policy: PicturePolicy
@@ -65,12 +65,13 @@ class Gallery:
 
     def host(self, target: str, beside: Path) -> str:
         """Take one picture, named in the file `beside`; gives the address it is served at."""
-        return f"{self.media_url}/{self._store().take(target, beside, None).file_name}"
+        return f"{self.media_url}/{self._picture(target, beside, None).file_name}"
 
-    def _store(self) -> "ImageStore":
+    def _picture(self, target: str, path: Path, base_url: str | None) -> "Picture":
         from newsletter.images.store import ImageStore  # loads Pillow
 
-        return ImageStore(self.folder) if self.fetches else ImageStore(self.folder, fetch=_not_now)
+        store = ImageStore(self.folder)
+        return store.take(target, path, base_url) if self.fetches else store.find(target, path, base_url)
 
     def _taken(
         self,
@@ -80,17 +81,16 @@ class Gallery:
         base_url: str | None,
         speakers: tuple[Speaker, ...],
     ) -> Hung:
-        store = self._store()
         shown = _targets(document)
         hosted: dict[str, Placed | None] = {}
         embedded: dict[str, Placed | None] = {}
-        weights: dict[str, int] = {}
+        files: dict[str, None] = {}
         for target in dict.fromkeys([*shown, *(speaker.avatar for speaker in speakers if speaker.avatar)]):
             try:
-                picture = store.take(target, path, base_url)
+                picture = self._picture(target, path, base_url)
             except ImageError as error:
-                line = _line_of(source, target, base_url)
-                raise ImageError(error.picture, error.why, path=source.path, line=line) from error
+                line, written = _written(source, target, base_url)
+                raise ImageError(written, error.why, path=source.path, line=line) from error
             if picture.is_pixel:
                 hosted[target] = embedded[target] = None
                 continue
@@ -98,22 +98,12 @@ class Gallery:
             hosted[target] = Placed(f"{self.media_url}/{name}", width, height)
             embedded[target] = Placed(f"cid:{content_id(name)}", width, height)
             if target in shown:
-                weights[name] = len(picture.data)
+                files[name] = None
         for_web = place_pictures(document, hosted)
         speakers = tuple(_with_avatar(speaker, hosted) for speaker in speakers)
         if self.policy is PicturePolicy.HOST:
             return Hung(for_web, for_web, speakers, ())
-        if (weight := sum(weights.values())) > MAX_EMBEDDED_BYTES:
-            raise ContentError(
-                f"its pictures weigh {weight:,} bytes, more than the {MAX_EMBEDDED_BYTES:,} a message may "
-                'hold: use fewer, or set policy = "host" in [images]',
-                path=source.path,
-            )
-        return Hung(place_pictures(document, embedded), for_web, speakers, tuple(weights))
-
-
-def _not_now(url: str) -> bytes:
-    raise ImageError(url, "was not taken when its post was queued: `paperround queue add` the post again")
+        return Hung(place_pictures(document, embedded), for_web, speakers, tuple(files))
 
 
 def content_id(file_name: str) -> str:
@@ -127,14 +117,20 @@ def shown_in(html: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_pictures(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """The pictures of these file names. Raises ContentError for one that is gone."""
+    """The pictures of these file names. Raises ContentError for one that is gone, and for too many."""
     try:
-        return {name: (folder / name).read_bytes() for name in names}
+        pictures = {name: (folder / name).read_bytes() for name in names}
     except OSError as error:
         raise ContentError(
             f"a picture of a planned letter cannot be read ({error.strerror}): restore {folder} from backup",
             path=error.filename,
         ) from error
+    if (weight := sum(map(len, pictures.values()))) > MAX_EMBEDDED_BYTES:
+        raise ContentError(
+            f"its pictures weigh {weight:,} bytes, more than the {MAX_EMBEDDED_BYTES:,} a message may hold: "
+            'use fewer, or set policy = "host" in [images]'
+        )
+    return pictures
 
 
 def _targets(document: Document) -> dict[str, None]:
@@ -172,10 +168,10 @@ def _with_avatar(speaker: Speaker, hosted: dict[str, Placed | None]) -> Speaker:
     return replace(speaker, avatar=placed.address if placed else None)
 
 
-def _line_of(source: PostSource, target: str, base_url: str | None) -> int | None:
-    """The line of the file that names a picture."""
+def _written(source: PostSource, target: str, base_url: str | None) -> tuple[int | None, str]:
+    """The line of the file that names a picture, and how it is written there."""
     for line, written in image_lines(source):
         with suppress(ValueError):  # another one, at no address at all
             if target in (written, urljoin(base_url or "", written)):
-                return line
-    return None
+                return line, written
+    return None, target

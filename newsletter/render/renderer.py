@@ -45,7 +45,7 @@ def render_letter(environment: Environment, theme: Theme, letter: Letter, slots:
     mjml, html = press.html(views)
     is_cut = not _fits(html)
     if is_cut:
-        posts, mjml, html = _cut(press)
+        posts, mjml, html = _cut(press, len(html.encode()))
         is_long = sum(len(view.text.encode()) for view in views) > MAX_HTML_BYTES
         views = press.views(posts) if is_long else views
     text = press.fill("email/issue.txt.j2", views)
@@ -64,7 +64,7 @@ def render_web(
 ) -> str:
     """The letter's page on the web, whole and for anybody; `site` is what pages are told of the site."""
     press = _Press(environment, theme, letter, None)
-    around = {"site": site, "feed_url": feed_url, "newer": newer, "older": older, "subscribe_url": None}
+    around = {"site": site, "feed_url": feed_url, "newer": newer, "older": older}
     return press.fill("web/issue.html.j2", press.views(letter.posts), around)
 
 
@@ -151,20 +151,25 @@ def _fits(html: str) -> bool:
     return len(html.encode()) <= MAX_HTML_BYTES - _READER_BYTES
 
 
-def _cut(press: _Press) -> tuple[list[_Post], str, str]:
-    """The most of a letter's posts that fits, with its MJML and HTML: found by halving."""
+def _cut(press: _Press, whole: int) -> tuple[list[_Post], str, str]:
+    """The most of a letter's posts that fits, with its MJML and HTML; `whole` is the size of all in bytes.
+
+    Found by halving, from where bytes are spread evenly.
+    """
     posts = press.letter.posts
     least, most = 0, sum(size_of(post.document) for post in posts)
     best = _first(posts, 0)
     mjml, html = press.html(press.views(best))
+    middle = most * MAX_HTML_BYTES // whole
     while most - least > 1:
-        middle = (least + most) // 2
+        middle = min(max(middle, least + 1), most - 1)
         tried = _first(posts, middle)
         tried_mjml, tried_html = press.html(press.views(tried))
         if _fits(tried_html):
             least, best, mjml, html = middle, tried, tried_mjml, tried_html
         else:
             most = middle
+        middle = (least + most) // 2
     return best, mjml, html
 
 

@@ -5,7 +5,7 @@ every issue lasts all the same (see `newsletter.render.edition.issue_path`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ class Entry:
     title: str
     slug: str
     slot: datetime
-    rendered_at: datetime
+    planned_at: datetime
 
     @property
     def path(self) -> str:
@@ -42,14 +42,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An edition that is asked for, and the sources of its posts as they were then: (path, bytes).
-
-    It is what its entry is: an edition never changes.
-    """
+    """An edition that is asked for, and the sources of its posts as they were then: (path, bytes)."""
 
     entry: Entry
-    category: Category = field(compare=False)
-    sources: tuple[tuple[str, bytes], ...] = field(compare=False)
+    category: Category
+    sources: tuple[tuple[str, bytes], ...]
 
 
 def entries_of(
@@ -59,6 +56,20 @@ def entries_of(
 
     With `after` the entries are the next newer ones, the oldest first.
     """
+    statement = _entries().where(col(Issue.category_id) == category.id)
+    if category.mode == Mode.SEQUENCE:
+        statement = _last_of_each(statement, category)
+    if before is not None:
+        statement = statement.where(col(Edition.id) < before)
+    if after is not None:
+        statement = statement.where(col(Edition.id) > after).order_by(col(Edition.id))
+    else:
+        statement = statement.order_by(col(Edition.id).desc())
+    return [_entry(row) for row in session.execute(statement.limit(limit))]
+
+
+def _last_of_each(statement: Select[*tuple[Any, ...]], category: Category) -> Select[*tuple[Any, ...]]:
+    """Only the editions in which each post went out last; in a broadcast a post goes out once."""
     newest = (
         select(func.max(col(EditionPost.edition_id)).label("edition_id"))
         .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
@@ -67,14 +78,7 @@ def entries_of(
         .group_by(col(EditionPost.post_id))
         .subquery()
     )
-    statement = _entries().join(newest, newest.c.edition_id == col(Edition.id))
-    if before is not None:
-        statement = statement.where(col(Edition.id) < before)
-    if after is not None:
-        statement = statement.where(col(Edition.id) > after).order_by(col(Edition.id))
-    else:
-        statement = statement.order_by(col(Edition.id).desc())
-    return [_entry(row) for row in session.execute(statement.limit(limit))]
+    return statement.join(newest, newest.c.edition_id == col(Edition.id))
 
 
 def last_of_post(session: Session, category: Category, post: Post) -> Entry | None:
@@ -112,7 +116,7 @@ def find_shown(session: Session, issue_id: int, slug: str) -> Shown | None:
 
 
 def _entries() -> Select[*tuple[Any, ...]]:
-    columns = (Edition.id, Edition.issue_id, Edition.subject, Post.slug, Issue.slot, Edition.rendered_at)
+    columns = (Edition.id, Edition.issue_id, Edition.subject, Post.slug, Issue.slot, Issue.planned_at)
     return (
         sql_select(*map(col, columns))
         .join(Issue, col(Issue.id) == col(Edition.issue_id))
@@ -122,5 +126,5 @@ def _entries() -> Select[*tuple[Any, ...]]:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    edition_id, issue_id, title, slug, slot, rendered_at = row
-    return Entry(edition_id, issue_id, title, slug, datetime.fromisoformat(slot), rendered_at)
+    edition_id, issue_id, title, slug, slot, planned_at = row
+    return Entry(edition_id, issue_id, title, slug, datetime.fromisoformat(slot), planned_at)

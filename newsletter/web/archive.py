@@ -19,7 +19,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from sqlmodel import Session, select
 
 from newsletter.content.post import parse_post
-from newsletter.images.errors import ImageError
+from newsletter.errors import ContentError
 from newsletter.models import Category
 from newsletter.render.edition import EditionMaker, Made, Occasion, archive_path
 from newsletter.render.letter import Letter
@@ -120,7 +120,7 @@ class _Archive:
         sources = [parse_post(data, Path(path)) for path, data in files]
         try:
             return self._site.editions.letter(occasion, sources)
-        except ImageError:  # the letter went out under another policy, and its pictures are gone
+        except ContentError:  # the letter went out under another policy, and its pictures are gone
             return self._linked.letter(occasion, sources)
 
     def _feed_entry(self, entry: Entry) -> FeedEntry:
@@ -129,7 +129,7 @@ class _Archive:
         assert shown is not None  # noqa: S101  # nothing deletes an edition
         letter = self._letter(shown)
         html = render_bodies(self._site.editions.environment, self._site.editions.theme, letter)
-        return FeedEntry(entry.title, f"{self._base_url}{entry.path}", entry.rendered_at, html, letter.lang)
+        return FeedEntry(entry.title, f"{self._base_url}{entry.path}", entry.planned_at, html, letter.lang)
 
     def _category(self, slug: str, limit: int) -> tuple[Category, list[Entry]]:
         with self._database.read() as session:

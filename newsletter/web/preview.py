@@ -168,10 +168,13 @@ class Desk:
 
     def _look_anew(self, path: Path) -> Shown:
         files = self._files(path)  # before anything is read: what changes meanwhile is seen the next time
+        named: dict[str, str] = {}
         try:
             settings = self._load_settings()
             data = read_bytes(path)
             source = parse_post(data, path)
+            base_url = source.url or f"{settings.blog_url}/"
+            named = {target: base_url for _, target in islice(image_lines(source), _PICTURES_WATCHED)}
             occasion, note = self._occasion(settings, source)
             maker = EditionMaker(settings, self._site_folder, fetches=True)
             proof = make_proof(maker, source, occasion, example_reader(settings), system_clock())
@@ -179,9 +182,7 @@ class Desk:
             checker = Checker(maker, today)
             findings = checker.check_post(data, path) + checker.check_site()
         except PaperroundError as error:
-            return Shown(_version(files, path, {}), problem=str(error))
-        base_url = source.url or f"{settings.blog_url}/"
-        named = {target: base_url for _, target in islice(image_lines(source), _PICTURES_WATCHED)}
+            return Shown(_version(files, path, named), problem=str(error), named=named)
         pictures = {
             address: _place_of(address, settings, path, base_url) for address in pictures_of(proof.html)
         }

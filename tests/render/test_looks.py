@@ -281,17 +281,15 @@ def test_the_web_version_is_the_letter(theme: Theme) -> None:
 
 
 def test_the_web_version_leads_on(theme: Theme) -> None:
-    """The page links the issues beside it, the feed and the way in where there are any, and else nothing."""
+    """The page links the issues beside it, and the feed where there are any, and else nothing."""
     around = {
         "newer": Neighbour("Newer", "https://fold.example/13"),
         "older": Neighbour("Older", "https://fold.example/11"),
         "feed_url": "https://fold.example/feed",
-        "subscribe_url": "https://fold.example/join",
     }
     page = web(theme, talk(ROSA), **around)
     links = Balanced(page).links
     assert {"https://fold.example/13", "https://fold.example/11", "https://fold.example/feed"} <= {*links}
-    assert "https://fold.example/join" in links
     assert re.search(
         r'<link rel="alternate" type="application/atom\+xml"[^>]*href="https://fold.example/feed"', page
     )

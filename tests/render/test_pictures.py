@@ -189,10 +189,32 @@ def test_linked_faces_are_at_web_addresses(blog: Blog, nothing_is_fetched: None)
 def test_pictures_too_heavy_to_embed(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says how heavy they are and what to do; the same picture twice weighs once."""
     monkeypatch.setattr("newsletter.render.pictures.MAX_EMBEDDED_BYTES", len(png()) + 40)
-    blog.hang(EMBED, "![Cat](cat.png) ![Cat](cat.png)")
-    with pytest.raises(ContentError, match=r'post\.md: its pictures weigh [\d,]+ bytes.*policy = "host"'):
-        blog.hang(EMBED, "![Cat](cat.png) ![Dog](/assets/dog.png)")
+    once = blog.hang(EMBED, "![Cat](cat.png) ![Cat](cat.png)").embedded
+    assert len(read_pictures(blog.media, once)) == 1
+    both = blog.hang(EMBED, "![Cat](cat.png) ![Dog](/assets/dog.png)").embedded
+    with pytest.raises(ContentError, match=r'pictures weigh [\d,]+ bytes.*policy = "host"'):
+        read_pictures(blog.media, both)
     assert blog.hang(HOST, "![Cat](cat.png) ![Dog](/assets/dog.png)").embedded == ()
+
+
+@BOTH
+def test_a_letter_shows_what_was_taken_when_its_post_was_queued(blog: Blog, policy: PicturePolicy) -> None:
+    """Whatever became of the file since, and wherever the site's folder has gone."""
+    source = blog.source("![Cat](cat.png)")
+    document = document_of(source, base_url=BLOG)
+
+    def sources(media: Path, path: Path) -> list[str]:
+        hung = Gallery(policy, media, MEDIA, fetches=False).hang(document, source, path, BLOG)
+        return [image["src"] for image in images(hung.for_mail)]
+
+    first = [image["src"] for image in images(blog.hang(policy, "![Cat](cat.png)").for_mail)]
+    (blog.root / "_posts" / "cat.png").write_bytes(png(30, 30, "black"))
+    assert sources(blog.media, source.path) == first
+    (blog.root / "_posts" / "cat.png").write_bytes(b"junk")
+    assert sources(blog.media, source.path) == first
+    moved = blog.media.parent.with_name("elsewhere")
+    blog.media.parent.rename(moved)
+    assert sources(moved / "media", moved / "blog" / "_posts" / "post.md") == first
 
 
 def test_a_picture_that_is_gone_from_the_store_is_an_error(tmp_path: Path) -> None:
