@@ -15,6 +15,7 @@ _FILE_NAME = re.compile(
     r"|(?:img|dsc[nf]?|pxl|mvimg|image|photo|picture|screen[-_ ]?shot|unnamed|untitled)[-_ ]?\d[\d_. -]*",
     re.IGNORECASE,
 )
+_SCHEME = re.compile(r"(?!https?:)([a-z][a-z0-9+.-]*:)", re.IGNORECASE)
 _FORMATS = {"svg": "svg", "avif": "avif", "heic": "heif", "heif": "heif", "tif": "tiff", "tiff": "tiff"}
 """Endings of files that major clients do not show, and the data's name of the format."""
 
@@ -30,6 +31,14 @@ def check_pictures(post: Post) -> Findings:
                 Severity.WARNING,
                 f"{shortened(image.target)} is fetched without encryption, and some clients do not show it",
                 "begin its address with https://",
+            )
+        elif scheme := _SCHEME.match(image.target):
+            yield post.finding(
+                image.offset,
+                "image-scheme",
+                Severity.ERROR,
+                f"mail shows no picture that is named by {scheme[1].lower()}: the letter has its words alone",
+                "put the picture beside the post, and name its file",
             )
         yield from _format(post, image)
     shown = {(post.text.line_at(image.offset), image.target) for image in post.text.images}

@@ -37,6 +37,7 @@ _ANNOUNCED = re.compile(
     r"|письм|вопрос|написал|спросил|שאל|מכתב|מייל|אימייל|رسالة|سؤال",
     re.IGNORECASE,
 )
+_FORWARDED = re.compile(r"\s*-{3,}\s*(?:forwarded|original|begin|weitergeleitet|ursprünglich)", re.IGNORECASE)
 _SOURCE = re.compile(r"\s*(?:[—–―]|--|~)\s*\S")
 _ASKING = (
     r"questions?|e-?mails?|letters?|messages?|ask|frage|brief|pregunta|carta|вопрос|письмо|השאלה|שאלה|המכתב"
@@ -99,6 +100,8 @@ def _headed(blocks: list[Element]) -> tuple[list[Element], list[Turn], list[Elem
     if answering is None:
         return None
     question = blocks[asking + 1 : answering]
+    while question and question[-1].tag == "hr":
+        question.pop()
     level = blocks[asking].tag
     if not question or any(part.tag in ("blockquote", "hr") or _ends(part, level) for part in question):
         return None
@@ -138,19 +141,21 @@ def _interleaved(blocks: Sequence[Element], who: Parties) -> Iterator[Element | 
     if first is None or not any(_is_words(block) for block in blocks[first + 1 :]):
         yield from _with_named(blocks)
         return
-    asker = who.asker
+    asker = (_named(blocks[first - 1]) if first else None) or who.asker
     yield from blocks[:first]
     answer: list[Element] = []
     is_open = False
     for at, block in enumerate(blocks[first:], start=first):
-        if block.tag == "blockquote" and not _has_source(block):
-            asker = (_named(blocks[at - 1]) if at else None) or asker
+        # A line that announces a quotation says whose that one is, and of no other; else it is the letter's.
+        named = _named(blocks[at - 1]) if at else None
+        is_foreign = at > first and named is None and _announces(blocks[at - 1])
+        if block.tag == "blockquote" and not _has_source(block) and not (is_open and is_foreign):
             if answer:
                 yield Turn(who.answerer, div(answer))
                 answer = []
-            yield Turn(asker, div(list(block)), is_letter=True)
+            yield Turn(named or asker, div(list(block)), is_letter=True)
             is_open = True
-        elif block.tag in HEADINGS or block.tag == "hr" or not is_open:
+        elif block.tag in HEADINGS or block.tag == "hr" or _forwards(block) or not is_open:
             if answer:
                 yield Turn(who.answerer, div(answer))
                 answer = []
@@ -179,8 +184,19 @@ def _is_letter(blocks: Sequence[Element], at: int) -> bool:
         return False
     if _GREETING.match(plain(block)[:_NEAR_CHARS]):
         return True
-    above = plain(blocks[at - 1])[-_NEAR_CHARS:] if at and blocks[at - 1].tag == "p" else ""
-    return above.rstrip().endswith((":", "：")) and _ANNOUNCED.search(above) is not None
+    if not at or not _announces(blocks[at - 1]):
+        return False
+    return _ANNOUNCED.search(plain(blocks[at - 1])[-_NEAR_CHARS:]) is not None
+
+
+def _announces(block: Element) -> bool:
+    """Whether a paragraph ends as one does that announces what follows it."""
+    return block.tag == "p" and plain(block)[-_NEAR_CHARS:].rstrip().endswith((":", "："))
+
+
+def _forwards(block: Element) -> bool:
+    """Whether a paragraph begins another mail, pasted below."""
+    return _FORWARDED.match(plain(block)[:_NEAR_CHARS]) is not None
 
 
 def _named(block: Element) -> str | None:

@@ -114,16 +114,17 @@ class Cast:
 
 
 def unbelieved(block: Element, *, plain_too: bool) -> str | None:
-    """The name of somebody who may begin to speak in a block, though nothing says that they do.
+    """The bold line or label that a block begins with, though nothing says that anybody speaks.
 
-    Their words are nobody else's. With `plain_too` a label that is not bold counts as well.
+    Who is speaking there is not known (`**Update:** …`, `**My books**`). With `plain_too` a label that is not
+    bold counts as well.
     """
-    if block.tag == "p" and (plain_too or not (block.text or "").strip()):
-        cut = _cut_label(block)
-        line = _line_of(block)
-        name = cut[0] if cut else line[0] if line else ""
-        return name if name and is_name(name) else None
-    return None
+    if block.tag != "p" or not (plain_too or not (block.text or "").strip()):
+        return None
+    cut, line = _cut_label(block), _line_of(block)
+    words = cut[0] if cut else line[0] if line else ""
+    is_title = bool(words) and len(words.split()) <= MAX_NAME_WORDS and words[-1] not in ".!?…。！？"
+    return words if is_title and not words[0].islower() else None
 
 
 def cast_of(
@@ -384,7 +385,10 @@ def _believed_labels(
     often = {label for label, count in counts.items() if count > 1} - believed.keys()
     changes = sum(one != other for one, other in pairwise(label for label in order if label in often))
     if len(often) < 2 or changes < 2:
-        return believed, []
+        others = [label for label in order if label in names.keys() - believed.keys()]
+        turns = sum(one != other for one, other in pairwise(others))
+        is_talk = bool(often) and turns > 1 and len(others) > 2
+        return believed, [_undecided([names[label] for label in others])] if is_talk else []
     asked = any(
         _fold(label) in often and plain(words[-1]).rstrip("\"”»' ").endswith(("?", "？", "؟"))
         for label, words in units

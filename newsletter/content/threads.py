@@ -155,6 +155,7 @@ class _Reader:
         self._doubts: list[Doubt] = []
         self._open: Announcement | None = None
         self._said: list[Element] = []  # in the open turn
+        self._going_on: list[Element] = []  # what was believed to be part of a turn, for it lay within a talk
         self._pending: list[Element] = []  # below a label's own words: theirs if the conversation goes on
 
     def read(self, block: Element, announced: list[Announcement]) -> None:
@@ -185,8 +186,8 @@ class _Reader:
         elif other := unbelieved(block, plain_too=self._open.is_label):
             self._doubt(
                 block,
-                f"was read as narration, because {other} may be speaking: name them under `speakers:` "
-                f"if they are, write {{: .said}} under it if {self._open.name} is",
+                f"was read as narration, because of “{other}”: name it under `speakers:` if it speaks, "
+                f"write {{: .said}} under it if {self._open.name} does",
             )
             self._narrate(block)
         elif self._open.is_label:
@@ -197,11 +198,20 @@ class _Reader:
     def parts(self) -> tuple[list[Element | Turn], list[Doubt]]:
         """Give what was read, and what was doubtful."""
         self._end_turn()
+        if self._going_on:
+            count = len(self._going_on)
+            others = f" and {count - 1} more paragraphs" if count > 1 else ""
+            self._doubt(
+                self._going_on[0],
+                f"{others}, without a label between those that have one, were read as going on: "
+                "write {: .narration} under what nobody said",
+            )
         return self._parts, self._doubts
 
     def _begin(self, line: Element | None, announcement: Announcement) -> None:
         """Open a turn; its line stands for it until something is said below it."""
         if self._open is not None:  # the conversation goes on, and what stood between was part of it
+            self._going_on += self._pending
             self._said += self._pending
             self._pending = []
         self._end_turn()

@@ -139,9 +139,7 @@ class _Transfer:
         for _, address in addresses:
             number = ip_address(address[0])
             if not self._allows(number):
-                raise self._error(
-                    f"is at {host}, which is {number}, no public address: put it beside the post"
-                )
+                raise self._error(f"is at {number}, which is no public address: put it beside the post")
         failure = OSError("no address answers")
         for tried, (family, address) in enumerate(addresses):
             connection = socket.socket(family, socket.SOCK_STREAM)

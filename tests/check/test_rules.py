@@ -32,6 +32,7 @@ TRIPS = [
     ("![IMG_2041.jpeg](/a.jpeg)", 1, "warning", "alt-file-name"),
     ("![Screenshot 2024-01-02](/a.png)", 1, "warning", "alt-file-name"),
     ("![A cat](http://example.org/a.png)", 1, "warning", "image-insecure"),
+    ("![A cat](file:///a.png)", 1, "error", "image-scheme"),
     ("![A cat](https://example.org/a.svg?x=1)", 1, "warning", "image-format"),
     ("Words.\n![A cat](no-such-cat.png)", 2, "error", "image-missing"),
     ("Words.\n\n[a report](no-such.pdf)", 3, "error", "link-broken"),

@@ -93,6 +93,40 @@ def test_a_quotation_with_its_source_may_stand_in_an_answer() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("above", "whose"),
+    [
+        ("Einstein said:", "Einstein"),
+        ("As Einstein wrote:", None),
+        ("From the Python docs:", None),
+        ("A reader, Tom, adds:", None),
+        ("Hans Meier schrieb am 3. Mai 2024:", None),
+    ],
+)
+def test_the_asker_says_nothing_that_another_wrote(above: str, whose: str | None) -> None:
+    """A quotation that a line announces is of the one it names, or stays a quotation in the answer."""
+    turns = shape(f"> Hi Paul, I am lost.\n\nGo home.\n\n{above}\n\n> Dice.\n\nSo.\n\n> But where?\n\nHere.")
+    asked = [turn.partition(": ")[2] for turn in turns if turn.startswith("Question: ")]
+    assert asked == ["Hi Paul, I am lost.", "But where?"]
+    named = f"{whose}: Dice." if whose else f"Answer: Go home. {above} Dice. So."
+    assert named in turns
+
+
+def test_a_mail_pasted_below_is_no_answer() -> None:
+    """What follows a forwarded mail's line was not written by the author."""
+    parts = shape(
+        "> Hi Ann, help!\n\nOk.\n\n---------- Forwarded message ---------\nFrom: Bob\n\nText of it."
+    )
+    assert parts[1] == "Answer: Ok."
+    assert parts[2].endswith("Text of it.")
+
+
+def test_a_rule_may_stand_between_question_and_answer() -> None:
+    """It divides them on the blog, and so do their names in a letter."""
+    post = "## The question\n\nI am sad.\n\n---\n\n## The answer\n\nBe happy."
+    assert shape(post) == ["The question: I am sad.", "The answer: Be happy."]
+
+
 def test_headings_that_say_question_and_answer() -> None:
     """What stands below them is theirs, up to the next heading of the same level, and they name the turns."""
     post = (

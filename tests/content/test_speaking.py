@@ -140,9 +140,11 @@ def test_a_labelled_turn_goes_on_while_the_conversation_does() -> None:
     document = read_document("Q: Why?\n\nReally?\n\nA: So.\n\nThanks for reading.")
     [thread] = document.threads
     assert [plain(turn.body) for turn in thread.turns] == ["Why?\n\nReally?", "So."]
-    [doubt] = document.doubts
-    assert "nothing says that A goes on" in doubt.message
-    assert doubt.words == "Thanks for reading."
+    below, between = document.doubts
+    assert "nothing says that A goes on" in below.message
+    assert below.words == "Thanks for reading."
+    assert "were read as going on" in between.message
+    assert between.words == "Really?"
 
 
 @pytest.mark.parametrize("label", ["**Dana:** Two.", "**Dana**: Two.", "Dana: Two."])
@@ -151,7 +153,42 @@ def test_nobody_says_what_another_may_have_said(label: str) -> None:
     document = read_document(f"**Ben:** One.\n\n{label}\n\n**Ben:** Three.", speakers=(Speaker("Ben"),))
     assert [plain(turn.body) for thread in document.threads for turn in thread.turns] == ["One.", "Three."]
     [doubt] = document.doubts
-    assert "because Dana may be speaking" in doubt.message
+    assert "because of “Dana”" in doubt.message
+
+
+@pytest.mark.parametrize(
+    "line", ["**Update (2024):** it is outdated.", "PS: told by the blogger.", "Note: so."]
+)
+def test_an_insertion_into_an_interview_is_nobodys(line: str) -> None:
+    """Another label in an answer is narration, and a doubt."""
+    document = read_document(f"Q: First?\n\nA: Yes.\n\n{line}\n\nQ: Second?\n\nA: No.")
+    assert [plain(turn.body) for thread in document.threads for turn in thread.turns] == [
+        "First?",
+        "Yes.",
+        "Second?",
+        "No.",
+    ]
+    assert document.doubts
+
+
+@pytest.mark.parametrize("line", ["My books", "Warning", "About me"])
+def test_a_bold_line_that_is_nobody_ends_a_turn(line: str) -> None:
+    """It may be a heading of the post's author, and what stands below it theirs."""
+    document = read_document(
+        f"**Ines**\n\nHello?\n\n**Paul**\n\nHi.\n\n**{line}**\n\nI sell books.\n\n**Ines**\n\nBye."
+    )
+    assert [plain(turn.body) for thread in document.threads for turn in thread.turns] == [
+        "Hello?",
+        "Hi.",
+        "Bye.",
+    ]
+    assert document.doubts
+
+
+def test_a_talk_too_short_to_believe_is_a_doubt() -> None:
+    """Three turns between two names may be anything; the editor is asked."""
+    [doubt] = read_document("**Анна:** Почему?\n\n**Борис:** Потому.\n\n**Анна:** Итог.").doubts
+    assert "look like speakers" in doubt.message
 
 
 def test_marks_say_whose_words_these_are() -> None:

@@ -92,7 +92,7 @@ def test_a_picture_is_fetched() -> None:
 def test_this_computer_is_not_asked() -> None:
     """Unless a policy says otherwise, no request reaches loopback, by any name."""
     with serving(lambda _: OK) as (root, requests):
-        with pytest.raises(ImageError, match=r"127\.0\.0\.1, no public address"):
+        with pytest.raises(ImageError, match=r"127\.0\.0\.1, which is no public address"):
             fetch(f"{root}/a.png")
         assert requests == []
 

@@ -212,7 +212,7 @@ def test_a_letter_shows_what_was_taken_when_its_post_was_queued(blog: Blog, poli
     assert sources(blog.media, source.path) == first
     (blog.root / "_posts" / "cat.png").write_bytes(b"junk")
     assert sources(blog.media, source.path) == first
-    moved = blog.media.parent.with_name("elsewhere")
+    moved = blog.media.parent.with_name(f"{blog.media.parent.name}-moved")
     blog.media.parent.rename(moved)
     assert sources(moved / "media", moved / "blog" / "_posts" / "post.md") == first
 
