@@ -15,6 +15,8 @@ def undo_layouts(root: Element) -> None:
         return
     for parent in [node for node in root.iter() if node.tag in CONTAINERS]:
         parent[:] = _without_layouts(parent)
+    for parent in [node for node in root.iter() if node.find("table") is not None]:
+        parent[:] = _with_captions_above(parent)
 
 
 def _without_layouts(blocks: Iterable[Element]) -> Iterator[Element]:
@@ -23,6 +25,16 @@ def _without_layouts(blocks: Iterable[Element]) -> Iterator[Element]:
             yield from _without_layouts(_content_of(block))
         else:
             yield block
+
+
+def _with_captions_above(blocks: Iterable[Element]) -> Iterator[Element]:
+    """What a table holds beside its rows, such as a caption, stands above it."""
+    for block in blocks:
+        others = [part for part in block if part.tag not in TABLE_PARTS] if block.tag == "table" else []
+        for other in others:
+            block.remove(other)
+            yield other
+        yield block
 
 
 def _is_layout(table: Element) -> bool:

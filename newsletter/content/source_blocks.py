@@ -49,6 +49,11 @@ _HTML_BLOCK = re.compile(rf" {{0,3}}</?({'|'.join(sorted(_HTML_BLOCK_TAGS))})(?=
 _VERBATIM = ("pre", "script", "style", "svg", "math")  # as CommonMark section 4.6, kind 1: to the closing tag
 _EMBEDDED = ("audio", "iframe", "script", "video")  # become links: each stands for itself
 _FIGURE_TAG = re.compile(r"(</?fig(?:ure|caption)\b[^<>]*>)", re.IGNORECASE)
+_OPEN_TAG = re.compile(
+    r"(</?(?:address|article|aside|blockquote|center|details|div|section|summary)\b[^<>]*>)", re.IGNORECASE
+)
+_LETS_MARKDOWN_IN = re.compile(r"<[^<>]*\smarkdown=[\"']?(?:1|block|span)", re.IGNORECASE)
+_DEEP_QUOTE = re.compile(r"((?: {0,3}>){100})(?: {0,3}>)+")
 _RULE = re.compile(r" {0,3}([-*_])(?: *\1){2,} *")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+) *")
 _ATTRIBUTES = re.compile(r"(?P<lead> {0,3}(?:>[ >]*)?)\{:(?P<list>[^}]*)\} *")
@@ -67,6 +72,8 @@ class SourceBlocks(Preprocessor):
         self._out: list[str] = []
         self._last = dict.fromkeys(("-->", *(f"</{tag}" for tag in _VERBATIM)), -1)
         for number, line in enumerate(lines):
+            if line.lstrip(" ").startswith(">"):  # nobody reads a hundredth level
+                line = lines[number] = _DEEP_QUOTE.sub(r"\1", line)  # noqa: PLW2901
             if len(line) > MAX_BLOCK_CHARS:
                 raise _too_long(line)
             if "</" in line or "-->" in line:
@@ -149,7 +156,7 @@ class SourceBlocks(Preprocessor):
             self._out.pop()
 
     def _html(self, at: int) -> int | None:
-        """CommonMark section 4.6; `<figure>` and `<figcaption>` let Markdown in without blank lines too."""
+        """CommonMark section 4.6; figures, and tags that say `markdown="1"`, let Markdown in at once."""
         found = _HTML_BLOCK.match(self._lines[at])
         if not found:
             return None
@@ -163,7 +170,8 @@ class SourceBlocks(Preprocessor):
             while at < len(self._lines) and self._lines[at].strip() and not self._ends_item(at, indent):
                 at += 1
         raw = "\n".join(self._lines[start:at])
-        for piece in _FIGURE_TAG.split(raw):
+        inside = _OPEN_TAG if _LETS_MARKDOWN_IN.match(raw.lstrip()) else _FIGURE_TAG
+        for piece in inside.split(raw):
             if found := _HTML_BLOCK.match(piece.lstrip()):
                 self._stash(f"<div>{piece}</div>" if found[1].lower() in _EMBEDDED else piece, indent)
             elif piece.strip():

@@ -2,7 +2,7 @@
 
 Promises: these pages are for anybody, and say nothing of any reader; GET changes nothing; an address that a
 letter once named keeps its issue, whatever became of the post, its file or its queue. Pages are made from the
-posts as they went out, in the theme of today.
+posts as they went out, in the theme that `run` began with.
 
 May surprise: the pages of a category that was removed stay; in a sequence the archive has each post once; a
 picture that was never taken for its letter is shown from the blog, whatever the site's policy is by now.

@@ -428,6 +428,23 @@ GAPS = ["", " ", "\n", "\n\n", "\n    "]
 PIECES = st.tuples(st.sampled_from(TOKENS.split()) | st.text(max_size=3), st.sampled_from(GAPS))
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (
+            "<table><caption>Cap <b>words</b></caption><tr><td>a</td></tr></table>",
+            "<p>Cap <strong>words</strong></p><table><tbody><tr><td>a</td></tr></tbody></table>",
+        ),
+        ('<div markdown="1">\n**a** [l](http://x.example/)\n</div>', "<strong>a</strong>"),
+        ("<div markdown='block'>\n\n**a**\n\n</div>", "<strong>a</strong>"),
+        ("> " * 100_000 + "deep", "deep"),
+    ],
+)
+def test_what_stands_where_markdown_would_not_look(text: str, html: str) -> None:
+    """Captions of tables, Markdown that kramdown is told to read, and quotations beyond all depth."""
+    assert html in ET.tostring(to_tree(text, base_url=None), encoding="unicode")
+
+
 @pytest.mark.parametrize("text", ["<br>Words", "<br><br>Words", "<p><br>\nWords</p>", "> <br>Words"])
 def test_a_line_break_before_anything_is_no_gap(text: str) -> None:
     """Exporters leave them at the start of paragraphs."""

@@ -311,7 +311,6 @@ def test_abysses_are_flattened_or_refused(mark: str) -> None:
     [
         ("*" * 2_000_000, "characters"),
         ("[" * 2_000_000, "characters"),
-        (">" * 2_000_000, "characters"),
         ("<!-- -->" * 250_000, "characters"),
         ("[code]a[/code]" * 140_000, "characters"),
         ("word " * 10_000, "begins “word"),
