@@ -11,8 +11,8 @@ from newsletter.check.features import features_of
 from newsletter.check.findings import Finding, Severity
 from newsletter.check.post import Findings, Post
 from newsletter.check.support import listed, load_support
+from newsletter.render.renderer import MAX_HTML_BYTES
 
-MAX_HTML_BYTES = 102_000
 MAX_STYLE_BYTES = 16_384
 _MUCH = 0.8
 _STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>", re.DOTALL)

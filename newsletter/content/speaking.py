@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
-from newsletter.content.html import plain, words
+from newsletter.content.html import append, plain, words
 from newsletter.content.tree import Doubt, Speaker
 
 MAX_NAME_WORDS = 5
@@ -180,7 +180,7 @@ def lines_of(paragraph: Element) -> list[Element]:
 
     def write(text: str | None) -> None:
         first, *others = (text or "").split("\n")
-        add_text(lines[-1], first)
+        append(lines[-1], first)
         for other in others:
             lines.append(Element("p", paragraph.attrib))
             lines[-1].text = other
@@ -195,14 +195,6 @@ def lines_of(paragraph: Element) -> list[Element]:
             lines[-1].append(bare)
         write(child.tail)
     return [line for line in lines if len(line) or (line.text or "").strip()]
-
-
-def add_text(parent: Element, text: str) -> None:
-    """Add text at the end of an element."""
-    if len(parent):
-        parent[-1].tail = (parent[-1].tail or "") + text
-    else:
-        parent.text = (parent.text or "") + text
 
 
 def _has(text: str, name: str) -> bool:
@@ -271,7 +263,7 @@ def _labelled(block: Element) -> Iterator[tuple[str, list[Element]]]:
                     yield label, _as_blocks(words)
                 label, words = cut
             else:
-                add_text(words, "\n" + (line.text or ""))
+                append(words, "\n" + (line.text or ""))
                 words.extend(line)
         yield label, _as_blocks(words)
 

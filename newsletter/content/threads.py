@@ -23,11 +23,11 @@ from itertools import groupby
 from typing import TypedDict
 from xml.etree.ElementTree import Element
 
-from newsletter.content.html import plain
+from newsletter.content.html import append, plain
 from newsletter.content.letters import HEADINGS, div, parties, read_letters
 from newsletter.content.markdown import read_markdown
 from newsletter.content.post import PostSource
-from newsletter.content.speaking import Announcement, add_text, cast_of, lines_of, mentions, unbelieved
+from newsletter.content.speaking import Announcement, cast_of, lines_of, mentions, unbelieved
 from newsletter.content.tree import Block, Document, Doubt, Form, Prose, Speaker, Thread, Turn
 from newsletter.errors import ContentError
 
@@ -311,7 +311,7 @@ def _with_quotes(block: Element) -> list[Element]:
 
 def _extend(paragraph: Element, line: Element) -> None:
     """Add a line's content to a paragraph, after a plain line break."""
-    add_text(paragraph, ("\n" if len(paragraph) or paragraph.text else "") + (line.text or ""))
+    append(paragraph, ("\n" if len(paragraph) or paragraph.text else "") + (line.text or ""))
     paragraph.extend(line)
 
 

@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
-from typing import Literal
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
+from newsletter.content.cards import KINDS
+from newsletter.content.language import Direction
 from newsletter.render.highlight import highlight
 from newsletter.render.theme import Face, Theme
-
-Direction = Literal["ltr", "rtl"]
 
 MAX_DEPTH = 64
 """Elements below this depth lose their markup, in HTML and in plain text."""
@@ -43,7 +42,6 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _PLAIN = frozenset({"abbr", "cite", "del", "em", "ins", "strong", "tbody"})  # need no style
 _PHRASES = frozenset({"a", "abbr", "cite", "code", "del", "em", "ins", "span", "strong", "sub", "sup"})
-_CARDS = frozenset({"audio", "code", "page", "post", "slides", "video"})  # what each leads to, in a word
 _LAYOUT = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"><tr>'
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")  # XML 1.0, section 2.2
@@ -340,7 +338,7 @@ class _Writer:
             style=f"padding:14px 18px;border:1px solid {light.rule};{self._corners}"
             f"background-color:{light.shade};{self._type};font-weight:bold",
         )
-        if (kind := element.get("data-card", "")) in _CARDS:
+        if (kind := element.get("data-card", "")) in KINDS:
             style = f"{self._small};font-weight:normal;color:{light.muted}"
             self._open("div", class_="muted", lang="en", style=style)
             self.out.append(f"{kind.capitalize()}</div>")

@@ -29,7 +29,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from newsletter.check.check import Checker
 from newsletter.check.findings import Finding, Severity
-from newsletter.check.letter import MAX_HTML_BYTES, MAX_STYLE_BYTES
+from newsletter.check.letter import MAX_STYLE_BYTES
 from newsletter.content.folder import posts_in
 from newsletter.content.post import PostSource, parse_post, read_bytes, read_post
 from newsletter.errors import ContentError, DatabaseError, PaperroundError
@@ -40,6 +40,7 @@ from newsletter.images.store import ImageStore
 from newsletter.render.edition import EditionMaker, Occasion
 from newsletter.render.pictures import content_id
 from newsletter.render.proof import Proof, example_reader, make_proof, usual_occasion
+from newsletter.render.renderer import MAX_HTML_BYTES
 from newsletter.render.templates import render_template, template_environment
 from newsletter.render.theme import DEFAULT_THEME
 from newsletter.schedule.occasion import occasion_of
