@@ -20,10 +20,11 @@ from newsletter.check.source import PostText
 from newsletter.check.tags import check_tags
 from newsletter.check.words import check_headings, check_permission, check_tokens, check_turns
 from newsletter.content.frontmatter import split
-from newsletter.content.post import PostSource, parse_post, read_bytes
+from newsletter.content.post import parse_post, read_bytes
 from newsletter.errors import ContentError, TemplateError
-from newsletter.render.edition import EditionMaker, Occasion
+from newsletter.render.edition import EditionMaker
 from newsletter.render.letter import Letter, Slots
+from newsletter.render.proof import usual_occasion
 from newsletter.render.renderer import render_letter
 from newsletter.render.theme import FILE_NAME
 from newsletter.settings import Settings
@@ -71,7 +72,7 @@ class Checker:
         """What is to be said of a post's bytes; files that it names are looked for from `path`."""
         try:
             source = parse_post(data, path)
-            letter = self.maker.letter(Occasion("check", _category_of(source)), [source]).letter
+            letter = self.maker.letter(usual_occasion(source), [source]).letter
         except ContentError as error:
             return [_unreadable(error, path)]
         post = Post(
@@ -102,10 +103,6 @@ class Checker:
         if self.maker.folder:
             findings += check_templates(html, self.maker.folder / "templates")
         return findings
-
-
-def _category_of(source: PostSource) -> str:
-    return (source.categories or ("advice",))[0].replace("-", " ").capitalize()
 
 
 def _unreadable(error: ContentError, path: Path) -> Finding:

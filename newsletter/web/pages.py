@@ -18,7 +18,6 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlmodel import select
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from newsletter.delivery.composer import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
@@ -168,17 +167,13 @@ def make_pages(site: "App") -> FastAPI:
 
     @web.post("/u/{token}")
     async def act(token: str, request: Request) -> Response:
-        try:
-            source = "page" if b"via=page" in await beginning(request) else "one-click"
-        except (TimeoutError, ClientDisconnect):
-            late = await run_in_threadpool(pages.broken, 408)
-            late.headers["Connection"] = "close"
-            return late
+        source = "page" if b"via=page" in await beginning(request) else "one-click"
         return await run_in_threadpool(pages.act, token, source)
 
     @web.exception_handler(HTTPException)
     def unknown(request: Request, error: HTTPException) -> Response:
-        page = pages.unknown(error.status_code)
+        is_broken_off = error.status_code in (408, 413)  # there is something here: it came late, or too large
+        page = pages.broken(error.status_code) if is_broken_off else pages.unknown(error.status_code)
         page.headers.update(error.headers or {})
         return page
 

@@ -16,7 +16,6 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlmodel import col, select
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from newsletter.delivery.composer import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
@@ -100,10 +99,7 @@ def preference_routes(site: "App", page: Callable[..., HTMLResponse]) -> APIRout
 
     @routes.post("/{token}")
     async def save(token: str, request: Request) -> Response:
-        try:
-            body = await beginning(request)
-        except (TimeoutError, ClientDisconnect):
-            raise HTTPException(408) from None
+        body = await beginning(request)
         if len(body) > BODY_OCTETS:
             raise HTTPException(413)
         return await run_in_threadpool(preferences.save, token, body)
