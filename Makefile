@@ -35,6 +35,8 @@ types: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/render.py
+	$(BIN)/python benchmarks/send.py --size 30000
+	$(BIN)/python benchmarks/send.py --size 1000
 
 clean:
 	rm -rf .venv demo-site dist build .mypy_cache .ruff_cache .pytest_cache

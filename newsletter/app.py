@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,15 +12,18 @@ from threading import Event
 
 from newsletter.database import Database
 from newsletter.delivery.composer import Composer
-from newsletter.delivery.dispatcher import Dispatcher, Tally
+from newsletter.delivery.dispatcher import Dispatcher, Limits, Tally
 from newsletter.delivery.ledger import Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters, has_work
+from newsletter.delivery.relays import Relay
 from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
 from newsletter.errors import SettingsError
+from newsletter.log import Event as LogEvent
+from newsletter.log import Log, open_log
 from newsletter.render.edition import EditionMaker
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
-from newsletter.settings import RelaySection, Settings
+from newsletter.settings import Settings
 from newsletter.settings_file import load_settings
 from subscribers.base import Clock, system_clock
 from subscribers.tokens import TokenSigner
@@ -33,6 +36,20 @@ class SendReport:
     recovered: Recovered = field(default_factory=lambda: Recovered(0, ()))
     expired: int = 0
     tally: Tally = field(default_factory=Tally)
+    finished: list[int] = field(default_factory=list)
+    """Issues whose last letter has come to its end."""
+
+    def log_records(self) -> Iterator[dict[str, object]]:
+        """What a pass leaves to be logged besides its letters."""
+        for delivery, _ in self.recovered.in_doubt:
+            yield {"event": LogEvent.LETTER_IN_DOUBT, "delivery": delivery}
+        for verdict in self.tally.verdicts:
+            event = LogEvent.ISSUE_PASSED if verdict.has_passed else LogEvent.ISSUE_HALTED
+            yield {"event": event, "issue": verdict.issue_id}
+        for issue in self.finished:
+            yield {"event": LogEvent.ISSUE_FINISHED, "issue": issue}
+        counts = {str(state): count for state, count in self.tally.states.items()}
+        yield {"event": LogEvent.PASS_ENDED, "expired": self.expired or None, **counts}
 
 
 class App:
@@ -42,6 +59,7 @@ class App:
         self.settings = settings
         self.clock = clock
         self.letters = LedgerLetters()
+        self._logs: dict[str, Log | None] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -69,6 +87,7 @@ class App:
             base_url=self.settings.site.base_url,
             catch_up=timedelta(hours=self.settings.delivery.catch_up_hours),
             expiry=timedelta(hours=self.settings.delivery.expire_after_hours),
+            canary_every=self.settings.delivery.canary_every,
         )
 
     def close(self) -> None:
@@ -78,37 +97,68 @@ class App:
 
     def plan_due(self) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot that is due."""
-        return self.planner.plan_due(self.clock())
+        planned = self.planner.plan_due(self.clock())
+        if log := self._log_of("planning"):
+            log.write_all(
+                {
+                    "event": LogEvent.ISSUE_PLANNED,
+                    "issue": issue.issue_id,
+                    "category": issue.category,
+                    "slot": issue.slot,
+                    "state": issue.state,
+                    "readers": issue.readers,
+                }
+                for issue in planned
+                if isinstance(issue, PlannedIssue)
+            )
+        return planned
+
+    def _log_of(self, job: str) -> Log | None:
+        """The log, opened once for each job: they run side by side, and a log is not for several threads."""
+        if job not in self._logs:
+            self._logs[job] = open_log(self.settings, self.clock)
+        return self._logs[job]
 
     @contextmanager
-    def open_relay(self) -> Iterator[RelaySection]:
-        """How to reach the relay; runs the sandbox meanwhile, if that is the relay."""
-        if not self.settings.relay.is_sandbox:
-            yield self.settings.relay
-            return
-        with Sandbox(self.settings.sandbox_folder) as sandbox:
-            yield sandbox.relay
+    def open_relays(self) -> Iterator[list[Relay]]:
+        """How to reach the relays, and what is learnt of them; runs the sandbox meanwhile, if that is one."""
+        with ExitStack() as stack:
+            sections = [
+                stack.enter_context(Sandbox(self.settings.sandbox_folder)).relay
+                if relay.is_sandbox
+                else relay
+                for relay in self.settings.relays
+            ]
+            yield [Relay(section) for section in sections]
 
     def send_due(
-        self, relay: RelaySection, stop: Event, progress: Callable[[Tally], None] = lambda _: None
+        self, relays: Sequence[Relay], stop: Event, progress: Callable[[Tally], None] = lambda _: None
     ) -> SendReport:
         """Take over what dead processes left, and send everything due, until done or told to stop.
 
-        `progress` is called with the tally so far after each letter.
+        `progress` is called with the tally so far, some times a second.
 
-        Raises DatabaseError, and SettingsError if the password cannot be had. A relay that cannot be used is
-        in the report: everything stays queued.
+        Raises DatabaseError, and SettingsError if a password or a key cannot be had. A relay that cannot be
+        used is in the report: everything stays queued.
         """
         import uvloop
 
-        database, now = self.database, self.clock()
-        resend_in_doubt = self.settings.delivery.in_doubt == "resend"
+        from newsletter.delivery.dkim import load_signer
+
+        database, delivery, now = self.database, self.settings.delivery, self.clock()
+        resend_in_doubt = delivery.in_doubt == "resend"
+        canary_wait = timedelta(minutes=delivery.canary_wait_minutes)
         with database.read() as session:
-            if not has_work(session, now, resend_in_doubt=resend_in_doubt):
+            if not has_work(session, now, resend_in_doubt=resend_in_doubt, canary_wait=canary_wait):
                 return SendReport()
+        if all(relay.breaker.is_open(time.monotonic()) for relay in relays):
+            return SendReport()
         # Asked for once, and before any letter is on its way: it may be a command that fails.
-        password = relay.login_password() if relay.user else ""
-        composer = Composer(database, self.signer, self.settings.media_folder)
+        passwords = {relay.name: relay.section.login_password() for relay in relays if relay.section.user}
+        composer = Composer(
+            database, self.signer, self.settings.media_folder, dkim=load_signer(self.settings)
+        )
+        log = self._log_of("sending")
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:
@@ -116,19 +166,31 @@ class App:
                 dispatcher = Dispatcher(
                     database,
                     ledger,
+                    relays,
                     compose=composer,
-                    transport=lambda: SMTPTransport(
-                        relay, password=password, helo_name=self.settings.sender.domain
+                    review=lambda: ledger.review(
+                        self.clock(), wait=canary_wait, limit_percent=delivery.canary_limit_percent
                     ),
-                    connections=relay.connections,
+                    transport=lambda relay: SMTPTransport(
+                        relay.section,
+                        password=passwords.get(relay.name, ""),
+                        helo_name=self.settings.sender.domain,
+                        habits=relay.habits,
+                    ),
+                    limits=Limits(delivery.per_minute, delivery.domain_per_minute),
                     clock=self.clock,
+                    monotonic=time.monotonic,
                     stop=stop,
                     progress=progress,
+                    log=log,
                 )
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     report.tally = runner.run(dispatcher.send_due())
+                report.finished = ledger.finish(self.clock())
             finally:
                 ledger.close(self.clock())
+        if log:
+            log.write_all(report.log_records())
         return report
 
 

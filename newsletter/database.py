@@ -8,17 +8,20 @@ DatabaseError that says what to do.
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
 from newsletter.errors import DatabaseError
 from newsletter.migrations import HEAD
+from subscribers.base import UTCDateTime
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
@@ -72,6 +75,17 @@ class Database:
         """An INSERT of this dialect, which has `on_conflict_do_nothing` and `returning` on both."""
         dialect: Any = sqlite if self.is_sqlite else postgresql
         return dialect.insert(table)
+
+    def many(self, statement: Executable, *names: str) -> "ForMany":
+        """A statement to be run for many rows at once, each a tuple in the order of these parameter names."""
+        return ForMany(self.engine, statement, names)
+
+    @cached_property
+    def instant(self) -> Callable[[datetime | None], Any]:
+        """An instant as the driver takes it, for `many`."""
+        dialect = self.engine.dialect
+        kind: Any = UTCDateTime().dialect_impl(dialect)
+        return kind.bind_processor(dialect) or (lambda value: value)
 
     def version(self) -> str | None:
         """The revision of the tables that are there, None where there are none."""
@@ -130,6 +144,47 @@ class Database:
             ) from error
         except exc.DBAPIError as error:
             raise DatabaseError(explain(error, str(self.name))) from error
+
+
+class ForMany:
+    """A statement compiled once, and run for many rows without SQLAlchemy's work a row.
+
+    Instants are given as `instant` makes them; everything else as the driver takes it.
+    """
+
+    def __init__(self, engine: Engine, statement: Executable, names: Sequence[str]) -> None:
+        # Both drivers take parameters by place, if the dialect is asked for that.
+        make_dialect: Any = type(engine.dialect)
+        dialect = engine.dialect if engine.dialect.name == "sqlite" else make_dialect(paramstyle="format")
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
+        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every ClauseElement
+        self._sql = str(compiled)
+        places = [names.index(name) if name in names else None for name in compiled.positiontup]
+        fixed = [compiled.params[name] for name in compiled.positiontup]
+        self._is_plain = all(place == index for index, place in enumerate(places)) and len(places) == len(
+            names
+        )
+        self._places = list(zip(places, fixed, strict=True))
+
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run it for these rows, in the connection's transaction; returns how many rows it changed in all."""
+        if not self._is_plain:
+            rows = [
+                tuple([fixed if place is None else row[place] for place, fixed in self._places])
+                for row in rows
+            ]
+        if not connection.in_transaction():
+            connection.begin()
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(self._sql, rows)
+            return int(cursor.rowcount)
+        except self._driver_error as error:
+            raise exc.DBAPIError.instance(
+                self._sql, None, error, self._driver_error, hide_parameters=True
+            ) from error
+        finally:
+            cursor.close()
 
 
 def _parse(url: str) -> URL:

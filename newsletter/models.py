@@ -78,6 +78,14 @@ class Issue(SQLModel, table=True):
     state: str = Field(max_length=16)
     reason: str = Field(default="", max_length=200)
     planned_at: datetime = Field(sa_type=UTCDateTime)
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    """When its letters are stale: what is unsent then ends as `expired`."""
+    canary_every: int | None = None
+    """While set, only letters whose number it divides go out: the first share, and what it comes to decides."""
+    canary_done_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When the last of the first share was tried; the wait for bounces counts from here."""
+    finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When its last letter came to an end; senders look at unfinished issues only."""
 
 
 class Edition(SQLModel, table=True):
@@ -129,8 +137,7 @@ class Delivery(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("subscriber_id", "letter_key"),
-        Index("ix_delivery_due", "state", "due_at", "id"),
-        Index("ix_delivery_issue_state", "issue_id", "state"),
+        Index("ix_delivery_due", "issue_id", "state", "due_at", "id"),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)
@@ -143,7 +150,6 @@ class Delivery(SQLModel, table=True):
     state: str = Field(max_length=16)
     due_at: datetime = Field(sa_type=UTCDateTime)
     """When to try next."""
-    expires_at: datetime = Field(sa_type=UTCDateTime)
     owner_id: int | None = Field(default=None, foreign_key="owner.id", sa_type=Key)
     attempts: int = 0
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -151,6 +157,10 @@ class Delivery(SQLModel, table=True):
     """When a try may have reached the reader without our knowing; outlives the state `in_doubt`."""
     reply: str | None = Field(default=None, sa_type=Text)
     """The last reply, verbatim, or what happened instead of one."""
+    fault: str | None = Field(default=None, max_length=16)
+    """Whose fault the last refusal was (see `newsletter.states.Fault`), None if there was none."""
+    complained_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When its reader reported it as unwanted."""
 
 
 class Attempt(SQLModel, table=True):
@@ -159,6 +169,8 @@ class Attempt(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True, sa_type=Key)
     delivery_id: int = Field(foreign_key="delivery.id", index=True, sa_type=Key)
     owner_id: int = Field(foreign_key="owner.id", sa_type=Key)
+    relay: str | None = Field(default=None, max_length=255)
+    """HOST:PORT of the relay it went to; None where the process died before it could say."""
     at: datetime = Field(sa_type=UTCDateTime)
     outcome: str = Field(max_length=16)
     """The delivery state it led to."""

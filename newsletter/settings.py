@@ -138,10 +138,30 @@ def _zone(value: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _domain(value: str) -> str:
+    if not value:
+        return value
+    try:
+        return parse_address(f"a@{value}").given.rpartition("@")[2].lower()
+    except AddressError:
+        raise ValueError(f"is not a domain: {value!r}") from None
+
+
+def _domain_or_star(value: str) -> str:
+    return value if value == "*" else _required(_domain(value))
+
+
+def _selector(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*", value):
+        raise ValueError("is not a selector (RFC 6376 §3.1): letters, digits and hyphens, such as 2026a")
+    return value
+
+
 Line = Annotated[str, AfterValidator(_no_control)]
 RequiredLine = Annotated[Line, AfterValidator(_required)]
 MailboxText = Annotated[Line, AfterValidator(_mailbox)]
 AddressText = Annotated[Line, AfterValidator(_bare_address)]
+DomainName = Annotated[str, AfterValidator(_domain_or_star)]
 WebUrl = Annotated[Line, AfterValidator(_web_url)]
 
 
@@ -247,7 +267,23 @@ class RelaySection(Section):
     password_command: Line = Field(
         default="", description='A command that prints the password, such as "pass show relay".'
     )
-    connections: StrictInt = Field(default=5, ge=1, le=200, description="Connections kept open at once.")
+    connections: StrictInt = Field(
+        default=20,
+        ge=1,
+        le=200,
+        description="Connections at most. Sending begins with a few, and opens more while the relay is at ease.",
+    )
+    weight: StrictInt = Field(
+        default=1,
+        ge=0,
+        le=1000,
+        description="With [[further_relays]]: this one's share of the letters. 0: only while others are down.",
+    )
+
+    @property
+    def name(self) -> str:
+        """How the relay is called in the ledger and in messages."""
+        return f"{self.host}:{self.port}"
 
     @property
     def is_sandbox(self) -> bool:
@@ -319,13 +355,71 @@ class DeliverySection(Section):
         "the same Message-ID) or hold (perhaps not at all) until a person decides.",
     )
     expire_after_hours: StrictInt = Field(
-        default=120, ge=1, le=24 * 30, description="How long a deferred letter is tried again."
+        default=120, ge=1, le=24 * 30, description="How long an issue's deferred letters are tried again."
     )
     catch_up_hours: StrictInt = Field(
         default=48,
         ge=0,
         le=24 * 30,
         description="A slot found this late, after downtime, still goes out; an older one is skipped.",
+    )
+    per_minute: StrictInt = Field(
+        default=0, ge=0, description="Letters a minute at most, to all readers together. 0: no limit."
+    )
+    domain_per_minute: dict[DomainName, Annotated[StrictInt, Field(ge=1)]] = Field(
+        default={},
+        description='The same for the readers of one domain, such as { "gmail.com" = 600, "*" = 3000 }; '
+        '"*" is each domain that is not named.',
+    )
+    canary_percent: StrictInt = Field(
+        default=0,
+        ge=0,
+        le=50,
+        description="The share of an issue's readers that gets it first, to see whether it is well taken. 0: "
+        "all at once.",
+    )
+    canary_wait_minutes: StrictInt = Field(
+        default=30, ge=0, le=24 * 60, description="How long the others wait after the first have been tried."
+    )
+    canary_limit_percent: StrictInt = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="If more of the first than this bounce, are deferred or complain, the issue halts.",
+    )
+
+    @property
+    def canary_every(self) -> int | None:
+        """Of how many letters one belongs to the first share, None if there is no such share."""
+        return round(100 / self.canary_percent) if self.canary_percent else None
+
+
+class DkimSection(Section):
+    """Signatures that prove a letter is yours (RFC 6376). `paperround dkim keygen` makes a key."""
+
+    selector: Annotated[Line, AfterValidator(_selector)] = Field(
+        default="", description="The name of the RSA key in the DNS. Empty: letters are not signed here."
+    )
+    key_file: RequiredLine = Field(
+        default="dkim.pem", description="The RSA key, at least 1024 bits; 2048 do."
+    )
+    ed25519_selector: Annotated[Line, AfterValidator(_selector)] = Field(
+        default="", description="The name of an Ed25519 key for a second signature (RFC 8463). Empty: none."
+    )
+    ed25519_key_file: RequiredLine = Field(default="dkim-ed25519.pem", description="The Ed25519 key.")
+    domain: Annotated[Line, AfterValidator(_domain)] = Field(
+        default="", description="The signing domain. Empty: the domain of the From address."
+    )
+
+
+class LogSection(Section):
+    """A record for machines of what is done, one JSON object a line, deliveries by their number."""
+
+    to: Line = Field(
+        default="", description='"stderr", or a file. Empty: none; what happened stands in the ledger anyway.'
+    )
+    level: Literal["info", "debug"] = Field(
+        default="info", description="debug adds addresses and the relay's words: personal data."
     )
 
 
@@ -341,6 +435,9 @@ class Settings(BaseModel):
     categories: CategoriesSection = CategoriesSection()
     images: ImagesSection = ImagesSection()
     delivery: DeliverySection = DeliverySection()
+    dkim: DkimSection = DkimSection()
+    log: LogSection = LogSection()
+    further_relays: tuple[RelaySection, ...] = ()
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -388,6 +485,11 @@ class Settings(BaseModel):
     def blog_url(self) -> str:
         """What site-absolute links in posts are joined to."""
         return self.site.blog_url or self.site.base_url
+
+    @property
+    def relays(self) -> tuple[RelaySection, ...]:
+        """Every relay, the first one first."""
+        return (self.relay, *self.further_relays)
 
     @property
     def sandbox_folder(self) -> Path:

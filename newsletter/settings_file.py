@@ -11,7 +11,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
 
@@ -99,14 +99,21 @@ def _problem(error: Mapping[str, Any], section: str, key: str) -> str:
     return f"{name}: {message[:1].lower()}{message[1:]}"
 
 
+def _is_repeated(section: str) -> bool:
+    """Whether a section is an array of tables, written `[[section]]`."""
+    return section in Settings.model_fields and get_origin(Settings.model_fields[section].annotation) is tuple
+
+
 def _section_class(section: str) -> type[Section]:
     annotation = Settings.model_fields[section].annotation
+    if _is_repeated(section):
+        annotation = get_args(annotation)[0]
     assert isinstance(annotation, type) and issubclass(annotation, Section)  # noqa: S101, PT018  # by construction
     return annotation
 
 
 def _known_sections() -> list[str]:
-    return [f"[{name}]" for name in Settings.model_fields]
+    return [f"[[{name}]]" if _is_repeated(name) else f"[{name}]" for name in Settings.model_fields]
 
 
 def _known_keys(section: str) -> list[str]:
@@ -184,9 +191,17 @@ def _toml_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, dict):
+        return "{}"  # the only default a table has
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+_REPEATED = {
+    "further_relays": "More relays, each a table of its own with the keys of [relay]: letters are shared out "
+    "by weight, and go by the others while one is down."
+}
 
 
 def write_settings(given: Mapping[str, object]) -> str:
@@ -197,6 +212,9 @@ def write_settings(given: Mapping[str, object]) -> str:
     ]
     for section in Settings.model_fields:
         cls = _section_class(section)
+        if _is_repeated(section):
+            lines += ["", "", *_comment(_REPEATED[section]), f"# [[{section}]]"]
+            continue
         lines += ["", "", *_comment(cls.__doc__ or ""), f"[{section}]"]
         for name, field in cls.model_fields.items():
             key = field.alias or name

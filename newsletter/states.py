@@ -57,12 +57,22 @@ LEGAL: dict[DeliveryState, frozenset[DeliveryState]] = {
     ),
     DeliveryState.HELD: frozenset({DeliveryState.QUEUED, DeliveryState.CANCELLED}),
     DeliveryState.SENT: frozenset({DeliveryState.BOUNCED}),
-    DeliveryState.BOUNCED: frozenset(),
+    DeliveryState.BOUNCED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.SUPPRESSED: frozenset(),
-    DeliveryState.EXPIRED: frozenset(),
+    DeliveryState.EXPIRED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.CANCELLED: frozenset(),
 }
-"""From a state to those that may follow it."""
+"""From a state to those that may follow it. Only a person queues again what has bounced or expired."""
+
+
+class Fault(StrEnum):
+    """Whose fault a refusal is; only the first two may ever count against a reader."""
+
+    ADDRESS = "address"  # nobody is there
+    MAILBOX = "mailbox"  # somebody is, and cannot take it: full, disabled, too slow
+    POLICY = "policy"  # the sender is not trusted: authentication, reputation, rate (x.7.x)
+    MESSAGE = "message"  # this letter: its size, its content
+    RELAY = "relay"  # the way there: routing, the relay itself
 
 
 class EntryState(StrEnum):
@@ -77,7 +87,9 @@ class EntryState(StrEnum):
 class IssueState(StrEnum):
     """What became of a slot."""
 
-    PLANNED = "planned"  # deliveries are written
+    PLANNED = "planned"  # deliveries are written, and go out
+    PAUSED = "paused"  # a person, or its first share, stopped it; its letters wait
+    CANCELLED = "cancelled"  # a person ended it; what was unsent stays unsent
     EMPTY = "empty"  # the queue had nothing
     SKIPPED = "skipped"  # found too late to be caught up
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"newsletter.render"},
     {"newsletter.images"},
     {"newsletter.content"},
-    {"newsletter.database", "newsletter.migrations", "newsletter.site"},
+    {"newsletter.database", "newsletter.migrations", "newsletter.site", "newsletter.log"},
     {"newsletter.settings", "newsletter.settings_file"},
     {"newsletter.models"},
     {"newsletter.states", "newsletter.errors", "newsletter"},
@@ -123,6 +123,9 @@ def test_there_is_no_import_circle() -> None:
         ("pygments", {"newsletter.render.highlight"}),
         ("html5lib", set()),
         ("uvloop", {"newsletter.app"}),
+        ("cryptography", {"newsletter.delivery.dkim"}),
+        ("dkim", set()),
+        ("rich", {"newsletter.cli.watch"}),
     ],
 )
 def test_a_library_has_one_home(library: str, home: set[str]) -> None:

@@ -1,11 +1,13 @@
 """`paperround delivery`: the ledger, one letter to one reader at a time."""
 
+import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from newsletter.cli.common import open_site
-from newsletter.cli.output import JsonFlag, note, print_json, print_record, print_rows
+from newsletter.cli.output import JsonFlag, note, plain, print_json, print_record, print_rows
 
 if TYPE_CHECKING:
     from newsletter.delivery.reports import DeliveryReport
@@ -33,12 +35,23 @@ def list_deliveries(
     site = open_site(context)
     with site.database.read() as session:
         wanted = DeliveryState(state) if state else None
-        rows = [_row(report) for report in deliveries(session, state=wanted, issue_id=issue)]
-    if as_json:
-        print_json(rows)
-    else:
-        empty = "No delivery of that kind." if state or issue else "No delivery yet: `paperround plan`"
-        print_rows(rows, ("id", "issue", "address", "state", "attempts", "reply"), empty=empty)
+        rows = map(_row, deliveries(session, state=wanted, issue_id=issue))
+        if as_json:
+            _print_array(rows)
+            return
+        table = list(rows)
+    empty = "No delivery of that kind." if state or issue else "No delivery yet: `paperround plan`"
+    print_rows(table, ("id", "issue", "address", "state", "fault", "attempts", "reply"), empty=empty)
+
+
+def _print_array(rows: Iterable[dict[str, Any]]) -> None:
+    """What `print_json` prints of a list, a row at a time: the ledger may be larger than memory."""
+    opening = "[\n  "
+    for row in rows:
+        shown = json.dumps(row, ensure_ascii=False, indent=2, default=plain).replace("\n", "\n  ")
+        print(opening, shown, sep="", end="")
+        opening = ",\n  "
+    print("[]" if opening.startswith("[") else "\n]")
 
 
 @app.command()
@@ -94,6 +107,31 @@ def resolve(
     note(f"Delivery {delivery_id} to {report.address} {what}.")
 
 
+@app.command()
+def complained(
+    context: typer.Context,
+    delivery_id: Annotated[int, typer.Argument(metavar="DELIVERY", help="Its number in `delivery list`.")],
+) -> None:
+    """Record that a reader complained of a letter.
+
+    The subscription it came by ends.
+    """
+    from newsletter.delivery.letters import record_complaint
+    from newsletter.log import Event, open_log
+
+    site = open_site(context)
+    with site.database.write() as session:
+        is_news, left = record_complaint(session, delivery_id, now=site.clock())
+    if not is_news:
+        note(f"That delivery {delivery_id} was complained about is on record already.")
+        return
+    if log := open_log(site.settings, site.clock):
+        log.write(Event.LETTER_COMPLAINED, delivery=delivery_id)
+        log.close()
+    what = f"Its reader has left {', '.join(left)}." if left else "Its reader had left already."
+    note(f"The complaint about delivery {delivery_id} is on record. {what}")
+
+
 def _row(report: "DeliveryReport") -> dict[str, Any]:
     delivery = report.delivery
     return {
@@ -103,9 +141,11 @@ def _row(report: "DeliveryReport") -> dict[str, Any]:
         "address": report.address,
         "subject": report.subject,
         "state": delivery.state,
+        "fault": delivery.fault,
         "attempts": delivery.attempts,
         "due_at": delivery.due_at,
         "sent_at": delivery.sent_at,
+        "complained_at": delivery.complained_at,
         "reply": delivery.reply,
     }
 
@@ -113,6 +153,7 @@ def _row(report: "DeliveryReport") -> dict[str, Any]:
 def _attempt_row(attempt: "Attempt") -> dict[str, Any]:
     return {
         "at": attempt.at,
+        "relay": attempt.relay,
         "outcome": attempt.outcome,
         "stage": attempt.stage,
         "code": attempt.code,

@@ -45,9 +45,9 @@ def demo(
     _show_mailboxes(site, folder)
     if serve:
         site = open_app(folder)
-        with site.open_relay() as relay:
+        with site.open_relays() as relays:
             note(f"\nRead the mailboxes in a browser: {base_url}/sandbox/")
-            keep_going(site, relay, stop_event())
+            keep_going(site, relays, stop_event())
 
 
 def _keep_to_itself() -> None:
@@ -67,18 +67,18 @@ def _run_weeks(site: "App", end: "datetime") -> None:
     speed = (end - start).total_seconds() / _SECONDS
     note(f"Two weeks from {start:%A, %d %B %Y}, {speed:,.0f} times as fast as life:")
     stop = stop_event()
-    with site.open_relay() as relay:
+    with site.open_relays() as relays:
         site.clock = accelerated_clock(start, speed)
         timer = Timer(_SECONDS, stop.set)
         timer.start()
-        make_runner(site, relay, stop, every=_TICK).run_until(stop)
+        make_runner(site, relays, stop, plan_every=_TICK, send_every=_TICK).run_until(stop)
         timer.cancel()
         if site.clock() < end:
             raise typer.Exit(1)
         # The last tick may have come just before the end: whatever is due by then still goes.
         site.clock = fixed_clock(end)
         tell_planned(site.plan_due())
-        tell_sent(site, site.send_due(relay, Event()))
+        tell_sent(site, site.send_due(relays, Event()))
 
 
 def _show_mailboxes(site: "App", folder: Path) -> None:

@@ -1,16 +1,37 @@
-"""`paperround issue`: what has gone out, and how it stands."""
+"""`paperround issue`: what has gone out and how it stands, and a hand on it."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from newsletter.cli import watch
 from newsletter.cli.common import open_site
-from newsletter.cli.output import JsonFlag, print_json, print_record, print_rows, tally
+from newsletter.cli.output import (
+    JsonFlag,
+    Progress,
+    count_of,
+    note,
+    print_json,
+    print_record,
+    print_rows,
+    tally,
+)
 
 if TYPE_CHECKING:
+    from newsletter.app import App
     from newsletter.delivery.reports import IssueReport
+    from newsletter.log import Event
 
-app = typer.Typer(help="What has gone out, and how it stands.", no_args_is_help=True)
+_LONGEST_REASON = 200
+"""As many characters as the ledger keeps."""
+
+app = typer.Typer(help="What has gone out, how it stands, and a hand on it.", no_args_is_help=True)
+
+IssueArgument = Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `issue list` shows it.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, for who reads `issue list` later.")
+]
 
 
 @app.command("list")
@@ -41,7 +62,7 @@ def list_issues(
 @app.command()
 def show(
     context: typer.Context,
-    issue_id: Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `issue list` shows it.")],
+    issue_id: IssueArgument,
     as_json: JsonFlag = False,
 ) -> None:
     """Show one issue."""
@@ -54,6 +75,123 @@ def show(
         print_json(row)
     else:
         print_record({**row, "deliveries": tally(row["deliveries"])})
+
+
+app.command("watch")(watch.watch)
+
+
+@app.command()
+def pause(context: typer.Context, issue_id: IssueArgument, reason: ReasonOption = "by hand") -> None:
+    """Let no further letter of an issue go until `issue resume`."""
+    from newsletter.delivery import issues
+    from newsletter.log import Event
+
+    reason = _checked(reason)
+    site = open_site(context)
+    with site.database.write() as session:
+        issues.pause(session, issue_id, reason)
+    _record(site, Event.ISSUE_PAUSED, issue_id)
+    note(f"Issue {issue_id} is paused: {_standing(site, issue_id)}. `paperround issue resume {issue_id}`")
+
+
+@app.command()
+def resume(context: typer.Context, issue_id: IssueArgument) -> None:
+    """Let a paused issue go on.
+
+    One that its first share has halted goes to everybody.
+    """
+    from newsletter.delivery import issues
+    from newsletter.log import Event
+
+    site = open_site(context)
+    with site.database.write() as session:
+        issues.resume(session, issue_id, now=site.clock(), expiry=_expiry(site))
+    _record(site, Event.ISSUE_RESUMED, issue_id)
+    note(f"Issue {issue_id} goes on with the next `tick` or `run`: {_standing(site, issue_id)}.")
+
+
+@app.command()
+def cancel(context: typer.Context, issue_id: IssueArgument, reason: ReasonOption = "by hand") -> None:
+    """End an issue for good: what has not gone does not go."""
+    from newsletter.delivery import issues
+    from newsletter.log import Event
+
+    reason = _checked(reason)
+    site = open_site(context)
+    with site.database.write() as session:
+        issues.cancel(session, issue_id, reason)
+    ended, more = 0, 1
+    with Progress() as progress:
+        while more:  # from the first moment no letter goes; this writes it down for each, a few at a time
+            with site.database.write() as session:
+                ended += (more := issues.clear(session.connection(), issue_id))
+            progress(f"{ended} ended")
+    with site.database.write() as session:
+        issues.finish(session.connection(), site.clock())
+    _record(site, Event.ISSUE_CANCELLED, issue_id, letters=ended)
+    unsent = count_of(ended, "letter")
+    note(f"Issue {issue_id} is cancelled; {unsent} will not go: {_standing(site, issue_id)}.")
+
+
+@app.command("retry-failed")
+def retry_failed(
+    context: typer.Context,
+    issue_id: IssueArgument,
+    also_readers_fault: Annotated[
+        bool, typer.Option("--all", help="Also those that bounced because of the address or the mailbox.")
+    ] = False,
+) -> None:
+    """Send again what expired or was refused.
+
+    Letters refused because of the address or the mailbox only with --all.
+    """
+    from newsletter.delivery import issues
+    from newsletter.log import Event
+
+    site = open_site(context)
+    with site.database.write() as session:
+        retried = issues.retry_failed(
+            site.database,
+            session,
+            issue_id,
+            also_readers_fault=also_readers_fault,
+            now=site.clock(),
+            expiry=_expiry(site),
+        )
+    _record(site, Event.ISSUE_RETRIED, issue_id, letters=retried.queued, left_out=retried.left_out)
+    what = f"{count_of(retried.queued, 'letter')} of issue {issue_id} to be sent again"
+    if retried.left_out:
+        what += f"; {retried.left_out} left out: the reader has left, or has the post by another letter"
+    note(f"{what}.")
+
+
+def _checked(reason: str) -> str:
+    """A reason on one line, and no longer than is kept. Raises BadParameter."""
+    if not reason.isprintable() or len(reason) > _LONGEST_REASON:
+        raise typer.BadParameter(
+            f"has to be one line of at most {_LONGEST_REASON} characters", param_hint="--reason"
+        )
+    return reason
+
+
+def _expiry(site: "App") -> timedelta:
+    return timedelta(hours=site.settings.delivery.expire_after_hours)
+
+
+def _standing(site: "App", issue_id: int) -> str:
+    """How many of its letters are in each state."""
+    from newsletter.delivery.issues import letters_by_state
+
+    with site.database.read() as session:
+        return tally(letters_by_state(session, issue_id))
+
+
+def _record(site: "App", event: "Event", issue_id: int, **fields: Any) -> None:
+    from newsletter.log import open_log
+
+    if log := open_log(site.settings, site.clock):
+        log.write(event, issue=issue_id, **fields)
+        log.close()
 
 
 def _state(row: dict[str, Any]) -> str:
@@ -70,6 +208,9 @@ def _row(report: "IssueReport") -> dict[str, Any]:
         "state": issue.state,
         "reason": issue.reason,
         "planned_at": issue.planned_at,
+        "expires_at": issue.expires_at,
+        "finished_at": issue.finished_at,
+        "canary": report.canary,
         "posts": list(report.posts),
         "deliveries": report.deliveries,
     }

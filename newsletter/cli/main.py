@@ -19,6 +19,8 @@ from newsletter.cli import (
     db,
     delivery,
     demo,
+    dkim,
+    doctor,
     init,
     issue,
     plan,
@@ -71,6 +73,7 @@ app.command("tick")(run.tick)
 app.command("plan")(plan.plan)
 app.command("render")(render.render)
 app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
 app.command("preview")(preview.preview)
 app.command("send-test")(send_test.send_test)
 app.add_typer(category.app, name="category")
@@ -78,6 +81,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(issue.app, name="issue")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(subscriber.app, name="subscriber")
+app.add_typer(dkim.app, name="dkim")
 app.add_typer(db.app, name="db")
 
 

@@ -14,13 +14,15 @@ from newsletter.cli.output import Progress, count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
     from newsletter.app import App, SendReport
+    from newsletter.delivery.relays import Relay
     from newsletter.schedule.planner import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
-    from newsletter.settings import RelaySection
 
 
-TICK_SECONDS = 15.0
-"""How often `run` looks for what is due."""
+PLAN_SECONDS = 15.0
+"""How often `run` looks for slots that are due."""
+SEND_SECONDS = 1.0
+"""How often it looks for letters that are: what a person has resumed goes on at once."""
 
 
 def stop_event() -> Event:
@@ -59,10 +61,10 @@ def tick(
     stop = stop_event()
     planned = site.plan_due()
     failed = tell_planned(planned)
-    with site.open_relay() as relay:
+    with site.open_relays() as relays:
         warn_of_sandbox(site)
         with Progress() as progress:
-            report = site.send_due(relay, stop, lambda sofar: progress(tally(sofar.states)))
+            report = site.send_due(relays, stop, lambda sofar: progress(tally(sofar.states)))
     failed |= tell_sent(site, report)
     if not planned and report == SendReport() and is_terminal():
         note("Nothing is due; `paperround plan` shows what comes.")
@@ -77,22 +79,24 @@ def run(context: typer.Context) -> None:
     """Keep the site going: plan, send and serve, until Ctrl-C."""
     site = open_site(context)
     stop = stop_event()
-    with site.open_relay() as relay:
-        keep_going(site, relay, stop)
+    with site.open_relays() as relays:
+        keep_going(site, relays, stop)
     tell_standing(site)
 
 
-def keep_going(site: "App", relay: "RelaySection", stop: Event) -> None:
+def keep_going(site: "App", relays: "list[Relay]", stop: Event) -> None:
     """Plan and send every so often and serve the pages, until `stop` is set."""
     from newsletter.web.server import PageServer
 
     with PageServer(site) as server:
         warn_of_sandbox(site)
         note(f"{site.settings.site.name} is running; its pages are at {server.url}. Ctrl-C stops it.")
-        make_runner(site, relay, stop, every=TICK_SECONDS).run_until(stop)
+        make_runner(site, relays, stop, plan_every=PLAN_SECONDS, send_every=SEND_SECONDS).run_until(stop)
 
 
-def make_runner(site: "App", relay: "RelaySection", stop: Event, *, every: float) -> "Runner":
+def make_runner(
+    site: "App", relays: "list[Relay]", stop: Event, *, plan_every: float, send_every: float
+) -> "Runner":
     """The scheduler with its two jobs, which say on the terminal what they do."""
     from newsletter.schedule.runner import Runner
 
@@ -100,10 +104,10 @@ def make_runner(site: "App", relay: "RelaySection", stop: Event, *, every: float
         tell_planned(site.plan_due())
 
     def send_job() -> None:
-        tell_sent(site, site.send_due(relay, stop))
+        tell_sent(site, site.send_due(relays, stop))
 
-    jobs = {"plan": plan_job, "send": send_job}
-    return Runner(jobs, every=every, report=lambda error: note(f"paperround: {error}"))
+    jobs = {"plan": (plan_job, plan_every), "send": (send_job, send_every)}
+    return Runner(jobs, report=lambda error: note(f"paperround: {error}"))
 
 
 def warn_of_sandbox(site: "App") -> None:
@@ -164,6 +168,16 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
     sys.stdout.flush()
     for state, words in report.tally.refusals.items():
         note(f"{str(state).replace('_', ' ')}, the first of them: {words}")
+    for verdict in report.tally.verdicts:
+        if verdict.has_passed:
+            note(f"Issue {verdict.issue_id}: its first share was taken well, and the others follow.")
+        else:
+            note(
+                f"Issue {verdict.issue_id} is halted: {verdict.reason}. `paperround issue resume "
+                f"{verdict.issue_id}` lets the others go, `issue cancel {verdict.issue_id}` ends it."
+            )
+    for domain, words in report.tally.resting.items():
+        note(f"{domain} refuses letters for policy and is left alone for ten minutes: {words}")
     if report.tally.relay_error:
         note(f"paperround: {report.tally.relay_error}")
     return report.tally.relay_error is not None

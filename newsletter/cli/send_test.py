@@ -6,6 +6,7 @@ leave and to the preferences lead to a page that says that they came in a test l
 
 import asyncio
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.content.post import PostSource
     from newsletter.delivery.outcome import Outcome
-    from newsletter.delivery.smtp import SMTPTransport
+    from newsletter.delivery.transport import OneByOne
     from newsletter.render.message import Reader
     from newsletter.render.proof import Proof
 
@@ -40,6 +41,7 @@ def send_test(
 
     from newsletter.content.post import read_post
     from newsletter.delivery.smtp import SMTPTransport
+    from newsletter.delivery.transport import OneByOne
     from newsletter.errors import RelayError
     from newsletter.states import DeliveryState
 
@@ -47,10 +49,11 @@ def send_test(
     source = read_post(file)
     readers = [_reader(site, address) for address in addresses]
     proofs = _proofs(site, source, readers)
-    with site.open_relay() as relay:
+    with site.open_relays() as relays:
+        relay = relays[0].section
         warn_of_sandbox(site)
         password = relay.login_password() if relay.user else ""
-        transport = SMTPTransport(relay, password=password, helo_name=site.settings.sender.domain)
+        transport = OneByOne(SMTPTransport(relay, password=password, helo_name=site.settings.sender.domain))
         outcomes: list[Outcome] = []
         failure = None
         try:
@@ -106,19 +109,21 @@ def _reader(site: "App", address: str) -> "Reader":
 
 
 def _proofs(site: "App", source: "PostSource", readers: "list[Reader]") -> "list[Proof]":
+    from newsletter.delivery.dkim import load_signer
     from newsletter.render.edition import EditionMaker
     from newsletter.render.proof import make_proof
     from newsletter.schedule.occasion import occasion_of
 
-    now = site.clock()
+    now, signer = site.clock(), load_signer(site.settings)
     maker = EditionMaker(site.settings, site.settings.folder, fetches=True)
     occasion = occasion_of(site.settings, source, now)
-    return [make_proof(maker, source, occasion, reader, now) for reader in readers]
+    proofs = [make_proof(maker, source, occasion, reader, now) for reader in readers]
+    return [replace(one, message=signer.signed(one.message)) for one in proofs] if signer else proofs
 
 
 async def _send(
     site: "App",
-    transport: "SMTPTransport",
+    transport: "OneByOne",
     readers: "list[Reader]",
     proofs: "list[Proof]",
     outcomes: "list[Outcome]",

@@ -4,8 +4,10 @@ Everything in a letter follows from its frozen edition, the reader's row and the
 the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.database import Database
 from newsletter.delivery.ledger import ClaimedDelivery
@@ -13,8 +15,11 @@ from newsletter.delivery.transport import Letter
 from newsletter.models import Edition
 from newsletter.render.edition import compiled
 from newsletter.render.headers import Mailbox
-from newsletter.render.message import CompiledMessage, Envelope, Reader
+from newsletter.render.message import CompiledMessage, Envelope, Reader, Seal
 from subscribers.tokens import Purpose, TokenSigner
+
+if TYPE_CHECKING:
+    from newsletter.delivery.dkim import DkimSigner
 
 _EDITIONS_KEPT = 32
 
@@ -22,34 +27,54 @@ TEST_DELIVERY = 0
 """What the links of a test letter name: there is no delivery of this number."""
 
 
-class Composer:
-    """Splices letters; the editions in use are compiled once and kept."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An edition in use: compiled, with what its letters' identities are made of."""
 
-    def __init__(self, database: Database, signer: TokenSigner, media_folder: Path) -> None:
+    message: CompiledMessage
+    seal: Seal | None
+    base_url: str
+    sender_domain: str
+    bounce_address: str
+
+
+class Composer:
+    """Splices letters, signed if there is a `dkim`; the editions in use are compiled once and kept."""
+
+    def __init__(
+        self, database: Database, signer: TokenSigner, media_folder: Path, dkim: "DkimSigner | None" = None
+    ) -> None:
         self._database = database
         self._signer = signer
         self._media_folder = media_folder
+        self._dkim = dkim
         self._edition = lru_cache(_EDITIONS_KEPT)(self._load)
 
-    def _load(self, edition_id: int) -> tuple[CompiledMessage, Envelope]:
+    def _load(self, edition_id: int) -> _Prepared:
         with self._database.read() as session:
             edition = session.get_one(Edition, edition_id)
-        return compiled(edition, self._media_folder), Envelope.from_json(edition.headers)
+        message, envelope = compiled(edition, self._media_folder), Envelope.from_json(edition.headers)
+        return _Prepared(
+            message=message,
+            seal=self._dkim.seal(message.fields) if self._dkim else None,
+            base_url=envelope.base_url,
+            sender_domain=envelope.sender.domain,
+            bounce_address=envelope.bounce_address,
+        )
 
     def __call__(self, delivery: ClaimedDelivery) -> Letter:
         """The letter of one delivery."""
-        message, envelope = self._edition(delivery.edition_id)
-        token = self._signer.sign(Purpose.MESSAGE, delivery.id)
+        edition, signer, number = self._edition(delivery.edition_id), self._signer, delivery.id
         reader = Reader(
             mailbox=Mailbox(delivery.name or "", delivery.address),
-            message_id=f"{token}@{envelope.sender.domain}",
-            unsubscribe_url=unsubscribe_url(envelope.base_url, self._signer, delivery.id),
-            preferences_url=preferences_url(envelope.base_url, self._signer, delivery.id),
+            message_id=f"{signer.sign(Purpose.MESSAGE, number)}@{edition.sender_domain}",
+            unsubscribe_url=unsubscribe_url(edition.base_url, signer, number),
+            preferences_url=preferences_url(edition.base_url, signer, number),
         )
         return Letter(
-            return_path=return_path(envelope.bounce_address, self._signer, delivery.id),
+            return_path=return_path(edition.bounce_address, signer, number),
             recipient=delivery.address,
-            content=message.splice(reader),
+            content=edition.message.splice(reader, edition.seal),
         )
 
 

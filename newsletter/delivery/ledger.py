@@ -5,34 +5,39 @@ from (see `newsletter.states`), so two processes can run the same method without
 unsent gives its receipt back: the reader has not had the post.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     case,
     exists,
     func,
     insert,
     select,
+    true,
     update,
 )
 from sqlmodel import col
 
 from newsletter.database import Database
+from newsletter.delivery import canary, issues
+from newsletter.delivery.canary import CanaryVerdict
 from newsletter.delivery.letters import release_receipts
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.ownership import Ownership
-from newsletter.models import Attempt, Delivery, Owner
-from newsletter.states import UNSENT, DeliveryState
+from newsletter.models import Attempt, Delivery, Issue, Owner
+from newsletter.states import UNSENT, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
+_LEFT = "Stopped before it went."
 _DIED = "The sending process died before the reply was recorded."
 
 
@@ -45,17 +50,20 @@ class ClaimedDelivery:
     address: str
     name: str | None
     attempts: int
-    expires_at: datetime
+    issue_id: int
+    domain: str
+    """The address's domain in lower case, by which letters are paced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An outcome to be written; `retry_at` is when a deferred letter is due again."""
+    """An outcome to be written; `retry_at` is when a deferred letter is due again, `relay` who said it."""
 
     delivery_id: int
     outcome: Outcome
     at: datetime
     retry_at: datetime | None = None
+    relay: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,10 @@ class Ledger:
         self._claimable = [DeliveryState.DEFERRED, DeliveryState.QUEUED]
         if resend_in_doubt:
             self._claimable.insert(0, DeliveryState.IN_DOUBT)
+        self._database = database
+        self._mark_sending = database.many(_MARK_SENDING, "b_id", "b_owner")
+        self._add_attempts = database.many(_ADD_ATTEMPT, *(f"b_{name}" for name in _ATTEMPT))
+        self._change = database.many(_CHANGE, *_CHANGED)
 
     @property
     def owner_id(self) -> int:
@@ -119,22 +131,24 @@ class Ledger:
 
     def _hand_back(self, owned: ColumnElement[bool]) -> int:
         """Unclaim letters: queued again, or in doubt again where an earlier try left them so."""
-        before = case(
-            (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
-        )
         return self._connection.execute(
             update(Delivery)
             .where(owned, col(Delivery.state) == DeliveryState.CLAIMED)
-            .values(state=before, owner_id=None)
+            .values(state=_BEFORE_THE_CLAIM, owner_id=None)
         ).rowcount
 
     def expire(self, now: datetime) -> int:
-        """End letters that were put off for so long that they are stale."""
+        """End the letters of issues that have been put off for so long that they are stale."""
+        stale = select(col(Issue.id)).where(
+            col(Issue.state) == IssueState.PLANNED,
+            col(Issue.finished_at).is_(None),
+            col(Issue.expires_at) <= now,
+        )
         rows = self._connection.execute(
             update(Delivery)
             .where(
+                col(Delivery.issue_id).in_(stale),
                 col(Delivery.state).in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]),
-                col(Delivery.expires_at) <= now,
             )
             .values(state=DeliveryState.EXPIRED)
             .returning(col(Delivery.id))
@@ -144,107 +158,139 @@ class Ledger:
         return len(rows)
 
     def claim(self, limit: int, now: datetime) -> list[ClaimedDelivery]:
-        """Take up to `limit` due letters that nobody else has and that are not stale."""
+        """Take up to `limit` due letters that nobody else has, of issues that go out now; oldest issue first."""
         taken: list[int] = []
-        for state in self._claimable:
-            # One state at a time: each is a walk along the index, oldest first.
-            due = (
-                select(col(Delivery.id))
-                .where(
-                    col(Delivery.state) == state,
-                    col(Delivery.due_at) <= now,
-                    col(Delivery.expires_at) > now,
-                )
-                .order_by(col(Delivery.due_at), col(Delivery.id))
-                .limit(limit - len(taken))
-                .with_for_update(skip_locked=True)
-                .cte(
-                    "due"
-                )  # read once; as a subquery PostgreSQL may read it anew for each row, past the limit
-            )
-            claimed = (
-                update(Delivery)
-                .where(col(Delivery.id).in_(select(due.c.id)), col(Delivery.state) == state)
-                .values(state=DeliveryState.CLAIMED, owner_id=self.owner_id)
-                .returning(col(Delivery.id))
-            )
-            taken += self._connection.execute(claimed).scalars()
-            if len(taken) >= limit:
-                break
+        for issue_id, canary_every in self._connection.execute(_open_issues(now)).all():
+            for state in self._claimable:
+                if len(taken) < limit:
+                    # One state at a time: each is a walk along the index, oldest first.
+                    taken += self._claim_some(issue_id, state, canary_every, limit - len(taken), now)
         rows = self._connection.execute(_claimed_rows(taken)).all() if taken else []
         self._connection.commit()
-        return [ClaimedDelivery(*row) for row in rows]
+        return [_claimed(*row) for row in rows]
+
+    def _claim_some(
+        self, issue_id: int, state: DeliveryState, canary_every: int | None, limit: int, now: datetime
+    ) -> Iterable[int]:
+        due = (
+            select(col(Delivery.id))
+            .where(
+                col(Delivery.issue_id) == issue_id,
+                col(Delivery.state) == state,
+                col(Delivery.due_at) <= now,
+                col(Delivery.id) % canary_every == 0 if canary_every else true(),
+            )
+            .order_by(col(Delivery.due_at), col(Delivery.id))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")  # read once; as a subquery PostgreSQL may read it anew for each row, past the limit
+        )
+        claimed = (
+            update(Delivery)
+            .where(col(Delivery.id).in_(select(due.c.id)), col(Delivery.state) == state)
+            .values(state=DeliveryState.CLAIMED, owner_id=self.owner_id)
+            .returning(col(Delivery.id))
+        )
+        return self._connection.execute(claimed).scalars()
+
+    def review(self, now: datetime, *, wait: timedelta, limit_percent: int) -> list[CanaryVerdict]:
+        """Judge the first shares of issues that can be judged (see `newsletter.delivery.canary`)."""
+        verdicts = canary.review(self._connection, now, wait=wait, limit_percent=limit_percent)
+        self._connection.commit()
+        return verdicts
+
+    def finish(self, now: datetime) -> list[int]:
+        """Close the issues all of whose letters have come to an end; returns them."""
+        finished = issues.finish(self._connection, now)
+        self._connection.commit()
+        return finished
+
+    def put_off(self, letters: Sequence[tuple[int, datetime]]) -> None:
+        """Give claimed letters back untried, to be due later."""
+        for delivery_id, due_at in sorted(letters):
+            self._connection.execute(
+                update(Delivery)
+                .where(
+                    col(Delivery.id) == delivery_id,
+                    col(Delivery.owner_id) == self.owner_id,
+                    col(Delivery.state) == DeliveryState.CLAIMED,
+                )
+                .values(state=_BEFORE_THE_CLAIM, owner_id=None, due_at=due_at)
+            )
+        self._connection.commit()
 
     def settle(self, sending: Sequence[int], outcomes: Sequence[Recorded]) -> set[int]:
         """Write outcomes, and mark letters as `sending`; returns those of `sending` that may go.
 
-        A letter may not go if its reader left or the claim is gone. One commit for all of it: this is the
-        journal, and it is written before any of the bodies it lets go.
+        A letter may not go if its reader left, its issue was stopped, or the claim is gone. One commit for all
+        of it: this is the journal, and it is written before any of the bodies it lets go.
         """
+        connection = self._connection
         # In the order of their ids, as all who lock several letters do: no two wait for each other.
-        sending = sorted(sending)
-        allowed: set[int] = set()
         if outcomes:
-            self._record(sorted(outcomes, key=lambda recorded: recorded.delivery_id))
+            self._record(sorted(outcomes, key=_by_delivery))
+        allowed: set[int] = set()
         if sending:
-            is_active = exists().where(
-                col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
-                col(Subscription.category) == col(Delivery.category),
-                col(Subscription.state) == SubscriptionState.ACTIVE,
-            )
-            marked = (
-                update(Delivery)
-                .where(
-                    col(Delivery.id).in_(sending),
-                    col(Delivery.state) == DeliveryState.CLAIMED,
-                    col(Delivery.owner_id) == self.owner_id,
-                    is_active,
-                )
-                .values(state=DeliveryState.SENDING)
-                .returning(col(Delivery.id))
-            )
-            allowed = set(self._connection.execute(marked).scalars())
-            if refused := [delivery for delivery in sending if delivery not in allowed]:
-                self._cancel_refused(refused)
-        self._connection.commit()
+            allowed.update(sending)
+            rows = [(delivery, self.owner_id) for delivery in sorted(sending)]
+            if self._mark_sending.run(connection, rows) < len(rows):
+                allowed = self._marked(sending)
+                self._let_go([delivery for delivery in sending if delivery not in allowed])
+        connection.commit()
         return allowed
 
     def _record(self, outcomes: Sequence[Recorded]) -> None:
-        connection = self._connection
-        owner = self.owner_id
-        attempts = [_attempt(recorded, owner) for recorded in outcomes]
-        connection.execute(insert(Attempt), attempts)
-        change = (
-            update(Delivery)
-            .where(
-                col(Delivery.id) == bindparam("b_id"),
-                col(Delivery.owner_id) == owner,
-                col(Delivery.state) == bindparam("b_from"),
+        owner, instant = self.owner_id, self._database.instant
+        attempts, changes = [], []
+        for recorded in outcomes:
+            outcome, at = recorded.outcome, instant(recorded.at)
+            state, stage, fault = outcome.state.value, outcome.stage, outcome.fault
+            attempts.append(
+                (recorded.delivery_id, owner, recorded.relay, at, state, stage.value, outcome.code)
+                + (outcome.enhanced_status, outcome.reply)
             )
-            .values(
-                state=bindparam("b_state"),
-                due_at=func.coalesce(bindparam("b_due", type_=UTCDateTime()), col(Delivery.due_at)),
-                sent_at=bindparam("b_sent"),
-                doubted_at=func.coalesce(
-                    bindparam("b_doubted", type_=UTCDateTime()), col(Delivery.doubted_at)
-                ),
-                reply=bindparam("b_reply"),
-                attempts=col(Delivery.attempts) + 1,
+            changes.append(
+                (
+                    state,
+                    instant(recorded.retry_at),
+                    at if state == DeliveryState.SENT else None,
+                    at if state == DeliveryState.IN_DOUBT else None,
+                    outcome.words,
+                    fault.value if fault else None,
+                    recorded.delivery_id,
+                    owner,
+                    _AFTER_RELEASE if stage is Stage.DOT else _BEFORE_RELEASE,
+                )
+            )
+        self._add_attempts.run(self._connection, attempts)
+        self._change.run(self._connection, changes)
+        if unsent := [r.delivery_id for r in outcomes if r.outcome.state in UNSENT]:
+            release_receipts(self._connection, unsent)
+
+    def _marked(self, sending: Sequence[int]) -> set[int]:
+        """Which of these letters are marked as `sending`, where not all are."""
+        found = self._connection.execute(
+            select(col(Delivery.id)).where(
+                col(Delivery.id).in_(sending),
+                col(Delivery.owner_id) == self.owner_id,
+                col(Delivery.state) == DeliveryState.SENDING,
             )
         )
-        connection.execute(change, [_change(recorded) for recorded in outcomes])
-        release_receipts(connection, [r.delivery_id for r in outcomes if r.outcome.state in UNSENT])
+        return set(found.scalars())
 
-    def _cancel_refused(self, refused: Sequence[int]) -> None:
-        """The reader has left since this letter was claimed: it ends here."""
+    def _let_go(self, refused: Sequence[int]) -> None:
+        """Letters that may not go after all: of a paused issue they wait, else they end here."""
+        ours = and_(
+            col(Delivery.id).in_(refused),
+            col(Delivery.owner_id) == self.owner_id,
+            col(Delivery.state) == DeliveryState.CLAIMED,
+        )
+        paused = select(col(Issue.id)).where(col(Issue.state) == IssueState.PAUSED)
+        self._hand_back(and_(ours, col(Delivery.issue_id).in_(paused), _is_active()))
         rows = self._connection.execute(
             update(Delivery)
-            .where(
-                col(Delivery.id).in_(refused),
-                col(Delivery.owner_id) == self.owner_id,
-                col(Delivery.state) == DeliveryState.CLAIMED,
-            )
-            .values(state=DeliveryState.CANCELLED)
+            .where(ours)
+            .values(state=DeliveryState.CANCELLED, reply=_LEFT)
             .returning(col(Delivery.id))
         ).scalars()
         release_receipts(self._connection, list(rows))
@@ -269,6 +315,80 @@ class Ledger:
         self._connection.commit()
 
 
+_BEFORE_THE_CLAIM = case(
+    (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
+)
+"""The state of a claimed letter once nobody has it any more."""
+
+_BEFORE_RELEASE, _AFTER_RELEASE = DeliveryState.CLAIMED.value, DeliveryState.SENDING.value
+
+
+def _is_active() -> ColumnElement[bool]:
+    """That a letter's reader is still subscribed."""
+    return exists().where(
+        col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
+        col(Subscription.category) == col(Delivery.category),
+        col(Subscription.state) == SubscriptionState.ACTIVE,
+    )
+
+
+_MARK_SENDING = (
+    update(Delivery)
+    .where(
+        col(Delivery.id) == bindparam("b_id"),
+        col(Delivery.owner_id) == bindparam("b_owner"),
+        col(Delivery.state) == DeliveryState.CLAIMED,
+        _is_active(),
+        exists().where(col(Issue.id) == col(Delivery.issue_id), col(Issue.state) == IssueState.PLANNED),
+    )
+    .values(state=DeliveryState.SENDING)
+)
+
+_ATTEMPT = (
+    "delivery_id", "owner_id", "relay", "at", "outcome", "stage", "code", "enhanced_status", "reply",
+)  # fmt: skip
+_ADD_ATTEMPT = insert(Attempt).values({name: bindparam(f"b_{name}") for name in _ATTEMPT})
+
+_CHANGED = (
+    "b_state", "b_due", "b_sent", "b_doubted", "b_reply", "b_fault", "b_id", "b_owner", "b_from",
+)  # fmt: skip
+_CHANGE = (
+    update(Delivery)
+    .where(
+        col(Delivery.id) == bindparam("b_id"),
+        col(Delivery.owner_id) == bindparam("b_owner"),
+        col(Delivery.state) == bindparam("b_from"),
+    )
+    .values(
+        state=bindparam("b_state"),
+        due_at=func.coalesce(bindparam("b_due", type_=UTCDateTime()), col(Delivery.due_at)),
+        sent_at=bindparam("b_sent"),
+        doubted_at=func.coalesce(bindparam("b_doubted", type_=UTCDateTime()), col(Delivery.doubted_at)),
+        reply=bindparam("b_reply"),
+        fault=bindparam("b_fault"),
+        attempts=col(Delivery.attempts) + 1,
+    )
+)
+
+
+def _by_delivery(recorded: Recorded) -> int:
+    return recorded.delivery_id
+
+
+def _open_issues(now: datetime) -> Select[*tuple[Any, ...]]:
+    """Issues that go out now, and which of their letters go first."""
+    return (
+        select(col(Issue.id), col(Issue.canary_every))
+        .where(
+            col(Issue.state) == IssueState.PLANNED,
+            col(Issue.finished_at).is_(None),
+            col(Issue.due_at) <= now,
+            col(Issue.expires_at) > now,
+        )
+        .order_by(col(Issue.due_at), col(Issue.id))
+    )
+
+
 def _claimed_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -277,7 +397,7 @@ def _claimed_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             col(Subscriber.address),
             col(Subscriber.name),
             col(Delivery.attempts),
-            col(Delivery.expires_at),
+            col(Delivery.issue_id),
         )
         .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
         .where(col(Delivery.id).in_(ids))
@@ -285,32 +405,22 @@ def _claimed_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _attempt(recorded: Recorded, owner: int) -> dict[str, Any]:
-    outcome = recorded.outcome
-    return {
-        "delivery_id": recorded.delivery_id,
-        "owner_id": owner,
-        "at": recorded.at,
-        "outcome": outcome.state,
-        "stage": outcome.stage,
-        "code": outcome.code,
-        "enhanced_status": outcome.enhanced_status,
-        "reply": outcome.reply,
-    }
+def _claimed(
+    id_: int, edition_id: int, address: str, name: str | None, attempts: int, issue_id: int
+) -> ClaimedDelivery:
+    domain = address.rpartition("@")[2].lower()
+    return ClaimedDelivery(id_, edition_id, address, name, attempts, issue_id, domain)
 
 
 def _lost_attempt(delivery: int, owner: int, now: datetime) -> dict[str, Any]:
-    return _attempt(Recorded(delivery, Outcome(DeliveryState.IN_DOUBT, Stage.DOT, None, _DIED), now), owner)
-
-
-def _change(recorded: Recorded) -> dict[str, Any]:
-    outcome = recorded.outcome
     return {
-        "b_id": recorded.delivery_id,
-        "b_from": DeliveryState.SENDING if outcome.stage is Stage.DOT else DeliveryState.CLAIMED,
-        "b_state": outcome.state,
-        "b_due": recorded.retry_at,
-        "b_sent": recorded.at if outcome.state is DeliveryState.SENT else None,
-        "b_doubted": recorded.at if outcome.state is DeliveryState.IN_DOUBT else None,
-        "b_reply": outcome.words,
+        "delivery_id": delivery,
+        "owner_id": owner,
+        "relay": None,
+        "at": now,
+        "outcome": DeliveryState.IN_DOUBT,
+        "stage": Stage.DOT,
+        "code": None,
+        "enhanced_status": None,
+        "reply": _DIED,
     }

@@ -7,73 +7,151 @@ rule: a letter that ends unsent gives its receipt back, unless an earlier try ma
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, select, tuple_, update
 from sqlmodel import Session, col
 
 from newsletter.database import batched
-from newsletter.models import Delivery, Receipt
-from newsletter.states import OPEN, UNSENT, DeliveryState
+from newsletter.errors import NotFoundError, QueueError
+from newsletter.models import Delivery, Issue, Receipt
+from newsletter.states import OPEN, UNSENT, DeliveryState, IssueState
+from subscribers.subscriptions import Permission, leave
+
+UNFINISHED = (*OPEN, DeliveryState.SENDING, DeliveryState.IN_DOUBT)
+"""States of letters that somebody has still to see to."""
+
+UNTRIED = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING)
+"""States of letters that wait for their first reply, or for another one after a person asked for it."""
 
 _BATCH = 500
 """Ids in one IN list: below every driver's limit of parameters."""
 
 
-def has_work(session: Session, now: datetime, *, resend_in_doubt: bool) -> bool:
-    """Whether a sending pass would find anything: letters due, or claims a dead process may have left."""
-    state = col(Delivery.state)
-    is_due = col(Delivery.due_at) <= now
-    wanted = [
-        state.in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]) & is_due,
+def has_work(
+    session: Session, now: datetime, *, resend_in_doubt: bool, canary_wait: timedelta = timedelta()
+) -> bool:
+    """Whether a sending pass would find anything; `canary_wait` as in `newsletter.delivery.canary`.
+
+    That is letters due, claims a dead process may have left, or an issue whose end is not recorded yet.
+    """
+    state, is_due, planned = col(Delivery.state), col(Delivery.due_at) <= now, _is(IssueState.PLANNED)
+    canary_every, canary_done_at = col(Issue.canary_every), col(Issue.canary_done_at)
+    goes_first = canary_every.is_(None) | (col(Delivery.id) % canary_every == 0)
+    is_to_judge = canary_every.is_not(None) & (
+        canary_done_at.is_(None) | (canary_done_at <= now - canary_wait)
+    )
+    letters = [
+        planned & (state == DeliveryState.QUEUED) & is_due & goes_first,
+        planned & (state == DeliveryState.DEFERRED) & is_due & goes_first,
         state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]),
     ]
     if resend_in_doubt:
-        wanted.append((state == DeliveryState.IN_DOUBT) & is_due & (col(Delivery.expires_at) > now))
-    return session.execute(select(col(Delivery.id)).where(or_(*wanted)).limit(1)).first() is not None
+        is_fresh = col(Issue.expires_at) > now
+        letters.append(planned & (state == DeliveryState.IN_DOUBT) & is_due & is_fresh)
+    # One kind at a time: each is a walk along the index that stops at the first letter.
+    wanted = [
+        select(col(Issue.id))
+        .join(Delivery, col(Delivery.issue_id) == col(Issue.id))
+        .where(col(Issue.finished_at).is_(None), kind)
+        for kind in letters
+    ]
+    wanted.append(select(col(Issue.id)).where(is_over()))
+    wanted.append(select(col(Issue.id)).where(planned, col(Issue.finished_at).is_(None), is_to_judge))
+    return any(session.execute(kind.limit(1)).first() is not None for kind in wanted)
+
+
+def _is(state: IssueState) -> ColumnElement[bool]:
+    return col(Issue.state) == state
+
+
+def is_over() -> ColumnElement[bool]:
+    """That an issue has come to its end, or has been brought to it, and this is not recorded yet."""
+    unfinished = exists().where(col(Delivery.issue_id) == col(Issue.id), col(Delivery.state).in_(UNFINISHED))
+    return (
+        col(Issue.finished_at).is_(None)
+        & col(Issue.state).in_([IssueState.PLANNED, IssueState.CANCELLED])
+        & ~unfinished
+    )
 
 
 def cancel_letters(session: Session, which: ColumnElement[bool], reply: str) -> int:
     """End the letters that nothing of is on the wire, in the order of their ids; returns how many."""
+    session.flush()
+    return cancel_open(session.connection(), which, reply)
+
+
+def cancel_open(connection: Connection, which: ColumnElement[bool], reply: str) -> int:
+    """`cancel_letters` on a connection."""
+    can_end = col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT])
     open_ones = (
         select(col(Delivery.id))
-        .where(which, col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]))
+        .where(which, can_end)
         .order_by(col(Delivery.id))
         .with_for_update()
         .cte("open_ones")
     )
-    cancelled = session.execute(
+    cancelled = connection.execute(
         update(Delivery)
-        .where(
-            col(Delivery.id).in_(select(open_ones.c.id)),
-            col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]),
-        )
+        .where(col(Delivery.id).in_(select(open_ones.c.id)), can_end)
         .values(state=DeliveryState.CANCELLED, reply=reply)
+        .returning(col(Delivery.id))  # SQLite does not count the rows of an UPDATE that begins with WITH
     )
-    _give_back_receipts(session.connection(), which)
-    return int(cancelled.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
+    number = len(cancelled.all())
+    give_back_receipts(connection, which)
+    return number
 
 
 def resolve(session: Session, delivery_id: int, *, is_sent: bool, now: datetime, expiry: timedelta) -> bool:
     """Settle a letter in doubt by a person's word: it has arrived, or it is to go again.
 
-    False if it is not in doubt. The doubtful attempt stays on record.
+    False if it is not in doubt. The doubtful attempt stays on record. What is to go again has `expiry` for
+    it, however old its issue is.
     """
     if is_sent:
         values = {"state": DeliveryState.SENT, "sent_at": now, "reply": "Said by a person to have arrived."}
     else:
-        values = {
-            "state": DeliveryState.QUEUED,
-            "due_at": now,
-            "expires_at": now + expiry,
-            "owner_id": None,
-            "doubted_at": None,
-        }
+        values = {"state": DeliveryState.QUEUED, "due_at": now, "owner_id": None, "doubted_at": None}
     changed = session.execute(
         update(Delivery)
         .where(col(Delivery.id) == delivery_id, col(Delivery.state) == DeliveryState.IN_DOUBT)
         .values(**values)
-        .returning(col(Delivery.id))
+        .returning(col(Delivery.issue_id))
     )
-    return changed.first() is not None
+    issue_id = changed.scalar()
+    if issue_id is not None and not is_sent:
+        reopen = {"expires_at": at_least(now + expiry), "finished_at": None}
+        session.execute(update(Issue).where(col(Issue.id) == issue_id).values(**reopen))
+    return issue_id is not None
+
+
+def at_least(instant: datetime) -> ColumnElement[datetime]:
+    """An issue's expiry, no sooner than `instant`."""
+    return case((col(Issue.expires_at) < instant, instant), else_=col(Issue.expires_at))
+
+
+def record_complaint(session: Session, delivery_id: int, *, now: datetime) -> tuple[bool, list[str]]:
+    """Note that a letter's reader reported it as unwanted, and end the subscription it came by.
+
+    Returns whether that is news, and the categories that were left by it. What is on record already changes
+    nothing, also where the reader has subscribed anew since. Raises NotFoundError, and QueueError for a
+    letter that was never tried.
+    """
+    letter = session.get(Delivery, delivery_id)
+    if letter is None:
+        raise NotFoundError(f"there is no delivery {delivery_id}; `paperround delivery list` shows them")
+    if not letter.attempts:
+        raise QueueError(f"delivery {delivery_id} has not gone out: nobody can have complained of it")
+    if letter.complained_at is not None:
+        return False, []
+    permission = Permission("complaint", evidence=f"delivery {delivery_id}")
+    left = leave(  # first: it locks the subscription, which goes before letters
+        session, letter.subscriber_id, [letter.category], permission, LedgerLetters(), now=now
+    )
+    session.execute(
+        update(Delivery)
+        .where(col(Delivery.id) == delivery_id, col(Delivery.complained_at).is_(None))
+        .values(complained_at=now)
+    )
+    return True, left
 
 
 class LedgerLetters:
@@ -86,12 +164,13 @@ class LedgerLetters:
 
 
 def release_receipts(connection: Connection, deliveries: Sequence[int]) -> None:
-    """Give back the receipts of those of these letters that have ended unsent."""
+    """`give_back_receipts` of letters by their ids, however many."""
     for ids in batched(deliveries, _BATCH):
-        _give_back_receipts(connection, col(Delivery.id).in_(ids))
+        give_back_receipts(connection, col(Delivery.id).in_(ids))
 
 
-def _give_back_receipts(connection: Connection, which: ColumnElement[bool]) -> None:
+def give_back_receipts(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Give back the receipts of those of these letters that have ended unsent."""
     letter = tuple_(col(Receipt.subscriber_id), col(Receipt.letter_key))
     ended = select(col(Delivery.subscriber_id), col(Delivery.letter_key)).where(
         which, col(Delivery.state).in_(UNSENT), col(Delivery.doubted_at).is_(None)

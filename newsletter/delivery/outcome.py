@@ -1,23 +1,52 @@
 """What came of one try, as a value; and the pure reading of SMTP replies.
 
 The first digit of the reply code decides what happens next (RFC 5321 §4.2.1); the enhanced status code
-(RFC 3463) says why and is kept beside it. A refusal of MAIL is about the sender, not the reader: it is
-never held against them, only tried again. A reply to the message itself that is neither yes nor no leaves
-it in doubt.
+(RFC 3463) says why. A refusal of MAIL is about the sender, not the reader: it is never held against them,
+only tried again. A reply to the message itself that is neither yes nor no leaves it in doubt. `Fault` says
+whose fault a refusal is: policy (x.7.x), the message and the way there never count against a reader.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
-from newsletter.states import DeliveryState
+from newsletter.states import DeliveryState, Fault
 
 REPLY_LIMIT = 2000
 """Characters of a reply that are kept."""
 
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+
+_NOT_THE_READER = {
+    "1.7": Fault.POLICY,  # the sender's address
+    "1.8": Fault.POLICY,
+    "2.3": Fault.MESSAGE,  # too long for the mailbox
+    "3.4": Fault.MESSAGE,  # too big for the system
+    "7.13": Fault.ADDRESS,  # the account is disabled (RFC 7505's neighbours in the IANA registry)
+    "7.17": Fault.ADDRESS,  # the mailbox has changed hands (RFC 7293)
+}
+_BY_SUBJECT = {
+    "0": Fault.RELAY,
+    "1": Fault.ADDRESS,
+    "2": Fault.MAILBOX,
+    "3": Fault.RELAY,
+    "4": Fault.RELAY,
+    "5": Fault.RELAY,
+    "6": Fault.MESSAGE,
+    "7": Fault.POLICY,
+}
+_BY_CODE = {
+    550: Fault.ADDRESS,
+    551: Fault.ADDRESS,
+    553: Fault.ADDRESS,
+    452: Fault.MAILBOX,
+    552: Fault.MAILBOX,
+}
+
 
 class Stage(StrEnum):
-    """The command a reply answers; `.` is the end of the message, and all that comes after `commit()`."""
+    """The command a reply answers; `.` is the end of the message, and all that comes after its release."""
 
     CONNECT = "CONNECT"
     MAIL = "MAIL"
@@ -26,7 +55,7 @@ class Stage(StrEnum):
     DOT = "."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What one try led to. `code` is None where no reply came; `reply` is then what happened instead."""
 
@@ -43,13 +72,48 @@ class Outcome:
     @property
     def enhanced_status(self) -> str | None:
         """The enhanced status code at the start of the reply's text (RFC 2034 §4), if there is one."""
-        found = re.match(r"([245]\.\d{1,3}\.\d{1,3})(?!\S)", self.reply)
-        return found[1] if found else None
+        found = _ENHANCED.match(self.reply)
+        return found[0] if found else None
+
+    @cached_property
+    def fault(self) -> Fault | None:
+        """Whose fault it is; None if the letter was taken."""
+        if self.state is DeliveryState.SENT:
+            return None
+        return fault_of(self.stage, self.code, self.enhanced_status)
+
+    @property
+    def eases_off(self) -> bool:
+        """Whether the relay asks for less at once: 421, or a passing refusal for policy (4.7.x)."""
+        return self.code == 421 or (
+            self.state is DeliveryState.DEFERRED and (self.enhanced_status or "").startswith("4.7.")
+        )
+
+
+def fault_of(stage: Stage, code: int | None, enhanced_status: str | None) -> Fault:
+    """Whose fault a refusal is, by its reason (RFC 3463 and the IANA registry of enhanced status codes).
+
+    Where a reply gives no reason, 550, 551 and 553 to RCPT are about the address, as RFC 5321 §4.2.3 has it.
+    """
+    if enhanced_status is not None:
+        _, subject, detail = enhanced_status.split(".")
+        fault = _NOT_THE_READER.get(f"{int(subject)}.{int(detail)}") or _BY_SUBJECT.get(subject, Fault.RELAY)
+        if stage is Stage.MAIL and fault in (Fault.ADDRESS, Fault.MAILBOX):
+            return Fault.POLICY
+        return fault
+    if code is None or code == 421 or (code < 500 and code != 452):
+        return Fault.RELAY
+    if stage is Stage.MAIL:
+        return Fault.POLICY
+    if stage is Stage.RCPT:
+        return _BY_CODE.get(code, Fault.POLICY)
+    return Fault.MESSAGE
 
 
 def _printable(text: str) -> str:
-    cleaned = "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
-    return cleaned if len(cleaned) <= REPLY_LIMIT else cleaned[:REPLY_LIMIT] + "…"
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+    return text if len(text) <= REPLY_LIMIT else text[:REPLY_LIMIT] + "…"
 
 
 def replied(stage: Stage, code: int, text: str) -> Outcome:
@@ -79,3 +143,9 @@ def broken(stage: Stage, what: str) -> Outcome:
 def unreachable_address(what: str) -> Outcome:
     """The relay can never take this address (RFC 6531 §3.5 gives 5.6.7 for one it cannot write)."""
     return Outcome(DeliveryState.BOUNCED, Stage.RCPT, None, f"5.6.7 {what}")
+
+
+def too_big(size: int, limit: int) -> Outcome:
+    """The relay has announced that it takes no message of this size (RFC 1870 §6.1 gives 5.3.4)."""
+    words = f"5.3.4 The letter has {size} octets, and the relay takes {limit} (SIZE)."
+    return Outcome(DeliveryState.BOUNCED, Stage.MAIL, None, words)

@@ -3,23 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from newsletter.delivery.letters import UNFINISHED
 from newsletter.errors import NotFoundError
 from newsletter.models import Attempt, Category, Delivery, Edition, EditionPost, Issue, Post
-from newsletter.states import DeliveryState
+from newsletter.states import DeliveryState, IssueState
 from subscribers.models import Subscriber
-
-_UNFINISHED = (
-    DeliveryState.QUEUED,
-    DeliveryState.CLAIMED,
-    DeliveryState.SENDING,
-    DeliveryState.DEFERRED,
-    DeliveryState.IN_DOUBT,
-    DeliveryState.HELD,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +23,15 @@ class IssueReport:
     posts: tuple[str, ...]
     """Their slugs."""
     deliveries: dict[str, int]
+
+    @property
+    def canary(self) -> str | None:
+        """Where its first share stands, None if it never had one."""
+        if self.issue.canary_every is None:
+            return None if self.issue.canary_done_at is None else "over"
+        if self.issue.canary_done_at is None:
+            return "first share"
+        return "halted" if self.issue.state == IssueState.PAUSED else "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +45,46 @@ class DeliveryReport:
 
 def issues(session: Session, category: str | None = None) -> list[IssueReport]:
     """Every issue, oldest slot first."""
+    return _reports(session, None if category is None else col(Category.slug) == category)
+
+
+def issue(session: Session, issue_id: int) -> IssueReport:
+    """One issue. Raises NotFoundError."""
+    if found := _reports(session, col(Issue.id) == issue_id):
+        return found[0]
+    raise NotFoundError(f"there is no issue {issue_id}; `paperround issue list` shows those there are")
+
+
+def _reports(session: Session, which: ColumnElement[bool] | None) -> list[IssueReport]:
     statement = (
         select(Issue, col(Category.slug))
         .join(Category, col(Category.id) == col(Issue.category_id))
         .order_by(col(Issue.due_at), col(Category.slug))
     )
-    if category is not None:
-        statement = statement.where(col(Category.slug) == category)
-    rows = session.exec(statement).all()
-    counts = _counts(session)
-    posts = _posts(session)
+    rows = session.exec(statement if which is None else statement.where(which)).all()
+    ids = None if which is None else [issue.id for issue, _ in rows]
+    counts, posts = _counts(session, ids), _posts(session, ids)
     return [
         IssueReport(issue, slug, tuple(posts.get(issue.id, ())), counts.get(issue.id, {}))
         for issue, slug in rows
     ]
 
 
-def issue(session: Session, issue_id: int) -> IssueReport:
-    """One issue. Raises NotFoundError."""
-    for report in issues(session):
-        if report.issue.id == issue_id:
-            return report
-    raise NotFoundError(f"there is no issue {issue_id}; `paperround issue list` shows those there are")
-
-
-def _counts(session: Session) -> dict[int, dict[str, int]]:
+def _counts(session: Session, issue_ids: Sequence[int] | None) -> dict[int, dict[str, int]]:
     statement = (
         sql_select(col(Delivery.issue_id), col(Delivery.state), func.count())
         .group_by(col(Delivery.issue_id), col(Delivery.state))
         .order_by(col(Delivery.state))
     )
+    if issue_ids is not None:
+        statement = statement.where(col(Delivery.issue_id).in_(issue_ids))
     counts: dict[int, dict[str, int]] = {}
     for issue_id, state, count in session.execute(statement):
         counts.setdefault(issue_id, {})[state] = count
     return counts
 
 
-def _posts(session: Session) -> dict[int, list[str]]:
+def _posts(session: Session, issue_ids: Sequence[int] | None) -> dict[int, list[str]]:
     # Slugs alone: a post's row holds its whole source.
     statement = (
         select(col(Edition.issue_id), col(Post.slug))
@@ -88,6 +92,8 @@ def _posts(session: Session) -> dict[int, list[str]]:
         .join(Post, col(Post.id) == col(EditionPost.post_id))
         .order_by(col(Edition.id), col(EditionPost.place))
     )
+    if issue_ids is not None:
+        statement = statement.where(col(Edition.issue_id).in_(issue_ids))
     posts: dict[int, list[str]] = {}
     for issue_id, slug in session.exec(statement):
         posts.setdefault(issue_id, []).append(slug)
@@ -95,10 +101,15 @@ def _posts(session: Session) -> dict[int, list[str]]:
 
 
 def standing(session: Session) -> list[tuple[int, str, dict[str, int]]]:
-    """(issue id, category, letters by state) of every issue with unfinished letters."""
+    """(issue id, category, letters by state) of every issue that is going out."""
     statement = (
         sql_select(col(Delivery.issue_id), col(Delivery.category), col(Delivery.state), func.count())
-        .where(col(Delivery.state).in_(_UNFINISHED))
+        .join(Issue, col(Issue.id) == col(Delivery.issue_id))
+        .where(
+            col(Issue.finished_at).is_(None),
+            col(Issue.state) == IssueState.PLANNED,
+            col(Delivery.state).in_(UNFINISHED),
+        )
         .group_by(col(Delivery.issue_id), col(Delivery.category), col(Delivery.state))
         .order_by(col(Delivery.issue_id), col(Delivery.state))
     )

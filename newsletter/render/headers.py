@@ -17,6 +17,10 @@ from subscribers.address import AddressError, parse_address
 _ENCODED_WORD_OCTETS = 45  # 60 characters of base64 and 12 of "=?utf-8?b??=": below RFC 2047's 75
 _LINE = 78
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+\Z")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*")
+"""A phrase of atoms that needs neither cleaning nor encoding: no "=?" can stand in it."""
+_LONGEST_WORD = 900
+"""Characters of a word that cannot be folded: with a field's name it stays below RFC 5322's 998."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -77,7 +81,7 @@ def _fold(name: str, words: list[str]) -> str:
 
 
 def _needs_encoding(text: str) -> bool:
-    return not text.isascii() or "=?" in text or any(len(word) > 900 for word in text.split(" "))
+    return not text.isascii() or "=?" in text or any(len(word) > _LONGEST_WORD for word in text.split(" "))
 
 
 def text_field(name: str, text: str) -> str:
@@ -93,7 +97,7 @@ def _phrase(text: str) -> list[str]:
     if _ATOMS.match(text):
         return text.split(" ")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return [f'"{escaped}"']
+    return [f'"{escaped}"'] if len(escaped) <= _LONGEST_WORD else _encoded_words(text)
 
 
 def format_mailbox(name: str, address: str) -> str:
@@ -108,6 +112,16 @@ def _mailbox_words(name: str, address: str) -> list[str]:
 
 def mailbox_field(name: str, mailbox: Mailbox) -> str:
     """An address field with one mailbox, such as From or To."""
+    if not mailbox.name:
+        return plain_field(name, mailbox.address)
+    line = f"{name}: {mailbox.name} <{mailbox.address}>"
+    if len(line) <= _LINE and _PLAIN_NAME.fullmatch(mailbox.name):
+        return line + "\r\n"
+    return any_mailbox_field(name, mailbox)
+
+
+def any_mailbox_field(name: str, mailbox: Mailbox) -> str:
+    """What `mailbox_field` writes, by way of every rule, for any name."""
     return _fold(name, _mailbox_words(mailbox.name, mailbox.address))
 
 

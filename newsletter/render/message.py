@@ -10,7 +10,7 @@ import html
 import json
 import re
 from base64 import encodebytes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,9 @@ from newsletter.render.headers import (
 from newsletter.render.letter import Slots
 from newsletter.render.pictures import content_id
 from newsletter.render.quoted_printable import SOFT_BREAK, encode
+
+Seal = Callable[[bytes, bytes], bytes]
+"""Makes signature fields from a copy's own header fields and its body."""
 
 
 class Slot(StrEnum):
@@ -110,32 +113,45 @@ def _segments(text: str, key: str) -> list[bytes | Slot]:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMessage:
-    """An edition ready to be spliced: header fields all readers share, and both bodies in segments."""
+    """An edition ready to be spliced: header fields all readers share, and the body in segments."""
 
-    header: bytes
-    text: tuple[bytes | Slot, ...]
-    html: tuple[bytes | Slot, ...]
-    html_head: bytes
-    end: bytes
+    fields: bytes
+    body: tuple[bytes, ...]
+    """Segments, one of them empty at the place of each slot."""
+    text_places: tuple[tuple[int, Slot], ...]
+    html_places: tuple[tuple[int, Slot], ...]
 
-    def splice(self, reader: Reader) -> bytes:
-        """One reader's message: CRLF throughout, no line over 998 octets, no line that starts with a dot."""
+    def splice(self, reader: Reader, seal: Seal | None = None) -> bytes:
+        """One reader's message: CRLF throughout, no line over 998 octets, no line that starts with a dot.
+
+        `seal`, made for this edition's `fields`, signs it; its fields come first.
+        """
+        fields, segments = reader_fields(reader), self._filled(reader)
+        if seal is None:
+            return b"".join([fields, self.fields, b"\r\n", *segments])
+        body = b"".join(segments)
+        return b"".join([seal(fields, body), fields, self.fields, b"\r\n", body])
+
+    def _filled(self, reader: Reader) -> list[bytes]:
         values = {
             Slot.ADDRESS: reader.mailbox.address,
             Slot.UNSUBSCRIBE_URL: reader.unsubscribe_url,
             Slot.PREFERENCES_URL: reader.preferences_url,
         }
-        text_values = {slot: encode(value) for slot, value in values.items()}
-        html_values = {slot: encode(html.escape(value)) for slot, value in values.items()}
-        parts = [_reader_fields(reader), self.header]
-        parts += [text_values[piece] if isinstance(piece, Slot) else piece for piece in self.text]
-        parts.append(self.html_head)
-        parts += [html_values[piece] if isinstance(piece, Slot) else piece for piece in self.html]
-        parts.append(self.end)
-        return b"".join(parts)
+        encoded = {slot: encode(value) for slot, value in values.items()}
+        segments = list(self.body)
+        for place, slot in self.text_places:
+            segments[place] = encoded[slot]
+        for slot, value in values.items():
+            if (escaped := html.escape(value)) != value:
+                encoded[slot] = encode(escaped)
+        for place, slot in self.html_places:
+            segments[place] = encoded[slot]
+        return segments
 
 
-def _reader_fields(reader: Reader) -> bytes:
+def reader_fields(reader: Reader) -> bytes:
+    """The header fields that differ from reader to reader."""
     fields = mailbox_field("To", reader.mailbox) + plain_field("Message-ID", f"<{reader.message_id}>")
     fields += uri_field("List-Unsubscribe", reader.unsubscribe_url)
     if reader.unsubscribe_url.startswith("https://"):  # RFC 8058 §3.1: one-click is for HTTPS only
@@ -145,7 +161,7 @@ def _reader_fields(reader: Reader) -> bytes:
 
 def _part_head(boundary: bytes, subtype: bytes) -> bytes:
     return (
-        b"\r\n--" + boundary + b"\r\nContent-Type: text/" + subtype + b"; charset=utf-8\r\n"
+        b"--" + boundary + b"\r\nContent-Type: text/" + subtype + b"; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
 
@@ -160,7 +176,7 @@ def _picture(boundary: bytes, file_name: str, data: bytes) -> bytes:
         + plain_field("Content-Disposition", f"inline; filename={file_name}")
     )
     encoded = encodebytes(data).replace(b"\n", b"\r\n")
-    return b"\r\n--" + boundary + b"\r\n" + fields.encode("ascii") + b"\r\n" + encoded
+    return b"--" + boundary + b"\r\n" + fields.encode("ascii") + b"\r\n" + encoded + b"\r\n"
 
 
 def compile_message(
@@ -194,16 +210,25 @@ def compile_message(
         plain_field("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
     ]
     marker = boundary.encode("ascii")
-    header = "".join(fields).encode("utf-8") + _part_head(marker, b"plain")
-    html_head, end = _part_head(marker, b"html"), b"\r\n--" + marker + b"--\r\n"
+    html_head, end = b"\r\n" + _part_head(marker, b"html"), b"\r\n--" + marker + b"--\r\n"
     if pictures:
         inner = marker + b"_r"
         html_head = (
             b"\r\n--" + marker + b'\r\nContent-Type: multipart/related; type="text/html";\r\n boundary="'
-            + inner + b'"\r\n' + _part_head(inner, b"html")
+            + inner + b'"\r\n\r\n' + _part_head(inner, b"html")
         )  # fmt: skip
         parts = [_picture(inner, name, data) for name, data in pictures.items()]
-        end = b"".join(parts) + b"\r\n--" + inner + b"--\r\n" + end
+        end = b"\r\n" + b"".join(parts) + b"--" + inner + b"--\r\n" + end
+    text_pieces, html_pieces = _segments(text, key), _segments(html_text, key)
+    before_html = [_part_head(marker, b"plain"), *text_pieces, html_head]
+    body = [*before_html, *html_pieces, end]
     return CompiledMessage(
-        header, tuple(_segments(text, key)), tuple(_segments(html_text, key)), html_head, end
+        fields="".join(fields).encode("utf-8"),
+        body=tuple(b"" if isinstance(piece, Slot) else piece for piece in body),
+        text_places=_places(text_pieces, 1),
+        html_places=_places(html_pieces, len(before_html)),
     )
+
+
+def _places(pieces: list[bytes | Slot], first: int) -> tuple[tuple[int, Slot], ...]:
+    return tuple((place, piece) for place, piece in enumerate(pieces, first) if isinstance(piece, Slot))

@@ -5,10 +5,14 @@ alone between two visible characters. So DATA needs no dot-stuffing (RFC 5321 §
 canonicalisation changes nothing, and pieces encoded apart can be joined at soft line breaks.
 """
 
+import re
+
 SOFT_BREAK = b"=\r\n"
 _LIMIT = 75  # 76 with the "=" of a soft break
 
 _ESCAPED = [f"={octet:02X}" for octet in range(256)]
+_LINES_AS_THEY_ARE = re.compile(r"(?:[!-\-/-<>-~][!-<>-~]{74})*+(?:[!-\-/-<>-~][!-<>-~]{0,73})?+")
+"""Visible ASCII but "=", with no dot where a line of output begins."""
 _OCTETS = [chr(octet) if 33 <= octet <= 126 and octet != 61 else _ESCAPED[octet] for octet in range(256)]
 
 
@@ -39,6 +43,15 @@ def encode(text: str) -> bytes:
 
     The last line has no line end, so a soft break may follow it.
     """
+    if _LINES_AS_THEY_ARE.fullmatch(text):  # an address, a URL: what is spliced into every letter
+        if len(text) <= _LIMIT:
+            return text.encode("ascii")
+        return "=\r\n".join([text[at : at + _LIMIT] for at in range(0, len(text), _LIMIT)]).encode("ascii")
+    return encode_any(text)
+
+
+def encode_any(text: str) -> bytes:
+    """What `encode` does, octet by octet, for any text."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\r\n".join("=\r\n".join(_encode_line(line.encode("utf-8", "replace"))) for line in lines).encode(
         "ascii"

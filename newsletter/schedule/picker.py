@@ -145,7 +145,7 @@ def _no_receipt(post_id: Any, receipts: Sequence[FromClause]) -> Iterator[Column
         yield ~had.correlate(Subscription, QueueEntry)
 
 
-def owed_deliveries(slug: str, issue_id: int, due_at: datetime, expires_at: datetime) -> Rows:
+def owed_deliveries(slug: str, issue_id: int, due_at: datetime) -> Rows:
     """The deliveries that the receipts of `CHOSEN` call for, by the names of the ledger's columns.
 
     Only those with this letter's key: another category's letter may have come first meanwhile.
@@ -159,7 +159,6 @@ def owed_deliveries(slug: str, issue_id: int, due_at: datetime, expires_at: date
             col(Receipt.letter_key),
             literal(DeliveryState.QUEUED.value).label("state"),
             literal(due_at, UTCDateTime()).label("due_at"),
-            literal(expires_at, UTCDateTime()).label("expires_at"),
             literal(0).label("attempts"),
         )
         .select_from(CHOSEN)

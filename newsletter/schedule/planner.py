@@ -121,12 +121,15 @@ class Planner:
         base_url: str,
         catch_up: timedelta,
         expiry: timedelta,
+        canary_every: int | None = None,
     ):
+        """`canary_every` k gives an issue's letters whose number k divides a start before the others."""
         self._database = database
         self._make_edition = make_edition
         self._base_url = base_url
         self._catch_up = catch_up
         self._expiry = expiry
+        self._canary_every = canary_every
 
     def plan_due(self, now: datetime) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot due by `now`. Safe to run beside itself and to repeat.
@@ -174,10 +177,12 @@ class Planner:
                 posts = self._write_receipts(session, category, issue_id, queue)
                 queued = [post for _, post in queue]
                 self._write_editions(session, category, slot, issue_id, posts, queued, now)
-                readers = self._write_deliveries(session, category, slot, issue_id, now)
+                readers = self._write_deliveries(session, category, slot, issue_id)
         planned = _decided(category, slot, posts, readers, now, issue_id)
         session.execute(
-            update(Issue).where(col(Issue.id) == issue_id).values(state=planned.state, reason=planned.reason)
+            update(Issue)
+            .where(col(Issue.id) == issue_id)
+            .values(state=planned.state, reason=planned.reason, finished_at=None if planned.readers else now)
         )
         return planned
 
@@ -192,6 +197,8 @@ class Planner:
                 state=IssueState.PLANNED,
                 reason="",
                 planned_at=now,
+                expires_at=now + self._expiry,
+                canary_every=self._canary_every,
             )
             .on_conflict_do_nothing(index_elements=["category_id", "slot"])
             .returning(col(Issue.id))
@@ -247,10 +254,8 @@ class Planner:
             )
         session.flush()
 
-    def _write_deliveries(
-        self, session: Session, category: Category, slot: DueSlot, issue_id: int, now: datetime
-    ) -> int:
-        owed = owed_deliveries(category.slug, issue_id, slot.due_at, now + self._expiry)
+    def _write_deliveries(self, session: Session, category: Category, slot: DueSlot, issue_id: int) -> int:
+        owed = owed_deliveries(category.slug, issue_id, slot.due_at)
         columns = [str(column.key) for column in owed.selected_columns]
         # The number of an INSERT's rows is kept only on request.
         written = session.execute(

@@ -21,14 +21,17 @@ class Runner:
     """Runs jobs side by side, each never more than once at a time."""
 
     def __init__(
-        self, jobs: dict[str, Job], *, every: float, report: Callable[[PaperroundError | OSError], None]
+        self,
+        jobs: dict[str, tuple[Job, float]],
+        *,
+        report: Callable[[PaperroundError | OSError], None],
     ) -> None:
-        """`every` is the seconds between two starts of a job."""
+        """By name, each job and the seconds between two of its starts."""
         # A job that is still at work when its next tick comes is normal here, not worth a warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._report = report
         self._scheduler = BackgroundScheduler(timezone="UTC")
-        for name, job in jobs.items():
+        for name, (job, every) in jobs.items():
             self._scheduler.add_job(
                 self._guarded,
                 "interval",

@@ -137,7 +137,7 @@ def test_one_thing_is_shown_a_value_a_line(busy: App, cli: Cli) -> None:
     assert ["state", "sent"] in values
     assert ["stage", "end of the letter"] in values
     done = cli("--site", busy.settings.folder, "issue", "show", "1")
-    assert "deliveries  2 sent" in done.stdout
+    assert "deliveries   2 sent" in done.stdout
     done = cli("--site", busy.settings.folder, "subscriber", "show", "cy@example.org")
     assert "subscriptions  advice (pending)" in done.stdout
     assert "requested" in done.stdout

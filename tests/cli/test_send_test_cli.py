@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from dkim import DKIM
 from sqlmodel import SQLModel
 
 from newsletter.app import App
@@ -145,6 +146,21 @@ def test_its_links_have_the_length_of_real_ones_and_belong_to_nobody(
     assert token is not None
     assert advice.signer.read(Purpose.LEAVE, token[1]) == 0
     assert letter.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@ON_SQLITE
+def test_it_is_signed_as_every_letter_is(
+    advice: App, cli: Cli, relay: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key in the settings a test shows whether the signature is taken for good."""
+    folder = advice.settings.folder
+    path = write_post(folder / "posts", "2026-01-02-first")
+    assert cli("--site", folder, "dkim", "keygen", "--selector", "a").returncode == 0
+    monkeypatch.setenv("PAPERROUND_DKIM__SELECTOR", "a")
+    (record,) = json.loads(cli("--site", folder, "dkim", "show", "--json").stdout)
+    assert cli("--site", folder, "send-test", path, "--to", ANN, "--to", BO).returncode == 0
+    for letter in relay.accepted:
+        assert DKIM(letter.content).verify(dnsfunc=lambda *_, **__: record["value"].encode())
 
 
 @ON_SQLITE

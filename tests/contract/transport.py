@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from newsletter.delivery.outcome import Stage
-from newsletter.delivery.transport import Letter, Transport
+from newsletter.delivery.transport import Letter, OneByOne
 from newsletter.errors import RelayError
 from newsletter.states import DeliveryState
 
@@ -52,7 +52,7 @@ class OtherSide(Protocol):
     """What it took responsibility for, in order."""
 
 
-Running = AbstractAsyncContextManager[tuple[Transport, OtherSide]]
+Running = AbstractAsyncContextManager[tuple[OneByOne, OtherSide]]
 
 
 async def allow() -> bool:

@@ -1,13 +1,16 @@
 """Composing a letter: everything in it follows from edition, reader and delivery, today and at a retry."""
 
 import re
+from collections.abc import Callable
 from email import message_from_bytes, policy
 
 import pytest
+from dkim import DKIM
 from sqlalchemy import event
 
 from newsletter.app import App, open_app
 from newsletter.delivery.composer import Composer, preferences_url, return_path, unsubscribe_url
+from newsletter.delivery.dkim import DkimKey, DkimSigner, make_key
 from newsletter.delivery.ledger import ClaimedDelivery
 from newsletter.delivery.transport import Letter
 from subscribers.tokens import Purpose, TokenSigner
@@ -41,6 +44,27 @@ def test_a_letter_is_the_same_whenever_it_is_composed(advice: App) -> None:
     again = composer(later)
     assert [again(delivery) for delivery in reversed(deliveries)] == first[::-1]
     later.close()
+
+
+def test_signed_letters_are_the_same_and_good(advice: App) -> None:
+    """STANDARDS 8: with a key each letter begins with a good signature, at a retry the same to the byte."""
+    key = DkimKey("a", make_key(advice.settings.folder / "dkim.pem", 1024))
+    record = key.record("example.org")
+    answers: dict[bytes, bytes] = {f"{record.name}.".encode(): record.value.encode()}
+    deliveries = claimed(advice, 3)
+    first, again = (
+        [make(delivery) for delivery in deliveries] for make in (signing(advice, key), signing(advice, key))
+    )
+    assert first == again
+    for letter, unsigned in zip(first, map(composer(advice), deliveries), strict=True):
+        assert DKIM(letter.content).verify(dnsfunc=lambda name, timeout=5: answers.get(name))
+        assert letter.content.endswith(b"\r\n" + unsigned.content)
+        assert (letter.return_path, letter.recipient) == (unsigned.return_path, unsigned.recipient)
+
+
+def signing(site: App, key: DkimKey) -> Callable[[ClaimedDelivery], Letter]:
+    """A composer that signs with this key."""
+    return Composer(site.database, site.signer, site.settings.media_folder, DkimSigner("example.org", [key]))
 
 
 def test_every_letter_has_an_identity_of_its_own(advice: App) -> None:

@@ -18,6 +18,7 @@ from newsletter import database as database_module
 from newsletter.app import App, SendReport, open_app
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.delivery.ownership import Ownership
+from newsletter.delivery.relays import Relay
 from newsletter.delivery.transport import Letter
 from newsletter.errors import DatabaseError, SettingsError
 from newsletter.models import Delivery, Owner
@@ -38,7 +39,7 @@ def relay_on(port: int, connections: int = 1) -> RelaySection:
 
 
 def send(site: App, port: int, *, connections: int = 1, stop: Event | None = None) -> SendReport:
-    return site.send_due(relay_on(port, connections), stop or Event())
+    return site.send_due([Relay(relay_on(port, connections))], stop or Event())
 
 
 @dataclass
@@ -112,7 +113,7 @@ def test_a_relay_that_refuses_the_login_leaves_everything_as_it_was(advice: App)
     async def scenario() -> SendReport:
         async with server:
             relay = relay_on(server.port).model_copy(update={"user": "paper"})
-            return await asyncio.to_thread(advice.send_due, relay, Event())
+            return await asyncio.to_thread(advice.send_due, [Relay(relay)], Event())
 
     report = run(scenario)
     assert "refused the login of 'paper' (535 5.7.8 Who are you?)" in str(report.tally.relay_error)
@@ -274,12 +275,16 @@ def test_a_kept_connection_that_was_closed_is_opened_anew_and_not_counted(advice
     assert all(row(advice, delivery).attempts == 1 for delivery in ids)
 
 
-def test_a_connection_lost_at_the_first_letter_counts(advice: App) -> None:
-    """Closed at MAIL on a new connection, a letter is deferred: else it could hold a pass for ever."""
-    plan(advice, 2)
+def test_a_relay_that_ends_every_connection_counts_as_down(advice: App) -> None:
+    """Closed at MAIL each time, the pass ends with an error that says so; nothing counts against a reader."""
+    ids = plan(advice, 2)
     server = ScriptedServer()
     server.replies["MAIL"] = EOF
-    assert scripted_pass(advice, server).tally.states == {State.DEFERRED: 2}
+    tally = scripted_pass(advice, server).tally
+    assert not tally.states
+    assert "ends every connection" in str(tally.relay_error)
+    assert states(advice) == dict.fromkeys(ids, State.QUEUED)
+    assert all(row(advice, delivery).attempts == 0 for delivery in ids)
 
 
 def test_one_who_leaves_while_letters_go_gets_none(advice: App) -> None:
@@ -378,7 +383,7 @@ def test_a_password_that_cannot_be_had_opens_no_connection(advice: App) -> None:
     with Postmaster() as relay:
         settings = relay_on(relay.port, 3).model_copy(update={"user": "ann", "password_command": "false"})
         with pytest.raises(SettingsError, match=r"relay\.password_command"):
-            advice.send_due(settings, Event())
+            advice.send_due([Relay(settings)], Event())
         assert relay.seen == []
     assert set(states(advice).values()) == {State.QUEUED}
 
@@ -417,8 +422,8 @@ def test_nothing_due_touches_nothing(advice: App) -> None:
 def test_the_sandbox_is_a_relay_like_any_other(advice: App) -> None:
     """The default relay of a site takes an issue, a folder a reader."""
     plan(advice, 3)
-    with advice.open_relay() as relay:
-        report = advice.send_due(relay, Event())
+    with advice.open_relays() as relays:
+        report = advice.send_due(relays, Event())
     kept = sorted(path.parent.name for path in Path(advice.settings.sandbox_folder).glob("*/*.eml"))
     assert report.tally.states == {State.SENT: 3}
     assert kept == ["reader0@example.net", "reader1@example.net", "reader2@example.net"]

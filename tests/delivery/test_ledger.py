@@ -17,8 +17,8 @@ from newsletter.app import App
 from newsletter.delivery.ledger import Ledger, Recorded
 from newsletter.delivery.letters import LedgerLetters, has_work
 from newsletter.delivery.outcome import Outcome, Stage, broken, replied
-from newsletter.models import Attempt, Delivery, Owner, Receipt
-from newsletter.states import LEGAL, UNSENT, DeliveryState
+from newsletter.models import Attempt, Delivery, Issue, Owner, Receipt
+from newsletter.states import LEGAL, UNSENT, DeliveryState, IssueState
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.subscriptions import Permission, leave
 from tests.delivery.bigissue import SLOT, make_readers
@@ -72,6 +72,12 @@ def record(ledger: Ledger, delivery: int, outcome: Outcome, retry_at: datetime |
 def row(site: App, delivery: int) -> Delivery:
     with site.database.read() as session:
         return session.get_one(Delivery, delivery)
+
+
+def expiry(site: App) -> datetime:
+    """When the only issue's letters are stale."""
+    with site.database.read() as session:
+        return session.execute(select(col(Issue.expires_at))).scalar_one()
 
 
 def states(site: App) -> dict[int, str]:
@@ -140,11 +146,10 @@ def test_claims_come_oldest_first_and_within_the_limit(advice: App) -> None:
 def test_what_is_not_due_or_stale_or_not_waiting_is_not_claimed(advice: App) -> None:
     """Only letters that are owed now can be taken."""
     ids = plan(advice, 12)
-    due, early, stale, *others = ids
+    due, early, *others = ids
     with advice.database.write() as session:
         later = DUE + timedelta(seconds=1)
         session.execute(update(Delivery).where(col(Delivery.id) == early).values(due_at=later))
-        session.execute(update(Delivery).where(col(Delivery.id) == stale).values(expires_at=DUE))
         settled = [state for state in State if state not in (State.QUEUED, State.DEFERRED, State.IN_DOUBT)]
         for delivery, state in zip(others, settled, strict=False):
             session.execute(update(Delivery).where(col(Delivery.id) == delivery).values(state=state))
@@ -153,17 +158,87 @@ def test_what_is_not_due_or_stale_or_not_waiting_is_not_claimed(advice: App) -> 
         assert set(claim(ledger)) == expected
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": IssueState.PAUSED},
+        {"state": IssueState.CANCELLED},
+        {"expires_at": DUE},
+        {"due_at": DUE + timedelta(seconds=1)},
+        {"finished_at": DUE},
+    ],
+)
+def test_only_issues_that_go_out_now_are_claimed_from(advice: App, change: dict[str, Any]) -> None:
+    """Paused, cancelled, stale, early or finished, an issue's letters are left alone."""
+    ids = plan(advice, 2)
+    with opened(advice) as ledger, advice.database.write() as session:
+        issue_id = session.execute(select(col(Issue.id))).scalar_one()
+        session.execute(update(Issue).where(col(Issue.id) == issue_id).values(**change))
+        session.commit()
+        assert claim(ledger) == []
+        session.execute(
+            update(Issue)
+            .where(col(Issue.id) == issue_id)
+            .values(
+                state=IssueState.PLANNED, expires_at=DUE + timedelta(days=1), due_at=DUE, finished_at=None
+            )
+        )
+        session.commit()
+        assert claim(ledger) == ids
+
+
+def test_a_first_share_is_claimed_alone(advice: App) -> None:
+    """While an issue has a first share, only the letters whose number it divides can be taken."""
+    ids = plan(advice, 6)
+    with advice.database.write() as session:
+        session.execute(update(Issue).values(canary_every=3))
+    with opened(advice) as ledger:
+        assert claim(ledger) == [delivery for delivery in ids if delivery % 3 == 0]
+
+
+@pytest.mark.parametrize(
+    ("state", "left"), [(IssueState.PAUSED, State.QUEUED), (IssueState.CANCELLED, State.CANCELLED)]
+)
+def test_stopping_an_issue_stops_letters_that_were_claimed(
+    advice: App, state: IssueState, left: State
+) -> None:
+    """Once an issue is stopped no claimed letter of it gets leave: it waits with it, or ends with it."""
+    ids = plan(advice, 3)
+    with opened(advice) as ledger:
+        claim(ledger)
+        assert ledger.settle(ids[:1], []) == {ids[0]}
+        with advice.database.write() as session:
+            session.execute(update(Issue).values(state=state))
+        assert ledger.settle(ids[1:2], []) == set()
+        assert states(advice) == {ids[0]: State.SENDING, ids[1]: left, ids[2]: State.CLAIMED}
+    assert receipts(advice) == (set(ids) if left is State.QUEUED else {ids[0], ids[2]})
+
+
+def test_letters_are_put_off_untried(advice: App) -> None:
+    """Given back by the one who claimed them, they are due later, with no try counted; others' are not touched."""
+    ids = plan(advice, 2)
+    later = DUE + timedelta(minutes=10)
+    with opened(advice) as ledger:
+        claim(ledger, limit=1)
+        ledger.put_off([(ids[0], later), (ids[1], later)])
+        assert [(row(advice, i).state, row(advice, i).due_at, row(advice, i).attempts) for i in ids] == [
+            (State.QUEUED, later, 0),
+            (State.QUEUED, DUE, 0),
+        ]
+
+
 def test_a_claim_brings_what_is_needed_to_send(advice: App) -> None:
     """Address as first given, edition, tries so far."""
     plan(advice, 1)
     with opened(advice) as ledger:
         (claimed,) = ledger.claim(1, DUE)
     found = row(advice, claimed.id)
-    assert (claimed.address, claimed.edition_id, claimed.attempts, claimed.expires_at) == (
+    assert (claimed.address, claimed.domain, claimed.edition_id, claimed.issue_id, claimed.attempts) == (
         "reader0@example.net",
+        "example.net",
         found.edition_id,
+        found.issue_id,
         0,
-        found.expires_at,
     )
 
 
@@ -192,7 +267,7 @@ def test_a_doubt_is_not_resent_for_ever(advice: App) -> None:
         claim(ledger)
         ledger.settle([delivery], [])
         record(ledger, delivery, NO_WORD, retry_at=DUE + timedelta(minutes=5))
-    expires = row(advice, delivery).expires_at
+    expires = expiry(advice)
     with advice.database.read() as session:
         assert not has_work(session, expires, resend_in_doubt=True)
     with opened(advice) as ledger:
@@ -389,7 +464,7 @@ def test_stale_letters_expire_and_give_their_receipts_back(advice: App) -> None:
     with advice.database.write() as session:
         for delivery, state in zip(ids, [State.QUEUED, State.DEFERRED, *kept], strict=True):
             session.execute(update(Delivery).where(col(Delivery.id) == delivery).values(state=state))
-    expires = row(advice, ids[0]).expires_at
+    expires = expiry(advice)
     with opened(advice) as ledger:
         assert ledger.expire(expires - timedelta(seconds=1)) == 0
         assert ledger.expire(expires) == 2

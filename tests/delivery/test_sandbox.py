@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from newsletter.delivery.outcome import Outcome
 from newsletter.delivery.sandbox import Sandbox, mailbox_name
 from newsletter.delivery.smtp import SMTPTransport
-from newsletter.delivery.transport import Letter
+from newsletter.delivery.transport import Letter, OneByOne
 from newsletter.errors import RelayError
 from newsletter.states import DeliveryState
 from tests.contract.transport import ANOTHER, LETTER, allow, run
@@ -21,7 +21,7 @@ from tests.delivery.test_smtp import INTERNATIONAL
 
 def send(sandbox: Sandbox, *letters: Letter) -> list[Outcome | None]:
     async def scenario() -> list[Outcome | None]:
-        transport = SMTPTransport(sandbox.relay, helo_name="sender.test")
+        transport = OneByOne(SMTPTransport(sandbox.relay, helo_name="sender.test"))
         await transport.connect()
         outcomes = [await transport.send(letter, allow) for letter in letters]
         await transport.close()

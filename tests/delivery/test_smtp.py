@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partialmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from newsletter.delivery import smtp
 from newsletter.delivery.outcome import Outcome, Stage
+from newsletter.delivery.session import TIME_LIMITS
 from newsletter.delivery.smtp import SMTPTransport
-from newsletter.delivery.transport import Commit, Letter
+from newsletter.delivery.transport import Commit, Letter, OneByOne
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState
@@ -42,12 +43,12 @@ INTERNATIONAL = Letter(LETTER.return_path, "иван@xn--e1afmkfd.example", "To:
 
 def transport_to(
     port: int, *, tls: TLSMode = TLSMode.NONE, host: str = "127.0.0.1", **more: object
-) -> SMTPTransport:
+) -> OneByOne:
     relay = RelaySection.model_validate({"host": host, "port": port, "tls": tls, **more})
-    return SMTPTransport(relay, password=relay.login_password(), helo_name="sender.test")
+    return OneByOne(SMTPTransport(relay, password=relay.login_password(), helo_name="sender.test"))
 
 
-Steps = Callable[[SMTPTransport, ScriptedServer], Awaitable[None]]
+Steps = Callable[[OneByOne, ScriptedServer], Awaitable[None]]
 
 
 def converse(steps: Steps, *offers: str) -> ScriptedServer:
@@ -73,7 +74,7 @@ def outcome_of(
     """What one letter comes to when the server's replies (`DOT` for the message) are these."""
     found: list[Outcome | None] = []
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         server.replies |= {"." if verb == "DOT" else verb: reply for verb, reply in replies.items()}
         found.append(await transport.send(letter, commit))
 
@@ -100,7 +101,7 @@ class TestSMTP(TransportContract):
         return self._running(behaviour)
 
     @asynccontextmanager
-    async def _running(self, behaviour: Behaviour) -> AsyncIterator[tuple[SMTPTransport, OtherSide]]:
+    async def _running(self, behaviour: Behaviour) -> AsyncIterator[tuple[OneByOne, OtherSide]]:
         scripts = self._SCRIPTS
 
         class Other(ScriptedServer):
@@ -122,7 +123,7 @@ class TestSMTP(TransportContract):
 def test_a_transaction_is_mail_rcpt_data_and_the_message() -> None:
     """The whole conversation, word for word, for two letters on one connection."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         await transport.send(LETTER, allow)
         await transport.send(ANOTHER, allow)
 
@@ -160,7 +161,7 @@ def test_a_refusal_at_each_stage_is_kept_with_its_words(stage: Stage, code: int)
 def test_after_a_refusal_the_next_letter_goes(stage: Stage, code: int) -> None:
     """On the same connection after RSET; after 421, which announces its end, on a new one."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         server.replies[VERBS[stage]] = f"{code} No\r\n".encode()
         await transport.send(LETTER, allow)
         del server.replies[VERBS[stage]]
@@ -181,14 +182,20 @@ def test_after_a_refusal_the_next_letter_goes(stage: Stage, code: int) -> None:
 def test_a_connection_that_cannot_be_reset_is_not_used_again(reset: bytes) -> None:
     """If RSET fails the refusal still stands, and the next letter gets a new connection."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         server.replies |= {"RCPT": b"550 5.1.1 Nobody\r\n", "RSET": reset}
         outcome = await transport.send(LETTER, allow)
         assert outcome is not None
         assert outcome.state is DeliveryState.BOUNCED
+        outcome = await transport.send(ANOTHER, allow)
+        assert outcome is not None
+        assert (outcome.state, outcome.code) == (DeliveryState.DEFERRED, None)
         assert not transport.is_usable
+        server.replies.clear()
+        await transport.connect()
+        await transport.send(ANOTHER, allow)
 
-    converse(steps)
+    assert converse(steps).accepted == [ANOTHER]
 
 
 @pytest.mark.parametrize("loss", [EOF, RESET])
@@ -223,7 +230,7 @@ def test_what_is_no_smtp_counts_as_a_lost_connection(stage: Stage, garbage: byte
     """Garbage is no answer: the letter is put off, or in doubt, and the connection is given up."""
     verb = "DOT" if stage is Stage.DOT else VERBS[stage]
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         server.replies["." if verb == "DOT" else verb] = garbage
         outcome = await transport.send(LETTER, allow)
         assert outcome is not None
@@ -252,7 +259,7 @@ def test_no_bytes_whatever_make_it_stumble(stage: Stage, noise: bytes) -> None:
     verb = "DOT" if stage is Stage.DOT else VERBS[stage]
     found: list[Outcome | None] = []
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         server.replies["." if verb == "DOT" else verb] = noise
         server.after["." if verb == "DOT" else verb] = EOF
         found.append(await transport.send(LETTER, allow))
@@ -268,7 +275,8 @@ def test_a_relay_that_does_not_answer_is_not_waited_for_for_ever(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each command has its time limit; silence after it is a lost connection."""
-    monkeypatch.setattr(smtp, "_SECONDS", dict.fromkeys(STAGES, 0.01))
+    limits = dict.fromkeys(Stage, 0.01)
+    monkeypatch.setattr(SMTPTransport, "__init__", partialmethod(SMTPTransport.__init__, time_limits=limits))
     outcome = outcome_of(**{"DOT" if stage is Stage.DOT else VERBS[stage]: b""})
     assert outcome is not None
     expected = DeliveryState.IN_DOUBT if stage is Stage.DOT else DeliveryState.DEFERRED
@@ -277,7 +285,12 @@ def test_a_relay_that_does_not_answer_is_not_waited_for_for_ever(
 
 def test_the_time_limits_are_those_of_the_standard() -> None:
     """RFC 5321 §4.5.3.2: MAIL and RCPT 5 minutes, DATA 2 minutes, the message's end 10 minutes."""
-    assert smtp._SECONDS == {Stage.MAIL: 300, Stage.RCPT: 300, Stage.DATA: 120, Stage.DOT: 600}
+    assert {stage: TIME_LIMITS[stage] for stage in STAGES} == {
+        Stage.MAIL: 300,
+        Stage.RCPT: 300,
+        Stage.DATA: 120,
+        Stage.DOT: 600,
+    }
 
 
 @pytest.mark.parametrize("code", [250, 251, 252])
@@ -292,12 +305,11 @@ def test_any_2yz_takes_the_recipient(code: int) -> None:
 def test_a_kept_connection_that_was_closed_meanwhile_says_so_at_mail(loss: bytes) -> None:
     """A relay may close an idle connection in any way; the next letter finds out before anything is sent."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         server.after["."] = loss
         await transport.send(LETTER, allow)
         await server.end_of_sessions()
-        assert transport._reader is not None
-        while not (transport._reader.at_eof() or transport._reader.exception()):
+        while transport.is_usable:
             await asyncio.sleep(0)  # until this side has heard of it
         outcome = await transport.send(ANOTHER, allow)
         assert outcome is not None
@@ -371,7 +383,7 @@ def test_without_leave_the_message_is_never_ended(commit: Commit) -> None:
 def test_mail_options_are_used_only_where_offered_and_needed(offers: tuple[str, ...], options: str) -> None:
     """SIZE wherever it is offered; a plain letter asks for nothing more."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         await transport.send(LETTER, allow)
 
     assert f"MAIL FROM:<{LETTER.return_path}>{options}" in converse(steps, *offers).commands
@@ -388,7 +400,7 @@ def test_mail_options_are_used_only_where_offered_and_needed(offers: tuple[str, 
 def test_addresses_beyond_ascii_go_where_smtputf8_is_offered(letter: Letter) -> None:
     """In envelope or header, they are announced at MAIL (RFC 6531) and arrive as they are."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         await transport.send(letter, allow)
 
     server = converse(steps, "SMTPUTF8", "8BITMIME")
@@ -400,7 +412,7 @@ def test_addresses_beyond_ascii_go_where_smtputf8_is_offered(letter: Letter) -> 
 def test_addresses_beyond_ascii_bounce_where_smtputf8_is_not_offered(offers: tuple[str, ...]) -> None:
     """The relay can never take such a letter: it is refused, by name of the lack, before a word is said."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         outcome = await transport.send(INTERNATIONAL, allow)
         assert outcome is not None
         assert (outcome.state, outcome.enhanced_status) == (DeliveryState.BOUNCED, "5.6.7")
@@ -413,7 +425,7 @@ def test_addresses_beyond_ascii_bounce_where_smtputf8_is_not_offered(offers: tup
 def test_8bitmime_is_not_asked_for_where_it_is_not_offered() -> None:
     """A server that offers SMTPUTF8 without 8BITMIME, against RFC 6531, is not sent what it did not offer."""
 
-    async def steps(transport: SMTPTransport, server: ScriptedServer) -> None:
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         await transport.send(INTERNATIONAL, allow)
 
     commands = converse(steps, "SMTPUTF8").commands
@@ -510,7 +522,7 @@ def server_tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     return context
 
 
-def send_one(transport: SMTPTransport, letter: Letter = LETTER) -> Outcome:
+def send_one(transport: OneByOne, letter: Letter = LETTER) -> Outcome:
     found: list[Outcome | None] = []
 
     async def scenario() -> None:
@@ -525,7 +537,7 @@ def send_one(transport: SMTPTransport, letter: Letter = LETTER) -> Outcome:
     return found[0]
 
 
-def why_not(transport: SMTPTransport) -> str:
+def why_not(transport: OneByOne) -> str:
     async def scenario() -> str:
         try:
             with pytest.raises(RelayError) as raised:
@@ -602,7 +614,7 @@ def test_a_server_that_waits_for_tls_is_not_waited_for_without_it(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """tls = "none" on an implicit-TLS port: nobody speaks first, so the time limit ends it."""
-    monkeypatch.setattr(smtp, "_CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("newsletter.delivery.smtp._CONNECT_SECONDS", 0.1)
     with Neighbour(tls_context=server_tls(authority, "localhost"), implicit=True) as server:
         assert "Timed out" in why_not(transport_to(server.port))
 

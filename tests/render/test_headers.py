@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from newsletter.render.headers import (
     Mailbox,
+    any_mailbox_field,
     clean,
     list_id_field,
     mailbox_field,
@@ -62,7 +63,23 @@ def test_any_name_is_one_mailbox(name: str) -> None:
     assert " ".join(display_name(message).split()) == " ".join(wanted.split())
 
 
+@given(ANY_TEXT | HOSTILE | st.text("abcXYZ019 -_'", max_size=80), st.text("ab.é", min_size=1, max_size=60))
+@example("=?utf-8?q?x?=", "a")
+@example("Ann " + "b" * 55, "a")
+@example("Ann " + "b" * 54, "a")
+@example("Ann ", "a")
+@example(" Ann", "a")
+@example("Ann  Lee", "a")
+@example("Ann\n", "a")
+def test_the_quick_way_to_a_mailbox_is_the_same_as_the_whole(name: str, local: str) -> None:
+    """A short plain name is written in one step; the field is that which all the rules give."""
+    mailbox = Mailbox(name, f"{local}@example.org")
+    assert mailbox_field("To", mailbox) == any_mailbox_field("To", mailbox)
+
+
 @given(ANY_TEXT | HOSTILE)
+@example("a, " * 1000)
+@example('\\"' * 500)
 def test_fields_are_ascii_and_fold_at_78(text: str) -> None:
     """Fields are 7-bit, no line passes 998 octets, and encoded-words stay below RFC 2047's 75."""
     for field in (text_field("Subject", text), mailbox_field("From", Mailbox(text, "a@example.org"))):

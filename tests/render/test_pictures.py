@@ -292,7 +292,7 @@ def test_from_the_queue_to_the_reader(
     request.addfinalizer(site.close)
     (planned,) = site.plan_due()
     assert planned.readers == 1, planned  # type: ignore[union-attr]
-    with site.open_relay() as opened:
+    with site.open_relays() as opened:
         site.send_due(opened, Event())
     (letter,) = relay.accepted
     message, html = letter.message, part(letter.message, "html")

@@ -6,7 +6,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.render.quoted_printable import SOFT_BREAK, encode
+from newsletter.render.quoted_printable import SOFT_BREAK, encode, encode_any
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=400)
 AWKWARD = st.text(st.sampled_from(" .=\n-aé\u00a0\t"), max_size=400)
@@ -52,3 +52,24 @@ def test_bare_line_ends_become_crlf(text: str) -> None:
     without_pairs = encode(text).replace(b"\r\n", b"")
     assert b"\r" not in without_pairs
     assert b"\n" not in without_pairs
+
+
+VISIBLE = st.builds(
+    lambda start, times, end: start * times + end,
+    st.text("abcXYZ019!~/:?&-_", min_size=1, max_size=3),
+    st.integers(0, 160),
+    st.text("ab./=", max_size=9),
+)
+
+
+@given(VISIBLE | TEXT | AWKWARD)
+@example("a" * 75)
+@example("a" * 75 + ".")
+@example("a" * 76)
+@example("a" * 150 + ".b")
+@example(".")
+@example("." + "a" * 80)
+@example("=" * 80)
+def test_the_quick_way_writes_what_the_whole_way_writes(text: str) -> None:
+    """Addresses and URLs are encoded in one step; the bytes are those of octet by octet."""
+    assert encode(text) == encode_any(text)

@@ -14,7 +14,7 @@ SHORT = 0.01
 def run_until_set(stop: Event, jobs: dict[str, Job], every: float) -> list[Exception]:
     """Run jobs until one of them stops it; returns what was reported."""
     reported: list[Exception] = []
-    Runner(jobs, every=every, report=reported.append).run_until(stop)
+    Runner({name: (job, every) for name, job in jobs.items()}, report=reported.append).run_until(stop)
     return reported
 
 

@@ -51,8 +51,8 @@ class Issue:
 
     def send(self) -> list[str]:
         """Send what is due; returns who has had anything so far."""
-        with self.site.open_relay() as relay:
-            self.site.send_due(relay, Event())
+        with self.site.open_relays() as relays:
+            self.site.send_due(relays, Event())
         return sorted(place.name for place in self.site.settings.sandbox_folder.iterdir())
 
 

@@ -79,8 +79,8 @@ def titles_of(web: httpx.Client) -> list[str]:
 
 def letter_of(site: App, reader: str) -> EmailMessage:
     """The newest letter that the sandbox has for a reader."""
-    with site.open_relay() as relay:
-        site.send_due(relay, Event())
+    with site.open_relays() as relays:
+        site.send_due(relays, Event())
     newest = max((site.settings.sandbox_folder / reader).glob("*.eml"))
     message = message_from_bytes(newest.read_bytes(), policy=policy.default)
     assert isinstance(message, EmailMessage)

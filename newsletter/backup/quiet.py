@@ -1,0 +1,99 @@
+"""What a restored database must not do by itself: send again what went out after the backup was made.
+
+A backup remembers promises as they stood then. Letters it calls queued, slots it calls undecided and posts it
+calls waiting may all have gone out since, and the database that knew is gone. So nothing of the kind moves
+until a person has said so:
+
+- every issue with letters that have not ended is paused: `issue resume` or `issue cancel`;
+- where a category had a slot since, the slots up to now are let go, and the posts that wait in its queue are
+  held: `queue drop` those that went out, `queue release` the others.
+
+Only columns of the first revision are used, because an older backup is made quiet before its tables are
+brought up to date. A second run changes nothing more.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+from sqlmodel import col
+
+from newsletter.models import Attempt, Category, Delivery, Issue, QueueEntry
+from newsletter.schedule.cadence import due_slots, parse_cadence, parse_zone
+from newsletter.states import DeliveryState, EntryState, IssueState
+
+_NOT_ENDED = (
+    DeliveryState.QUEUED,
+    DeliveryState.CLAIMED,
+    DeliveryState.SENDING,
+    DeliveryState.DEFERRED,
+    DeliveryState.IN_DOUBT,
+    DeliveryState.HELD,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quieted:
+    """What was stopped."""
+
+    last_entry: datetime | None
+    """When the backup remembers doing something last, None if it never did."""
+    issues: tuple[int, ...]
+    """Paused."""
+    categories: tuple[tuple[str, int], ...]
+    """Those with a slot since, each with the number of posts now held."""
+
+
+def quieten(connection: Connection, now: datetime) -> Quieted:
+    """Stop all that may have happened since; the caller commits."""
+    last_entry = _last_entry(connection)
+    return Quieted(last_entry, _pause_issues(connection, last_entry), tuple(_hold_queues(connection, now)))
+
+
+def _last_entry(connection: Connection) -> datetime | None:
+    times = [
+        connection.execute(select(func.max(column))).scalar()
+        for column in (col(Issue.planned_at), col(Attempt.at))
+    ]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _pause_issues(connection: Connection, last_entry: datetime | None) -> tuple[int, ...]:
+    if last_entry is None:
+        return ()  # no slot was ever decided
+    reason = (
+        f"restored from a backup that ends at {last_entry:%Y-%m-%d %H:%M} UTC: letters may have gone since"
+    )
+    unfinished = select(col(Delivery.issue_id)).where(col(Delivery.state).in_(_NOT_ENDED))
+    paused = connection.execute(
+        update(Issue)
+        .where(col(Issue.state) == IssueState.PLANNED, col(Issue.id).in_(unfinished))
+        .values(state=IssueState.PAUSED, reason=reason)
+        .returning(col(Issue.id))
+    )
+    return tuple(sorted(paused.scalars()))
+
+
+def _hold_queues(connection: Connection, now: datetime) -> list[tuple[str, int]]:
+    held = []
+    latest = select(func.max(col(Issue.due_at))).where(col(Issue.category_id) == col(Category.id))
+    columns: list[Any] = [Category.id, Category.slug, Category.cadence, Category.timezone]
+    columns += [Category.created_at, Category.slots_from, latest.scalar_subquery()]
+    categories = connection.execute(select(*columns).where(col(Category.ended_at).is_(None))).all()
+    for key, slug, cadence, timezone, created_at, slots_from, decided in categories:
+        zone = parse_zone(timezone)
+        anchor = created_at.astimezone(zone).date()
+        start = max(slots_from, decided) if decided else slots_from
+        coming = due_slots(parse_cadence(cadence), zone, start, anchor=anchor)
+        first = next((due for due, _ in coming if due != decided), None)
+        if first is None or first > now:
+            continue
+        entries = connection.execute(
+            update(QueueEntry)
+            .where(col(QueueEntry.category_id) == key, col(QueueEntry.state) == EntryState.QUEUED)
+            .values(state=EntryState.HELD)
+        )
+        connection.execute(update(Category).where(col(Category.id) == key).values(slots_from=now))
+        held.append((slug, entries.rowcount))
+    return held

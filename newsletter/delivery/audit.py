@@ -1,0 +1,123 @@
+"""What must be true of the ledger at any moment, each as one statement that finds what breaks it.
+
+The database's own keys carry most promises; these are the ones between rows that no key can. Each statement
+sees one moment, so that the audit may run while letters go out. It reads and changes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Select, Table, and_, exists, func, or_, select
+from sqlmodel import Session, SQLModel, col
+
+import subscribers.models
+from newsletter.models import Attempt, Delivery, Edition, Issue, Owner, QueueEntry, Receipt
+from newsletter.states import UNSENT, DeliveryState, EntryState, IssueState
+
+__all__ = ["SHOWN", "Violation", "audit", "subscribers"]
+
+SHOWN = 20
+"""Row numbers listed of a violation at most."""
+
+_IN_HAND = (DeliveryState.CLAIMED, DeliveryState.SENDING)
+_TO_SEND = (DeliveryState.QUEUED, *_IN_HAND, DeliveryState.DEFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that is broken: in which table, how often, and by which rows."""
+
+    promise: str
+    table: str
+    count: int
+    ids: tuple[int, ...]
+    """The first of them, by number."""
+
+
+def promises() -> Iterator[tuple[str, Select[Any]]]:
+    """Each promise with the statement that finds the numbers of the rows that break it."""
+    yield from _references()
+    states: tuple[tuple[Any, Any, Any], ...] = (
+        (Delivery, Delivery.state, DeliveryState),
+        (Issue, Issue.state, IssueState),
+        (QueueEntry, QueueEntry.state, EntryState),
+    )
+    for table, state, known in states:
+        name = table.__table__.name.replace("_", " ")
+        yield (
+            f"every {name} is in a state that there is",
+            select(table.id).where(col(state).not_in(list(known))),
+        )
+    state, delivery = col(Delivery.state), select(col(Delivery.id))
+    yield (
+        "what is sent says when",
+        delivery.where(state == DeliveryState.SENT, col(Delivery.sent_at).is_(None)),
+    )
+    ended = exists().where(col(Owner.id) == col(Delivery.owner_id), col(Owner.ended_at).is_not(None))
+    yield (
+        "what is claimed or being sent is in the hands of a process that has not ended",
+        delivery.where(state.in_(_IN_HAND), or_(col(Delivery.owner_id).is_(None), ended)),
+    )
+    tries = select(col(Attempt.delivery_id), func.count().label("number")).group_by(col(Attempt.delivery_id))
+    tried = tries.subquery()
+    yield (
+        "every attempt that a letter counts is on record",
+        delivery.outerjoin(tried, tried.c.delivery_id == col(Delivery.id)).where(
+            col(Delivery.attempts) != func.coalesce(tried.c.number, 0)
+        ),
+    )
+    receipt = exists().where(
+        col(Receipt.subscriber_id) == col(Delivery.subscriber_id),
+        col(Receipt.letter_key) == col(Delivery.letter_key),
+    )
+    yield (
+        "a letter that ended unsent, beyond doubt, leaves its reader no receipt",
+        delivery.where(state.in_(UNSENT), col(Delivery.doubted_at).is_(None), receipt),
+    )
+    yield (
+        "an edition belongs to the issue of its letters",
+        delivery.join(Edition, col(Edition.id) == col(Delivery.edition_id)).where(
+            col(Edition.issue_id) != col(Delivery.issue_id)
+        ),
+    )
+    unfinished = exists().where(col(Delivery.issue_id) == col(Issue.id), state.in_(_TO_SEND))
+    yield (
+        "an issue that is finished has no letter left to send",
+        select(col(Issue.id)).where(col(Issue.finished_at).is_not(None), unfinished),
+    )
+    letters = exists().where(col(Delivery.issue_id) == col(Issue.id))
+    yield (
+        "a slot that was empty or skipped has no letters",
+        select(col(Issue.id)).where(col(Issue.state).in_([IssueState.EMPTY, IssueState.SKIPPED]), letters),
+    )
+
+
+def audit(session: Session) -> list[Violation]:
+    """Every promise that is broken."""
+    found = []
+    for promise, statement in promises():
+        number = statement.selected_columns[0]
+        count = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+        if count:
+            ids = session.execute(statement.order_by(number).limit(SHOWN)).scalars()
+            table = number.table.name
+            found.append(Violation(promise, table, count, tuple(ids)))
+    return found
+
+
+def _references() -> Iterator[tuple[str, Select[Any]]]:
+    """Every foreign key names a row that is there, also after a repair by hand."""
+    for table in SQLModel.metadata.sorted_tables:
+        for key in sorted(table.foreign_keys, key=lambda key: key.parent.name):
+            target = key.column.table.alias()
+            there = exists().where(target.c[key.column.name] == key.parent)
+            yield (
+                f"the {key.parent.name} of every {table.name.replace('_', ' ')} is there",
+                select(_number(table)).where(and_(key.parent.is_not(None), ~there)),
+            )
+
+
+def _number(table: Table) -> Column[Any]:
+    """The column by which a row is named: its id, else the first of its key."""
+    return next(iter(table.primary_key.columns))

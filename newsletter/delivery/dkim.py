@@ -1,0 +1,267 @@
+"""DKIM: signatures that prove a letter is its domain's own (RFC 6376, RFC 8301, RFC 8463).
+
+Promises: every header field of a letter is signed, From and Subject so that none can be added (§8.15), and
+the whole body (no `l=`), relaxed/relaxed, with RSA-SHA256 and, if there is a key for it, Ed25519 beside it.
+Signing draws no chance number and tells no time, so a letter that is tried again has the same bytes; only
+a change of keys changes them.
+
+Fails with `SettingsError` when keys are loaded: a key that is missing, open to others, of the wrong kind or
+too short, or a domain that is not the sender's. May surprise: a body is hashed as it is. Paperround's bodies
+are written so that relaxed canonicalisation (§3.4.4) changes nothing; others' may not be given to `seal`.
+"""
+
+import os
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from newsletter.errors import SettingsError
+from newsletter.render.message import Seal
+from newsletter.settings import Settings
+
+LEAST_BITS = 1024
+"""The shortest RSA key that may sign (RFC 8301 §3.2)."""
+_STRING_OCTETS = 255
+"""What one string of a TXT record holds (RFC 1035 §3.3.14)."""
+_LINE = 72
+_WHITE_SPACE = re.compile(rb"(?:(?:\r\n)?[ \t])+")
+_OVERSIGNED = (b"from", b"subject")
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """The TXT record that publishes a key (RFC 6376 §3.6)."""
+
+    name: str
+    value: str
+
+    @property
+    def zone_line(self) -> str:
+        """The record as a zone file has it: the value in strings of at most 255 octets."""
+        places = range(0, len(self.value), _STRING_OCTETS)
+        strings = " ".join(f'"{self.value[at : at + _STRING_OCTETS]}"' for at in places)
+        return f"{self.name}. IN TXT ( {strings} )"
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """A private key and the selector its public half is published under."""
+
+    selector: str
+    private: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """As the tags k= of the record and a= of a signature name it."""
+        return "rsa" if isinstance(self.private, RSAPrivateKey) else "ed25519"
+
+    @property
+    def bits(self) -> int:
+        """Its length."""
+        return self.private.key_size if isinstance(self.private, RSAPrivateKey) else 256
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature of canonicalised header fields."""
+        if isinstance(self.private, RSAPrivateKey):
+            return self.private.sign(data, PKCS1v15(), hashes.SHA256())
+        return self.private.sign(sha256(data).digest())  # RFC 8463 §3
+
+    def record(self, domain: str) -> DnsRecord:
+        """What the DNS has to say, so that others can check signatures."""
+        public = self.private.public_key()
+        if self.kind == "rsa":
+            octets = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        else:
+            octets = public.public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 §4
+        value = f"v=DKIM1; k={self.kind}; p={b64encode(octets).decode('ascii')}"
+        return DnsRecord(f"{self.selector}._domainkey.{domain}", value)
+
+
+class DkimSigner:
+    """Signs letters of one domain, with an RSA key and perhaps an Ed25519 key after it."""
+
+    def __init__(self, domain: str, keys: Sequence[DkimKey]) -> None:
+        self._domain = domain
+        self._keys = tuple(keys)
+        self._opening = lru_cache(64)(self._write_opening)
+
+    def seal(self, shared: bytes) -> Seal:
+        """What signs the letters of an edition, its shared header fields canonicalised once.
+
+        Given a letter's own header fields, which stand before the shared ones, and its body, it makes a
+        DKIM-Signature field for each key.
+        """
+        shared_names, shared_lines = _relaxed(shared)
+
+        def sign(fields: bytes, body: bytes) -> bytes:
+            names, lines = _relaxed(fields)
+            names, lines = names + shared_names, lines + shared_lines
+            body_hash = b64encode(sha256(body).digest())
+            return b"".join([self._field(key, names, lines, body_hash) for key in self._keys])
+
+        return sign
+
+    def signed(self, message: bytes) -> bytes:
+        """A whole message of ours with its signature, as `CompiledMessage.splice` makes it with a seal."""
+        header, _, body = message.partition(b"\r\n\r\n")
+        return self.seal(header + b"\r\n")(b"", body) + message
+
+    def _field(self, key: DkimKey, names: tuple[bytes, ...], lines: bytes, body_hash: bytes) -> bytes:
+        value = self._opening(key, names) + body_hash + b";\r\n b="
+        # §3.7: itself, with an empty b= and no line end; each of its folds is one space, as relaxed has it.
+        signature = key.sign(lines + b"dkim-signature:" + value.replace(b"\r\n", b""))
+        return b"DKIM-Signature: " + value + _folded(b64encode(signature)) + b"\r\n"
+
+    def _write_opening(self, key: DkimKey, names: tuple[bytes, ...]) -> bytes:
+        """The tags before the body's hash; h= folded before a colon's next name, where it may be."""
+        lines, line = [], b" h="
+        for name in (*names, *_OVERSIGNED):
+            if len(line) + len(name) > _LINE:
+                lines.append(line)
+                line = b" "
+            line += name + b":"
+        tags = f"v=1; a={key.kind}-sha256; c=relaxed/relaxed;\r\n d={self._domain}; s={key.selector};\r\n"
+        return tags.encode("ascii") + b"\r\n".join([*lines, line[:-1]]) + b";\r\n bh="
+
+
+def _relaxed(fields: bytes) -> tuple[tuple[bytes, ...], bytes]:
+    """Header fields canonicalised (RFC 6376 §3.4.2): their names, and the lines to be hashed."""
+    parts = [line.partition(b":") for line in _WHITE_SPACE.sub(b" ", fields).split(b"\r\n")[:-1]]
+    names = tuple([name.strip().lower() for name, _, _ in parts])
+    lines = [name + b":" + part[2].strip(b" ") + b"\r\n" for name, part in zip(names, parts, strict=True)]
+    return names, b"".join(lines)
+
+
+def _folded(signature: bytes) -> bytes:
+    return b"\r\n ".join([signature[at : at + _LINE] for at in range(0, len(signature), _LINE)])
+
+
+def signing_domain(settings: Settings) -> str:
+    """The d= of signatures: aligned with From (RFC 9989), or DMARC would count them for nothing.
+
+    Raises SettingsError.
+    """
+    sender = settings.sender.domain.lower()
+    domain = settings.dkim.domain or sender
+    if domain == sender or ("." in domain and sender.endswith(f".{domain}")):
+        return domain
+    raise SettingsError(
+        f"dkim.domain is {domain}, and the From address is at {sender}: a signature proves a letter only if "
+        f"its domain is that of From, or one above it. Leave dkim.domain empty to sign for {sender}"
+    )
+
+
+def load_keys(settings: Settings) -> tuple[DkimKey, ...]:
+    """The keys that letters are signed with, none if no selector is set. Raises SettingsError."""
+    chosen = settings.dkim
+    if not chosen.selector:
+        if chosen.ed25519_selector:
+            raise SettingsError(
+                "dkim.ed25519_selector is set and dkim.selector is not: many mail providers cannot check "
+                "Ed25519, so it only goes with an RSA key (RFC 8463)"
+            )
+        return ()
+    keys = [DkimKey(chosen.selector, _rsa_key(settings.folder / chosen.key_file))]
+    if chosen.ed25519_selector:
+        if chosen.ed25519_selector.lower() == chosen.selector.lower():
+            raise SettingsError(
+                f"dkim.selector and dkim.ed25519_selector are both {chosen.selector}: two records of one "
+                f"name would hide each other"
+            )
+        keys.append(DkimKey(chosen.ed25519_selector, _ed25519_key(settings.folder / chosen.ed25519_key_file)))
+    return tuple(keys)
+
+
+def load_signer(settings: Settings) -> DkimSigner | None:
+    """What signs the site's letters, None if they are not signed here. Raises SettingsError."""
+    keys = load_keys(settings)
+    return DkimSigner(signing_domain(settings), keys) if keys else None
+
+
+def make_key(path: Path, bits: int | None) -> RSAPrivateKey | Ed25519PrivateKey:
+    """Write a new key to a new file that its owner alone can read: RSA, or Ed25519 if `bits` is None.
+
+    Raises SettingsError; a file that is there is never touched.
+    """
+    private = Ed25519PrivateKey.generate() if bits is None else generate_private_key(65537, bits)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(pem)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+    except FileExistsError:
+        raise SettingsError(
+            "there is a file of this name, and a key is never overwritten: the DNS may know it. Move it "
+            "away, or name another file in [dkim]",
+            path=path,
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"the key cannot be written: {error.strerror}", path=path) from None
+    return private
+
+
+def _rsa_key(path: Path) -> RSAPrivateKey:
+    key = _private_key(path)
+    if not isinstance(key, RSAPrivateKey):
+        raise SettingsError("this is not an RSA key: name the file of one in dkim.key_file", path=path)
+    if key.key_size < LEAST_BITS:
+        raise SettingsError(
+            f"the key has {key.key_size} bits, and no mail provider accepts fewer than {LEAST_BITS} (RFC "
+            f"8301): make a new one with `paperround dkim keygen`",
+            path=path,
+        )
+    return key
+
+
+def _ed25519_key(path: Path) -> Ed25519PrivateKey:
+    key = _private_key(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SettingsError(
+            "this is not an Ed25519 key: name the file of one in dkim.ed25519_key_file", path=path
+        )
+    return key
+
+
+def _private_key(path: Path) -> object:
+    try:
+        pem = path.read_bytes()
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise SettingsError(
+            f"the DKIM key cannot be read ({error.strerror}): `paperround dkim keygen` makes one, or empty "
+            f"the selector in [dkim] to send unsigned",
+            path=path,
+        ) from None
+    if mode & 0o077:
+        raise SettingsError(f"the DKIM key can be read by others: chmod 600 {path}", path=path)
+    try:
+        return load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise SettingsError(
+            f"the key is protected by a password that nobody is there to type: write it without one, as "
+            f"`openssl pkey -in {path.name}` does",
+            path=path,
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise SettingsError("this is not a private key in PEM (RFC 7468)", path=path) from None

@@ -1,0 +1,230 @@
+"""An issue in a person's hands: paused, resumed, cancelled, its failures tried again; and its end.
+
+Each function is part of the caller's transaction, names the state it changes from, and can run beside a
+sender and beside itself. A sender looks at the issue's state as it lets each letter go, so a change of
+that one row takes effect with the next letter, however many there are. May surprise: `cancel` leaves the
+letters to `clear`, which ends a few at a time, so that nobody waits for 100,000 of them; a process that dies
+between the two leaves the rest to `finish`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
+from sqlmodel import Session, col
+
+from newsletter.database import Database
+from newsletter.delivery.letters import at_least, cancel_open, give_back_receipts, is_over
+from newsletter.errors import NotFoundError, QueueError
+from newsletter.models import Delivery, EditionPost, Issue, Receipt
+from newsletter.states import OPEN, DeliveryState, Fault, IssueState
+from subscribers.models import Subscription, SubscriptionState
+
+_CLEARED_AT_ONCE = 2000
+"""Letters in one step of clearing a cancelled issue: a sender that waits for it hardly notices."""
+
+_READERS_FAULTS = (Fault.ADDRESS, Fault.MAILBOX)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What asking for another try came to."""
+
+    queued: int
+    left_out: int
+    """Letters whose readers have left, or have got the post by another letter."""
+
+
+def pause(session: Session, issue_id: int, reason: str) -> None:
+    """Let no further letter of an issue go. Raises NotFoundError, QueueError.
+
+    A first share that was waited for is waited for anew after `resume`.
+    """
+    _change(
+        session,
+        issue_id,
+        (IssueState.PLANNED,),
+        "paused",
+        state=IssueState.PAUSED,
+        reason=reason,
+        canary_done_at=case((col(Issue.canary_every).is_(None), col(Issue.canary_done_at)), else_=None),
+    )
+
+
+def resume(session: Session, issue_id: int, *, now: datetime, expiry: timedelta) -> None:
+    """Let a paused issue go on, with `expiry` for it. Raises NotFoundError, QueueError.
+
+    One that its first share has halted goes to everybody: a person has judged.
+    """
+    _change(
+        session,
+        issue_id,
+        (IssueState.PAUSED,),
+        "resumed",
+        state=IssueState.PLANNED,
+        reason="",
+        expires_at=at_least(now + expiry),
+        canary_every=case((col(Issue.canary_done_at).is_(None), col(Issue.canary_every)), else_=None),
+    )
+
+
+def cancel(session: Session, issue_id: int, reason: str) -> None:
+    """End an issue; what is on the wire still finishes. Raises NotFoundError, QueueError."""
+    stoppable = (IssueState.PLANNED, IssueState.PAUSED)
+    _change(session, issue_id, stoppable, "cancelled", state=IssueState.CANCELLED, reason=reason)
+
+
+def _change(session: Session, issue_id: int, states: Sequence[IssueState], verb: str, **values: Any) -> None:
+    """Change an unfinished issue that is in one of these states; say why not, where it is not."""
+    changed = session.execute(
+        update(Issue)
+        .where(col(Issue.id) == issue_id, col(Issue.state).in_(states), col(Issue.finished_at).is_(None))
+        .values(**values)
+        .returning(col(Issue.id))
+        .execution_options(synchronize_session=False)
+    )
+    if changed.first() is None:
+        raise _refusal(session, issue_id, verb)
+
+
+def _refusal(session: Session, issue_id: int, verb: str) -> Exception:
+    found = session.get(Issue, issue_id, populate_existing=True)
+    if found is None:
+        return NotFoundError(f"there is no issue {issue_id}; `paperround issue list` shows those there are")
+    if found.finished_at is not None and found.state == IssueState.PLANNED:
+        stands = "has gone out to its last letter"
+    else:
+        stands = "is going out" if found.state == IssueState.PLANNED else f"is {found.state}"
+    return QueueError(f"issue {issue_id} {stands} and cannot be {verb}; nothing changed")
+
+
+def clear(connection: Connection, issue_id: int) -> int:
+    """End a few of the letters that a cancelled issue still owes; returns how many, 0 once there are none."""
+    owed = (
+        select(col(Delivery.id))
+        .join(Issue, col(Issue.id) == col(Delivery.issue_id))
+        .where(
+            col(Issue.id) == issue_id,
+            col(Issue.state) == IssueState.CANCELLED,
+            col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]),
+        )
+        .limit(_CLEARED_AT_ONCE)
+    )
+    ids = connection.execute(owed).scalars().all()
+    if not ids:
+        return 0
+    return cancel_open(connection, col(Delivery.id).in_(ids), "The issue was cancelled.")
+
+
+def finish(connection: Connection, now: datetime) -> list[int]:
+    """Record the end of the issues that have come to it; returns them.
+
+    Letters that a cancelled issue still owes, because they were on the wire and were put off, end here.
+    """
+    cancelled = select(col(Issue.id)).where(
+        col(Issue.state) == IssueState.CANCELLED, col(Issue.finished_at).is_(None)
+    )
+    for issue_id in connection.execute(cancelled).scalars().all():
+        while clear(connection, issue_id):
+            pass
+    # Locked first, looked at again then: a letter may be queued anew at this very moment.
+    over = connection.execute(
+        select(col(Issue.id)).where(is_over()).order_by(col(Issue.id)).with_for_update()
+    )
+    if not (ids := over.scalars().all()):
+        return []
+    ended = (
+        update(Issue)
+        .where(col(Issue.id).in_(ids), is_over())
+        .values(finished_at=now)
+        .returning(col(Issue.id))
+    )
+    return sorted(connection.execute(ended).scalars())
+
+
+def retry_failed(
+    database: Database,
+    session: Session,
+    issue_id: int,
+    *,
+    also_readers_fault: bool,
+    now: datetime,
+    expiry: timedelta,
+) -> Retried:
+    """Queue an issue's failed letters again, with `expiry` for it. Raises NotFoundError, QueueError.
+
+    Those are the expired ones, and those that bounced for no fault of the reader's; with
+    `also_readers_fault` also the others that bounced. The attempts stay on record.
+    """
+    connection = session.connection()
+    # Locked before its letters: nobody can record its end meanwhile.
+    state = select(col(Issue.state)).where(col(Issue.id) == issue_id).with_for_update()
+    if connection.execute(state).scalar() not in (IssueState.PLANNED, IssueState.PAUSED):
+        raise _refusal(session, issue_id, "tried again")
+    fault = col(Delivery.fault)
+    has_bounced = col(Delivery.state) == DeliveryState.BOUNCED
+    if not also_readers_fault:
+        has_bounced &= or_(fault.is_(None), fault.not_in(_READERS_FAULTS))
+    failed = (col(Delivery.issue_id) == issue_id) & (
+        has_bounced | (col(Delivery.state) == DeliveryState.EXPIRED)
+    )
+    locked = select(col(Delivery.id)).where(failed).order_by(col(Delivery.id)).with_for_update()
+    connection.execute(select(func.count()).select_from(locked.subquery()))
+    posts = select(col(Delivery.subscriber_id), col(EditionPost.post_id), col(Delivery.letter_key)).join(
+        EditionPost, col(EditionPost.edition_id) == col(Delivery.edition_id)
+    )
+    connection.execute(
+        database.insert(Receipt)
+        .from_select(
+            ["subscriber_id", "post_id", "letter_key"],
+            posts.where(failed, _still_subscribes()).order_by(
+                col(Delivery.subscriber_id), col(EditionPost.post_id)
+            ),
+        )
+        .on_conflict_do_nothing()
+    )
+    # Only with its receipts: one that has failed since then waits for the next time it is asked for.
+    queued = connection.execute(
+        update(Delivery)
+        .where(failed, _still_subscribes(), ~_lacks_a_receipt())
+        .values(state=DeliveryState.QUEUED, due_at=now, owner_id=None, fault=None)
+    ).rowcount
+    left_out = connection.execute(select(func.count()).select_from(Delivery).where(failed)).scalar_one()
+    give_back_receipts(connection, failed)
+    if queued:
+        reopened = update(Issue).where(col(Issue.id) == issue_id)
+        connection.execute(reopened.values(expires_at=at_least(now + expiry), finished_at=None))
+    return Retried(queued, left_out)
+
+
+def _still_subscribes() -> ColumnElement[bool]:
+    return exists().where(
+        col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
+        col(Subscription.category) == col(Delivery.category),
+        col(Subscription.state) == SubscriptionState.ACTIVE,
+    )
+
+
+def _lacks_a_receipt() -> ColumnElement[bool]:
+    """That a letter has a post which its reader is not to have by it: another letter brought it."""
+    receipt = exists().where(
+        col(Receipt.post_id) == col(EditionPost.post_id),
+        col(Receipt.subscriber_id) == col(Delivery.subscriber_id),
+        col(Receipt.letter_key) == col(Delivery.letter_key),
+    )
+    return exists().where(
+        col(EditionPost.edition_id) == col(Delivery.edition_id),
+        ~receipt.correlate(EditionPost, Delivery),
+    )
+
+
+def letters_by_state(session: Session, issue_id: int) -> dict[str, int]:
+    """How many of an issue's letters are in each state: one walk along the index."""
+    counted = (
+        select(col(Delivery.state), func.count())
+        .where(col(Delivery.issue_id) == issue_id)
+        .group_by(col(Delivery.state))
+    )
+    return {row[0]: row[1] for row in session.execute(counted)}

@@ -1,0 +1,52 @@
+"""SMTP replies out of a stream of octets (RFC 5321 §4.2), however they are cut up.
+
+Pure but for its buffer. What is no reply, or does not end, raises NotSMTPError with words for people: from
+there on nothing that comes can be trusted.
+"""
+
+import re
+from collections.abc import Iterator
+
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r]*))?\s*")
+REPLY_OCTETS = 64 * 1024
+"""A reply longer than this is not SMTP; RFC 5321 §4.5.3.1.5 allows 512 a line."""
+
+
+class NotSMTPError(Exception):
+    """The other side does not speak SMTP, or has stopped to. Never leaves the transport."""
+
+
+class ReplyParser:
+    """Collects octets, and gives the replies that are complete."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[str] = []
+        self._octets = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a further reply has come."""
+        return not self._rest and not self._lines
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """The replies that these octets complete, as code and text; the lines of one are joined by \\n.
+
+        Raises NotSMTPError, after the replies that came before the trouble.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._octets += len(line) + 1
+            found = _LINE.fullmatch(line)
+            if found is None:
+                raise NotSMTPError(f"the relay answered {line[:60]!r}, which is not an SMTP reply")
+            text = found[3].decode("utf-8", "replace").rstrip() if found[3] else ""
+            if self._octets > REPLY_OCTETS:
+                raise NotSMTPError("the relay's answer does not end")
+            self._lines.append(text)
+            if found[2] != b"-":
+                whole = "\n".join(self._lines)
+                self._lines, self._octets = [], 0
+                yield int(found[1]), whole
+        if self._octets + len(self._rest) > REPLY_OCTETS:
+            raise NotSMTPError("the relay's answer does not end")

@@ -1,0 +1,153 @@
+"""The ledger's promises: kept by every site there is, and each one noticed when it is broken."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, insert, select, update
+from sqlmodel import col
+
+from newsletter.database import Database
+from newsletter.delivery.audit import SHOWN, Violation, audit, promises
+from newsletter.models import Attempt, Delivery, Edition, Issue, Owner, QueueEntry
+from newsletter.states import DeliveryState, IssueState
+from tests.planning import TUESDAY, WEEK, Town, database, shared_database, town
+
+__all__ = ["database", "shared_database", "town"]
+
+
+@pytest.fixture
+def sent(town: Town) -> Town:
+    """Two issues: one planned for two readers, one for a slot with nothing queued."""
+    town.category()
+    town.queue("one")
+    town.subscribe("ann", "bo")
+    town.plan(TUESDAY)
+    town.plan(TUESDAY + WEEK)
+    return town
+
+
+def look(database: Database) -> list[Violation]:
+    with database.read() as session:
+        return audit(session)
+
+
+def test_a_site_at_work_keeps_every_promise(sent: Town) -> None:
+    """After planning, and with nothing at all, no promise is broken."""
+    assert look(sent.database) == []
+    names = [promise for promise, _ in promises()]
+    assert len(set(names)) == len(names)
+
+
+def owner(connection: Connection, *, ended: bool) -> int:
+    values = {"host": "here", "pid": 1, "started_at": TUESDAY, "ended_at": TUESDAY if ended else None}
+    return connection.execute(insert(Owner).values(**values).returning(col(Owner.id))).scalar_one()
+
+
+def unknown_state(connection: Connection) -> None:
+    connection.execute(update(Delivery).values(state="lost"))
+
+
+def unknown_entry(connection: Connection) -> None:
+    connection.execute(update(QueueEntry).values(state="lost"))
+
+
+def sent_without_time(connection: Connection) -> None:
+    connection.execute(update(Delivery).values(state=DeliveryState.SENT))
+
+
+def claimed_by_nobody(connection: Connection) -> None:
+    connection.execute(update(Delivery).values(state=DeliveryState.CLAIMED))
+
+
+def claimed_by_an_ended(connection: Connection) -> None:
+    ended = owner(connection, ended=True)
+    connection.execute(update(Delivery).values(state=DeliveryState.SENDING, owner_id=ended))
+
+
+def attempt_not_counted(connection: Connection) -> None:
+    for letter in connection.execute(select(col(Delivery.id))).scalars().all():
+        values = {"delivery_id": letter, "owner_id": owner(connection, ended=True), "at": TUESDAY}
+        words = {"outcome": DeliveryState.DEFERRED, "stage": "MAIL", "reply": ""}
+        connection.execute(insert(Attempt).values(**values, **words))
+
+
+def attempt_lost(connection: Connection) -> None:
+    connection.execute(update(Delivery).values(attempts=1))
+
+
+def receipt_kept(connection: Connection) -> None:
+    connection.execute(update(Delivery).values(state=DeliveryState.BOUNCED))
+
+
+def foreign_edition(connection: Connection) -> None:
+    empty = select(col(Issue.id)).where(col(Issue.state) == IssueState.EMPTY).scalar_subquery()
+    connection.execute(update(Edition).values(issue_id=empty))
+
+
+def finished_too_soon(connection: Connection) -> None:
+    connection.execute(
+        update(Issue).where(col(Issue.state) == IssueState.PLANNED).values(finished_at=TUESDAY)
+    )
+
+
+def skipped_with_letters(connection: Connection) -> None:
+    connection.execute(update(Issue).values(state=IssueState.SKIPPED))
+
+
+@pytest.mark.parametrize(
+    ("damage", "promise", "table", "count"),
+    [
+        (unknown_state, "every delivery is in a state that there is", "delivery", 2),
+        (unknown_entry, "every queue entry is in a state that there is", "queue_entry", 1),
+        (sent_without_time, "what is sent says when", "delivery", 2),
+        (claimed_by_nobody, "what is claimed or being sent is in the hands of", "delivery", 2),
+        (claimed_by_an_ended, "what is claimed or being sent is in the hands of", "delivery", 2),
+        (attempt_not_counted, "every attempt that a letter counts is on record", "delivery", 2),
+        (attempt_lost, "every attempt that a letter counts is on record", "delivery", 2),
+        (
+            receipt_kept,
+            "a letter that ended unsent, beyond doubt, leaves",
+            "delivery",
+            2,
+        ),
+        (foreign_edition, "an edition belongs to the issue of its letters", "delivery", 2),
+        (finished_too_soon, "an issue that is finished has no letter left to send", "issue", 1),
+        (skipped_with_letters, "a slot that was empty or skipped has no letters", "issue", 1),
+    ],
+)
+def test_each_broken_promise_is_named_with_its_rows(
+    sent: Town, damage: Callable[[Connection], None], promise: str, table: str, count: int
+) -> None:
+    """The damage, and only it, is found."""
+    with sent.database.write() as session:
+        damage(session.connection())
+    (found,) = look(sent.database)
+    assert found.promise.startswith(promise)
+    assert (found.table, found.count, len(found.ids)) == (table, count, count)
+
+
+def test_a_doubtful_letter_may_keep_its_receipt(sent: Town) -> None:
+    """What may have reached the reader ends unsent with its receipt, and that is no violation."""
+    with sent.database.write() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.EXPIRED, doubted_at=TUESDAY))
+    assert look(sent.database) == []
+
+
+def test_letters_of_nobody_are_found_and_the_list_has_an_end(sent: Town) -> None:
+    """Rows whose reader was taken out by hand are counted whole and listed in part."""
+    database = sent.database
+    sent.subscribe(*(f"reader{number}" for number in range(30)))
+    sent.queue("two")
+    sent.plan(TUESDAY + 2 * WEEK)
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL's own keys forbid it, also to its owner")
+    with database.engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        raw.execute("PRAGMA foreign_keys = OFF")
+        raw.execute("DELETE FROM subscriber WHERE address LIKE 'reader%'")
+        raw.execute("PRAGMA foreign_keys = ON")
+    found = {violation.promise: violation for violation in look(database)}
+    lost = found["the subscriber_id of every delivery is there"]
+    assert (lost.count, len(lost.ids)) == (30, SHOWN)
+    assert list(lost.ids) == sorted(lost.ids)
