@@ -149,7 +149,8 @@ class Database:
 class ForMany:
     """A statement compiled once, and run for many rows without SQLAlchemy's work a row.
 
-    Instants are given as `instant` makes them; everything else as the driver takes it.
+    Its parameters are exactly those named, in the order in which they stand in the SQL; constants are
+    literals. Instants are given as `instant` makes them, and everything else as the driver takes it.
     """
 
     def __init__(self, engine: Engine, statement: Executable, names: Sequence[str]) -> None:
@@ -158,21 +159,12 @@ class ForMany:
         dialect = engine.dialect if engine.dialect.name == "sqlite" else make_dialect(paramstyle="format")
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every ClauseElement
+        if list(names) != compiled.positiontup:
+            raise TypeError(f"the parameters are {compiled.positiontup}, not {names}")
         self._sql = str(compiled)
-        places = [names.index(name) if name in names else None for name in compiled.positiontup]
-        fixed = [compiled.params[name] for name in compiled.positiontup]
-        self._is_plain = all(place == index for index, place in enumerate(places)) and len(places) == len(
-            names
-        )
-        self._places = list(zip(places, fixed, strict=True))
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run it for these rows, in the connection's transaction; returns how many rows it changed in all."""
-        if not self._is_plain:
-            rows = [
-                tuple([fixed if place is None else row[place] for place, fixed in self._places])
-                for row in rows
-            ]
         if not connection.in_transaction():
             connection.begin()
         cursor = connection.connection.cursor()

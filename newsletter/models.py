@@ -169,8 +169,6 @@ class Attempt(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True, sa_type=Key)
     delivery_id: int = Field(foreign_key="delivery.id", index=True, sa_type=Key)
     owner_id: int = Field(foreign_key="owner.id", sa_type=Key)
-    relay: str | None = Field(default=None, max_length=255)
-    """HOST:PORT of the relay it went to; None where the process died before it could say."""
     at: datetime = Field(sa_type=UTCDateTime)
     outcome: str = Field(max_length=16)
     """The delivery state it led to."""
@@ -181,3 +179,5 @@ class Attempt(SQLModel, table=True):
     enhanced_status: str | None = Field(default=None, max_length=16)
     """RFC 3463."""
     reply: str = Field(sa_type=Text)
+    relay: str | None = Field(default=None, max_length=255)
+    """HOST:PORT of the relay it went to; None where the process died before it could say."""

@@ -9,7 +9,7 @@ import os
 import re
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -33,16 +33,21 @@ def find_site(start: Path) -> Path:
     )
 
 
-def _line_of(text: str, section: str, key: str | None) -> int | None:
-    """The line of a key in our two-level TOML, or of its section, or None."""
+def _line_of(text: str, section: str, key: str | None, place: int = 0) -> int | None:
+    """The line of a key in our two-level TOML, or of its section, or None.
+
+    `place` says which of the tables of a section that is repeated, from 0.
+    """
     name, member = (rf"\s*[\"']?{re.escape(word)}[\"']?\s*" for word in (section, key or ""))
     patterns = {"": rf"{name}(=|\.{member})", section: rf"{member}[=.]" if key else r"(?!)"}
-    current, section_line = "", None
+    current, section_line, seen = "", None, 0
     for number, line in enumerate(text.split("\n"), start=1):
         if header := re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]", line):
             current = header[1].strip("\"' ")
             if current == section:
-                section_line = number
+                current = section if seen == place or not _is_repeated(section) else "another one"
+                section_line = number if current == section else section_line
+                seen += 1
         elif current in patterns and re.match(patterns[current], line):
             return number
     return section_line
@@ -92,6 +97,8 @@ def _problem(error: Mapping[str, Any], section: str, key: str) -> str:
             return f"[{section}] is not a section of settings; known: {', '.join(_known_sections())}"
         case "extra_forbidden":
             return f"{name} is not a setting; known in [{section}]: {', '.join(_known_keys(section))}"
+        case "tuple_type":
+            return f"{name} must be a list of tables, each under [[{section}]]"
         case "model_type" | "model_attributes_type":
             return f"{name} must be a section of its own, with its keys below it"
         case "value_error":
@@ -162,8 +169,8 @@ def load_settings(folder: Path) -> Settings:
     except ValidationError as errors:
         problems = []
         for error in errors.errors(include_input=False, include_url=False):
-            section, key = (*map(str, error["loc"]), "", "")[:2]
-            problem, line = _problem(error, section, key), _line_of(text, section, key or None)
+            section, key, place = _place(error["loc"])
+            problem, line = _problem(error, section, key), _line_of(text, section, key or None, place)
             variable = variables.get((section, key)) if key or line is None else None
             problems.append(
                 f"environment variable {variable}: {problem}"
@@ -172,6 +179,13 @@ def load_settings(folder: Path) -> Settings:
             )
         raise SettingsError("\n".join(problems)) from None
     return settings.in_folder(folder.resolve())
+
+
+def _place(location: Sequence[str | int]) -> tuple[str, str, int]:
+    """Section, key and, in a section that is repeated, which table of it."""
+    section, *rest = location
+    place = rest.pop(0) if rest and isinstance(rest[0], int) else 0
+    return str(section), str(rest[0]) if rest else "", int(place)
 
 
 def check_site(given: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"newsletter.cli", "newsletter.web", "newsletter.demo", "newsletter.__main__"},
     {"newsletter.app"},
-    {"newsletter.check"},
+    {"newsletter.check", "newsletter.doctor", "newsletter.backup"},
     {"newsletter.schedule", "newsletter.delivery", "newsletter.feedback"},
     {"newsletter.render"},
     {"newsletter.images"},
@@ -126,6 +126,9 @@ def test_there_is_no_import_circle() -> None:
         ("cryptography", {"newsletter.delivery.dkim"}),
         ("dkim", set()),
         ("rich", {"newsletter.cli.watch"}),
+        ("dns", {"newsletter.doctor.names"}),
+        ("smtplib", {"newsletter.doctor.relay"}),
+        ("sqlite3", {"newsletter.database", "newsletter.backup.sqlite"}),
     ],
 )
 def test_a_library_has_one_home(library: str, home: set[str]) -> None:
@@ -143,4 +146,9 @@ def test_only_the_database_module_knows_a_dialect() -> None:
         for module, path in modules()
         if "sqlalchemy.dialects" in " ".join(imports(path)) or "pg_" in path.read_text(encoding="utf-8")
     }
-    assert users <= {"newsletter.database", "newsletter.delivery.ownership", "newsletter.migrations.env"}
+    assert users <= {
+        "newsletter.database",
+        "newsletter.delivery.ownership",
+        "newsletter.migrations.env",
+        "newsletter.backup.postgresql",
+    }

@@ -60,6 +60,8 @@ def defaults() -> dict[str, dict[str, Any]]:
     """Every key there is, by section, with its default; what has none is left out."""
     sections = {}
     for section, its in Settings.model_fields.items():
+        if section == "further_relays":  # there is none until somebody writes one
+            continue
         fields = its.annotation.model_fields  # type: ignore[union-attr]  # a section's class
         sections[section] = {
             field.alias or name: field.default for name, field in fields.items() if not field.is_required()
@@ -81,6 +83,53 @@ def test_a_new_file_has_every_key_with_its_default_and_a_comment(folder: Path) -
     loaded = load_settings(folder)
     write(folder, SITE)
     assert load_settings(folder) == loaded
+
+
+RELAYS = """
+[[further_relays]]
+host = "one.example"
+weight = 2
+
+[[further_relays]]
+host = "two.example"
+port = 465
+"""
+
+
+def test_further_relays_are_tables_of_their_own(folder: Path) -> None:
+    """Each has the keys and defaults of [relay]; all are named in the order of the file, the first one first."""
+    write(folder, SITE + RELAYS)
+    relays = load_settings(folder).relays
+    assert [(relay.name, relay.weight) for relay in relays] == [
+        ("sandbox:587", 1),
+        ("one.example:587", 2),
+        ("two.example:465", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("port = 465", "port = 99999"),
+        ("weight = 2", "weight = -1"),
+        ('host = "one.example"', "hots = 1"),
+    ],
+)
+def test_what_is_wrong_with_a_further_relay_is_named_with_its_line(
+    folder: Path, wrong: str, said: str
+) -> None:
+    """The table, the key and the line; not the line of the same key in another table."""
+    text = SITE + RELAYS.replace(wrong, said)
+    write(folder, text)
+    line = text.split("\n").index(said) + 1
+    assert f"{FILE_NAME}:{line}: further_relays.{said.split()[0]}" in refusal(folder)
+
+
+@pytest.mark.parametrize("text", ["[further_relays]\nport = 25\n", 'further_relays = "one"\n'])
+def test_further_relays_that_are_no_list_are_refused(folder: Path, text: str) -> None:
+    """One pair of brackets is a likely slip."""
+    write(folder, (text + SITE) if "=" in text.split("\n")[0] else (SITE + text))
+    assert "further_relays" in refusal(folder)
 
 
 @given(name=PRINTABLE, address=PRINTABLE)

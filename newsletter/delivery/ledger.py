@@ -8,7 +8,8 @@ unsent gives its receipt back: the reader has not had the post.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     select,
     true,
     update,
@@ -41,8 +43,7 @@ _LEFT = "Stopped before it went."
 _DIED = "The sending process died before the reply was recorded."
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedDelivery:
+class ClaimedDelivery(NamedTuple):
     """A delivery this process has claimed, with what is needed to send it."""
 
     id: int
@@ -51,12 +52,14 @@ class ClaimedDelivery:
     name: str | None
     attempts: int
     issue_id: int
-    domain: str
-    """The address's domain in lower case, by which letters are paced."""
+
+    @property
+    def domain(self) -> str:
+        """The address's domain in lower case, by which letters are paced."""
+        return self.address.rpartition("@")[2].lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An outcome to be written; `retry_at` is when a deferred letter is due again, `relay` who said it."""
 
     delivery_id: int
@@ -87,6 +90,7 @@ class Ledger:
         if resend_in_doubt:
             self._claimable.insert(0, DeliveryState.IN_DOUBT)
         self._database = database
+        self._last_instant: tuple[datetime | None, Any] = (None, None)
         self._mark_sending = database.many(_MARK_SENDING, "b_id", "b_owner")
         self._add_attempts = database.many(_ADD_ATTEMPT, *(f"b_{name}" for name in _ATTEMPT))
         self._change = database.many(_CHANGE, *_CHANGED)
@@ -158,20 +162,19 @@ class Ledger:
         return len(rows)
 
     def claim(self, limit: int, now: datetime) -> list[ClaimedDelivery]:
-        """Take up to `limit` due letters that nobody else has, of issues that go out now; oldest issue first."""
-        taken: list[int] = []
+        """Take up to `limit` due letters that nobody else has, of issues that go out now, oldest first."""
+        taken: list[ClaimedDelivery] = []
         for issue_id, canary_every in self._connection.execute(_open_issues(now)).all():
             for state in self._claimable:
                 if len(taken) < limit:
                     # One state at a time: each is a walk along the index, oldest first.
                     taken += self._claim_some(issue_id, state, canary_every, limit - len(taken), now)
-        rows = self._connection.execute(_claimed_rows(taken)).all() if taken else []
         self._connection.commit()
-        return [_claimed(*row) for row in rows]
+        return taken
 
     def _claim_some(
         self, issue_id: int, state: DeliveryState, canary_every: int | None, limit: int, now: datetime
-    ) -> Iterable[int]:
+    ) -> list[ClaimedDelivery]:
         due = (
             select(col(Delivery.id))
             .where(
@@ -189,9 +192,10 @@ class Ledger:
             update(Delivery)
             .where(col(Delivery.id).in_(select(due.c.id)), col(Delivery.state) == state)
             .values(state=DeliveryState.CLAIMED, owner_id=self.owner_id)
-            .returning(col(Delivery.id))
+            .returning(*_CLAIMED)
         )
-        return self._connection.execute(claimed).scalars()
+        rows = self._connection.execute(claimed).all()
+        return sorted([ClaimedDelivery(*row) for row in rows], key=attrgetter("id"))
 
     def review(self, now: datetime, *, wait: timedelta, limit_percent: int) -> list[CanaryVerdict]:
         """Judge the first shares of issues that can be judged (see `newsletter.delivery.canary`)."""
@@ -240,32 +244,38 @@ class Ledger:
         return allowed
 
     def _record(self, outcomes: Sequence[Recorded]) -> None:
-        owner, instant = self.owner_id, self._database.instant
+        owner, instant = self.owner_id, self._instant
         attempts, changes = [], []
         for recorded in outcomes:
-            outcome, at = recorded.outcome, instant(recorded.at)
-            state, stage, fault = outcome.state.value, outcome.stage, outcome.fault
+            outcome, delivery_id, at = recorded.outcome, recorded.delivery_id, instant(recorded.at)
+            # Plain strings: the driver looks twice at members of an enumeration.
+            state, stage, enhanced = outcome.state.value, outcome.stage.value, outcome.enhanced_status
             attempts.append(
-                (recorded.delivery_id, owner, recorded.relay, at, state, stage.value, outcome.code)
-                + (outcome.enhanced_status, outcome.reply)
+                (delivery_id, owner, recorded.relay, at, state, stage, outcome.code, enhanced, outcome.reply)
             )
             changes.append(
                 (
                     state,
                     instant(recorded.retry_at),
-                    at if state == DeliveryState.SENT else None,
-                    at if state == DeliveryState.IN_DOUBT else None,
+                    at if outcome.state is DeliveryState.SENT else None,
+                    at if outcome.state is DeliveryState.IN_DOUBT else None,
                     outcome.words,
-                    fault.value if fault else None,
-                    recorded.delivery_id,
+                    outcome.fault.value if outcome.fault else None,
+                    delivery_id,
                     owner,
-                    _AFTER_RELEASE if stage is Stage.DOT else _BEFORE_RELEASE,
+                    _SENDING if outcome.stage is Stage.DOT else _CLAIMED_STATE,
                 )
             )
         self._add_attempts.run(self._connection, attempts)
         self._change.run(self._connection, changes)
         if unsent := [r.delivery_id for r in outcomes if r.outcome.state in UNSENT]:
             release_receipts(self._connection, unsent)
+
+    def _instant(self, value: datetime | None) -> Any:
+        """An instant as the driver takes it; the outcomes of a turn share theirs."""
+        if value is not self._last_instant[0]:
+            self._last_instant = (value, self._database.instant(value)) if value else (None, None)
+        return self._last_instant[1]
 
     def _marked(self, sending: Sequence[int]) -> set[int]:
         """Which of these letters are marked as `sending`, where not all are."""
@@ -315,12 +325,17 @@ class Ledger:
         self._connection.commit()
 
 
+_SENDING, _CLAIMED_STATE = DeliveryState.SENDING.value, DeliveryState.CLAIMED.value
+
 _BEFORE_THE_CLAIM = case(
     (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
 )
 """The state of a claimed letter once nobody has it any more."""
 
-_BEFORE_RELEASE, _AFTER_RELEASE = DeliveryState.CLAIMED.value, DeliveryState.SENDING.value
+
+def _literal(value: str) -> Any:
+    """A constant of ours within the SQL, for statements that are run for many rows."""
+    return literal_column(f"'{value}'")
 
 
 def _is_active() -> ColumnElement[bool]:
@@ -328,7 +343,7 @@ def _is_active() -> ColumnElement[bool]:
     return exists().where(
         col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
         col(Subscription.category) == col(Delivery.category),
-        col(Subscription.state) == SubscriptionState.ACTIVE,
+        col(Subscription.state) == _literal(SubscriptionState.ACTIVE),
     )
 
 
@@ -337,11 +352,13 @@ _MARK_SENDING = (
     .where(
         col(Delivery.id) == bindparam("b_id"),
         col(Delivery.owner_id) == bindparam("b_owner"),
-        col(Delivery.state) == DeliveryState.CLAIMED,
+        col(Delivery.state) == _literal(DeliveryState.CLAIMED),
         _is_active(),
-        exists().where(col(Issue.id) == col(Delivery.issue_id), col(Issue.state) == IssueState.PLANNED),
+        exists().where(
+            col(Issue.id) == col(Delivery.issue_id), col(Issue.state) == _literal(IssueState.PLANNED)
+        ),
     )
-    .values(state=DeliveryState.SENDING)
+    .values(state=_literal(DeliveryState.SENDING))
 )
 
 _ATTEMPT = (
@@ -366,7 +383,7 @@ _CHANGE = (
         doubted_at=func.coalesce(bindparam("b_doubted", type_=UTCDateTime()), col(Delivery.doubted_at)),
         reply=bindparam("b_reply"),
         fault=bindparam("b_fault"),
-        attempts=col(Delivery.attempts) + 1,
+        attempts=col(Delivery.attempts) + literal_column("1"),
     )
 )
 
@@ -389,27 +406,24 @@ def _open_issues(now: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _claimed_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
+def _of_reader(column: Any) -> Any:
     return (
-        select(
-            col(Delivery.id),
-            col(Delivery.edition_id),
-            col(Subscriber.address),
-            col(Subscriber.name),
-            col(Delivery.attempts),
-            col(Delivery.issue_id),
-        )
-        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-        .where(col(Delivery.id).in_(ids))
-        .order_by(col(Delivery.id))
+        select(column)
+        .where(col(Subscriber.id) == col(Delivery.subscriber_id))
+        .correlate(Delivery)
+        .scalar_subquery()
     )
 
 
-def _claimed(
-    id_: int, edition_id: int, address: str, name: str | None, attempts: int, issue_id: int
-) -> ClaimedDelivery:
-    domain = address.rpartition("@")[2].lower()
-    return ClaimedDelivery(id_, edition_id, address, name, attempts, issue_id, domain)
+_CLAIMED = (
+    col(Delivery.id),
+    col(Delivery.edition_id),
+    _of_reader(col(Subscriber.address)),
+    _of_reader(col(Subscriber.name)),
+    col(Delivery.attempts),
+    col(Delivery.issue_id),
+)
+"""What a claim brings, in the order of ClaimedDelivery's fields."""
 
 
 def _lost_attempt(delivery: int, owner: int, now: datetime) -> dict[str, Any]:

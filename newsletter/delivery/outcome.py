@@ -7,9 +7,8 @@ whose fault a refusal is: policy (x.7.x), the message and the way there never co
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from typing import NamedTuple
 
 from newsletter.states import DeliveryState, Fault
 
@@ -55,8 +54,7 @@ class Stage(StrEnum):
     DOT = "."
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one try led to. `code` is None where no reply came; `reply` is then what happened instead."""
 
     state: DeliveryState
@@ -75,7 +73,7 @@ class Outcome:
         found = _ENHANCED.match(self.reply)
         return found[0] if found else None
 
-    @cached_property
+    @property
     def fault(self) -> Fault | None:
         """Whose fault it is; None if the letter was taken."""
         if self.state is DeliveryState.SENT:

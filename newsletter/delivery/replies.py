@@ -4,10 +4,10 @@ Pure but for its buffer. What is no reply, or does not end, raises NotSMTPError 
 there on nothing that comes can be trusted.
 """
 
-import re
 from collections.abc import Iterator
 
-_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r]*))?\s*")
+_MARKS = (b" ", b"\r", b"-", b"")
+_CODES = {b"%d" % code: code for code in range(200, 600)}
 REPLY_OCTETS = 64 * 1024
 """A reply longer than this is not SMTP; RFC 5321 §4.5.3.1.5 allows 512 a line."""
 
@@ -21,7 +21,7 @@ class ReplyParser:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._octets = 0
 
     @property
@@ -29,24 +29,27 @@ class ReplyParser:
         """Whether nothing of a further reply has come."""
         return not self._rest and not self._lines
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, str]]:
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The replies that these octets complete, as code and text; the lines of one are joined by \\n.
 
         Raises NotSMTPError, after the replies that came before the trouble.
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
+            code, mark = _CODES.get(line[:3]), line[3:4]
             self._octets += len(line) + 1
-            found = _LINE.fullmatch(line)
-            if found is None:
+            if code is None or mark not in _MARKS:
                 raise NotSMTPError(f"the relay answered {line[:60]!r}, which is not an SMTP reply")
-            text = found[3].decode("utf-8", "replace").rstrip() if found[3] else ""
             if self._octets > REPLY_OCTETS:
                 raise NotSMTPError("the relay's answer does not end")
-            self._lines.append(text)
-            if found[2] != b"-":
-                whole = "\n".join(self._lines)
-                self._lines, self._octets = [], 0
-                yield int(found[1]), whole
+            text = line[4:].rstrip()
+            if mark == b"-":
+                self._lines.append(text)
+                continue
+            if self._lines:
+                text = b"\n".join([*self._lines, text])
+                self._lines = []
+            self._octets = 0
+            yield code, text
         if self._octets + len(self._rest) > REPLY_OCTETS:
             raise NotSMTPError("the relay's answer does not end")

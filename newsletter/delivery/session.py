@@ -95,6 +95,8 @@ def envelope(letter: Letter, offers: Offers) -> tuple[bytes, bytes]:
 
 def _xtext(text: str) -> bytes:
     """RFC 3461 §4."""
+    if text.isprintable() and " " not in text:
+        return text.replace("+", "+2B").replace("=", "+3D").encode("ascii")
     return text.translate(_XTEXT).encode("ascii")
 
 
@@ -123,6 +125,7 @@ class Session(asyncio.Protocol):
         self._is_asked = False
         self._needs_reset = False
         self._deadline = 0.0
+        """When the oldest command that waits for its reply has waited too long."""
         self._alarm: asyncio.TimerHandle | None = None
         self._farewell: asyncio.Future[None] | None = None
         self.lost_track = False
@@ -150,6 +153,8 @@ class Session(asyncio.Protocol):
                 if self._transport is None:  # abandoned meanwhile
                     return
                 self._replied(code, text)
+            if self._awaited:
+                self._set_deadline()
         except NotSMTPError as error:
             self.lost_track = True
             self._lose(str(error))
@@ -240,10 +245,9 @@ class Session(asyncio.Protocol):
             self._await((stage,))
 
     def _await(self, stages: Iterable[Stage]) -> None:
-        if not self._awaited:
-            self._deadline = 0.0
+        is_first = not self._awaited
         self._awaited.extend(stages)
-        if not self._deadline:
+        if is_first:
             self._set_deadline()
 
     def _set_deadline(self) -> None:
@@ -266,53 +270,50 @@ class Session(asyncio.Protocol):
         self.lost_track = True
         self._lose("the relay did not answer in time")
 
-    def _replied(self, code: int, text: str) -> None:
+    def _replied(self, code: int, raw: bytes) -> None:
         """Act on the reply to the oldest command that waits for one."""
         if not self._awaited:
+            text = _text(raw)
             self._lose(
                 f"the relay said {code} {text} unasked" if code != 421 else f"the relay closed: {text}"
             )
             return
         stage = self._awaited.popleft()
-        if self._awaited:
-            self._set_deadline()
-        else:
-            self._deadline = 0.0
         if stage is Stage.DOT:
-            self._content_answered(code, text)
+            self._content_answered(code, raw)
         elif stage is Stage.CONNECT:
-            self._reset_answered(code, text)
+            self._reset_answered(code, raw)
         else:
-            self._envelope_answered(stage, code, text)
-        if not self._awaited:
+            self._envelope_answered(stage, code, raw)
+        if self._unsent and not self._awaited:
             self._send_next()
 
-    def _reset_answered(self, code: int, text: str) -> None:
+    def _reset_answered(self, code: int, raw: bytes) -> None:
         if self._farewell is not None:
             self.abandon()
         elif code != 250:
-            self._lose(f"the relay answered {code} {text} to RSET")
+            self._lose(f"the relay answered {code} {_text(raw)} to RSET")
 
-    def _content_answered(self, code: int, text: str) -> None:
+    def _content_answered(self, code: int, raw: bytes) -> None:
         letter = self._released
         self._released = None
         if letter is None:  # a lone dot after a refusal: nothing of it counts (RFC 2920 §3.1)
             self._end_refused()
             return
-        outcome = replied(Stage.DOT, code, text)
+        outcome = replied(Stage.DOT, code, _text(raw))
         self._listener.answered(letter, outcome)
         if code == 421 or outcome.state is DeliveryState.IN_DOUBT:
             self._lose("the relay ended the session after a message")
 
-    def _envelope_answered(self, stage: Stage, code: int, text: str) -> None:
+    def _envelope_answered(self, stage: Stage, code: int, raw: bytes) -> None:
         """The reply to MAIL, RCPT or DATA; the first refusal of the three is the one that counts."""
         if code == 421:
-            self._closing(stage, text)
+            self._closing(stage, _text(raw))
             return
         self._heard = True
         goes_on = code // 100 == (3 if stage is Stage.DATA else 2)
         if not goes_on and self._refusal is None:
-            self._refusal = replied(stage, code, text)
+            self._refusal = replied(stage, code, _text(raw))
             self._unsent.clear()
         if self._refusal is None:
             if stage is Stage.DATA:
@@ -358,6 +359,10 @@ class Session(asyncio.Protocol):
             self._listener.answered(proposed, refusal or broken(stage, f"{what}."))
             proposed = None
         self._listener.lost(proposed, outcome or broken(Stage.MAIL, f"{what}."))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _stuffed(content: bytes) -> bytes:

@@ -9,16 +9,14 @@ proposed). After `release` no outcome but the other side's word may be reported;
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from newsletter.delivery.outcome import Outcome, Stage, broken
 
 Commit = Callable[[], Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """One message and its envelope (RFC 5321 §2.3.1)."""
 
     return_path: str

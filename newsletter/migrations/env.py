@@ -15,12 +15,18 @@ with engine.connect().execution_options(paperround_writing=True) as connection:
     if connection.dialect.name == "postgresql":
         # Two processes may meet on a new site: the second waits and finds the work done.
         connection.execute(text("SELECT pg_advisory_xact_lock(7309453)"))
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # A table that is changed is made anew and the old one dropped, whatever refers to it (it still does).
+        connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
-        render_as_batch=connection.dialect.name == "sqlite",
+        render_as_batch=is_sqlite,
         transactional_ddl=True,
     )
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()
+    if is_sqlite:
+        connection.connection.cursor().execute("PRAGMA foreign_keys = ON")

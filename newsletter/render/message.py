@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from newsletter.render.headers import (
     Mailbox,
@@ -72,8 +73,7 @@ class Envelope:
         return cls(**data)
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(NamedTuple):
     """What one copy of a letter is given: whom it is for, its identity, and its way out."""
 
     mailbox: Mailbox
@@ -138,15 +138,11 @@ class CompiledMessage:
             Slot.UNSUBSCRIBE_URL: reader.unsubscribe_url,
             Slot.PREFERENCES_URL: reader.preferences_url,
         }
-        encoded = {slot: encode(value) for slot, value in values.items()}
         segments = list(self.body)
         for place, slot in self.text_places:
-            segments[place] = encoded[slot]
-        for slot, value in values.items():
-            if (escaped := html.escape(value)) != value:
-                encoded[slot] = encode(escaped)
+            segments[place] = encode(values[slot])
         for place, slot in self.html_places:
-            segments[place] = encoded[slot]
+            segments[place] = encode(html.escape(values[slot]))
         return segments
 
 

@@ -216,6 +216,6 @@ def letter(app: App) -> tuple[str, bytes]:
     """The first delivery's envelope sender and message, as they go to the relay."""
     with app.database.read() as session:
         delivery = session.get_one(Delivery, 1)
-    claimed = ClaimedDelivery(1, delivery.edition_id, "ann@example.org", None, 0, delivery.expires_at)
+    claimed = ClaimedDelivery(1, delivery.edition_id, "ann@example.org", None, 0, delivery.issue_id)
     composed = Composer(app.database, app.signer, app.settings.media_folder)(claimed)
     return composed.return_path, composed.content

@@ -273,7 +273,7 @@ def test_the_header_is_what_mail_providers_ask_for(case: Case) -> None:
 def test_one_click_is_offered_over_https_only() -> None:
     """RFC 8058 §3.1 asks for HTTPS: a trial site on http:// has the link and not the one-click."""
     message = parsed(
-        compiled("text", "html").splice(replace(reader(), unsubscribe_url="http://localhost/u/t"))
+        compiled("text", "html").splice(reader()._replace(unsubscribe_url="http://localhost/u/t"))
     )
     assert message["List-Unsubscribe"] == "<http://localhost/u/t>"
     assert message["List-Unsubscribe-Post"] is None

@@ -257,8 +257,8 @@ def test_a_letter_is_due_at_its_slot_and_expires(town: Town) -> None:
     late = TUESDAY + 5 * HOUR
     town.plan(late)
     with town.database.read() as session:
-        delivery = session.exec(select(Delivery)).one()
-    assert (delivery.due_at, delivery.expires_at) == (TUESDAY, late + timedelta(hours=120))
+        delivery, issue = session.exec(select(Delivery)).one(), session.exec(select(Issue)).one()
+    assert (delivery.due_at, issue.expires_at) == (TUESDAY, late + timedelta(hours=120))
     assert (delivery.state, delivery.attempts, delivery.letter_key[:6]) == ("queued", 0, "issue:")
 
 

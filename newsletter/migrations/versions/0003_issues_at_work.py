@@ -20,6 +20,7 @@ def upgrade() -> None:
         "UPDATE issue SET expires_at = coalesce("
         "(SELECT max(delivery.expires_at) FROM delivery WHERE delivery.issue_id = issue.id), due_at)"
     )
+    op.execute("UPDATE issue SET finished_at = planned_at WHERE state <> 'planned'")
     with op.batch_alter_table("issue") as table:
         table.alter_column("expires_at", nullable=False)
     op.drop_index("ix_delivery_due", "delivery")
