@@ -251,7 +251,7 @@ class Ledger:
             # Plain strings: the driver looks twice at members of an enumeration.
             state, stage, enhanced = outcome.state.value, outcome.stage.value, outcome.enhanced_status
             attempts.append(
-                (delivery_id, owner, recorded.relay, at, state, stage, outcome.code, enhanced, outcome.reply)
+                (delivery_id, owner, at, state, stage, outcome.code, enhanced, outcome.reply, recorded.relay)
             )
             changes.append(
                 (
@@ -362,7 +362,7 @@ _MARK_SENDING = (
 )
 
 _ATTEMPT = (
-    "delivery_id", "owner_id", "relay", "at", "outcome", "stage", "code", "enhanced_status", "reply",
+    "delivery_id", "owner_id", "at", "outcome", "stage", "code", "enhanced_status", "reply", "relay",
 )  # fmt: skip
 _ADD_ATTEMPT = insert(Attempt).values({name: bindparam(f"b_{name}") for name in _ATTEMPT})
 
