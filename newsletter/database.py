@@ -8,14 +8,30 @@ DatabaseError that says what to do.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, exc, inspect, make_url, text
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    Connection,
+    Engine,
+    Executable,
+    bindparam,
+    create_engine,
+    event,
+    exc,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -76,9 +92,36 @@ class Database:
         dialect: Any = sqlite if self.is_sqlite else postgresql
         return dialect.insert(table)
 
-    def many(self, statement: Executable, *names: str) -> "ForMany":
-        """A statement to be run for many rows at once, each a tuple in the order of these parameter names."""
-        return ForMany(self.engine, statement, names)
+    def updates(self, make: "Callable[[Given], Executable]", **types: Any) -> "ForMany":
+        """An UPDATE for many rows: `make` is given the values of one, by these names and types."""
+        return ForMany(self.engine, make, types)
+
+    def inserts(self, table: type[SQLModel], *names: str) -> "ForMany":
+        """An INSERT of many rows into these columns of a table."""
+        columns: Any = inspect(table).columns
+        types = {name: columns[name].type for name in names}
+        if self.is_sqlite:
+            return ForMany(self.engine, lambda given: insert(table).values(given), types)
+        return ForMany(
+            self.engine, lambda given: insert(table).from_select(names, select(*given.values())), types
+        )
+
+    @contextmanager
+    def in_one_trip(self, connection: Connection) -> Iterator[None]:
+        """Send what is run within, and a commit, to the server without waiting for each answer.
+
+        Results are there at the end. On SQLite there is no way to save.
+        """
+        driver_error: Any = self.engine.dialect.loaded_dbapi.Error
+        try:
+            if self.is_sqlite:
+                yield
+            else:
+                driver: Any = connection.connection.driver_connection
+                with driver.pipeline():
+                    yield
+        except driver_error as error:
+            raise exc.DBAPIError.instance(None, None, error, driver_error) from error
 
     @cached_property
     def instant(self) -> Callable[[datetime | None], Any]:
@@ -146,37 +189,48 @@ class Database:
             raise DatabaseError(explain(error, str(self.name))) from error
 
 
+Given = Mapping[str, Any]
+"""The values of one row, as parts of a statement."""
+
+
 class ForMany:
     """A statement compiled once, and run for many rows without SQLAlchemy's work a row.
 
-    Its parameters are exactly those named, in the order in which they stand in the SQL; constants are
-    literals. Instants are given as `instant` makes them, and everything else as the driver takes it.
+    A row is a tuple in the order of `types`. SQLite is given one row after the other, which costs it least;
+    PostgreSQL all of them at once, as arrays, which saves it a round trip and the work of a statement a row.
+    Constants are to be literals. Instants are given as `Database.instant` makes them, everything else as the
+    driver takes it.
     """
 
-    def __init__(self, engine: Engine, statement: Executable, names: Sequence[str]) -> None:
-        # Both drivers take parameters by place, if the dialect is asked for that.
-        make_dialect: Any = type(engine.dialect)
-        dialect = engine.dialect if engine.dialect.name == "sqlite" else make_dialect(paramstyle="format")
-        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every ClauseElement
-        if list(names) != compiled.positiontup:
-            raise TypeError(f"the parameters are {compiled.positiontup}, not {names}")
+    def __init__(self, engine: Engine, make: Callable[[Given], Executable], types: Mapping[str, Any]) -> None:
+        self._is_one_by_one = engine.dialect.name == "sqlite"
+        if self._is_one_by_one:
+            dialect: Any = engine.dialect
+            given: Given = {name: bindparam(f"given_{name}", type_=kind) for name, kind in types.items()}
+        else:
+            make_dialect: Any = type(engine.dialect)
+            dialect = make_dialect(paramstyle="format")  # parameters by place, as SQLite's are
+            arrays = [bindparam(f"given_{name}", type_=ARRAY(kind)) for name, kind in types.items()]
+            given = dict(func.unnest(*arrays).table_valued(*types, name="given").render_derived().c.items())
+        statement: Any = make(given)
+        compiled = statement.compile(dialect=dialect)
         self._sql = str(compiled)
+        self._order = [list(types).index(name.removeprefix("given_")) for name in compiled.positiontup]
 
-    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Run it for these rows, in the connection's transaction; returns how many rows it changed in all."""
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Callable[[], int]:
+        """Run it for these rows, in the connection's transaction, and within `Database.in_one_trip`.
+
+        How many rows it changed can be asked once that has ended.
+        """
         if not connection.in_transaction():
             connection.begin()
         cursor = connection.connection.cursor()
-        try:
-            cursor.executemany(self._sql, rows)
-            return int(cursor.rowcount)
-        except self._driver_error as error:
-            raise exc.DBAPIError.instance(
-                self._sql, None, error, self._driver_error, hide_parameters=True
-            ) from error
-        finally:
-            cursor.close()
+        if self._is_one_by_one:
+            cursor.executemany(self._sql, [tuple([row[place] for place in self._order]) for row in rows])
+        else:
+            columns = list(zip(*rows, strict=True))
+            cursor.execute(self._sql, [list(columns[place]) for place in self._order])
+        return lambda: int(cursor.rowcount)
 
 
 def _parse(url: str) -> URL:

@@ -5,18 +5,20 @@ from (see `newsletter.states`), so two processes can run the same method without
 unsent gives its receipt back: the reader has not had the post.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    Executable,
     Select,
+    Text,
     and_,
-    bindparam,
     case,
     exists,
     func,
@@ -28,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from newsletter.database import Database
+from newsletter.database import Database, Given
 from newsletter.delivery import canary, issues
 from newsletter.delivery.canary import CanaryVerdict
 from newsletter.delivery.letters import release_receipts
@@ -91,9 +93,14 @@ class Ledger:
             self._claimable.insert(0, DeliveryState.IN_DOUBT)
         self._database = database
         self._last_instant: tuple[datetime | None, Any] = (None, None)
-        self._mark_sending = database.many(_MARK_SENDING, "b_id", "b_owner")
-        self._add_attempts = database.many(_ADD_ATTEMPT, *(f"b_{name}" for name in _ATTEMPT))
-        self._change = database.many(_CHANGE, *_CHANGED)
+        self._mark_sending = database.updates(_mark_sending, id=BigInteger(), owner=BigInteger())
+        self._add_attempts = database.inserts(Attempt, *_ATTEMPT)
+        words, instant = Text(), UTCDateTime()
+        self._come_to = database.updates(
+            _come_to,
+            state=words, due_at=instant, sent_at=instant, doubted_at=instant, reply=words, fault=words,
+            id=BigInteger(), owner=BigInteger(), **{"from": words},
+        )  # fmt: skip
 
     @property
     def owner_id(self) -> int:
@@ -226,21 +233,22 @@ class Ledger:
     def settle(self, sending: Sequence[int], outcomes: Sequence[Recorded]) -> set[int]:
         """Write outcomes, and mark letters as `sending`; returns those of `sending` that may go.
 
-        A letter may not go if its reader left, its issue was stopped, or the claim is gone. One commit for all
-        of it: this is the journal, and it is written before any of the bodies it lets go.
+        A letter may not go if its reader left, its issue was stopped, or the claim is gone. One commit for
+        all of it: this is the journal, and it is written before any of the bodies it lets go.
         """
-        connection = self._connection
         # In the order of their ids, as all who lock several letters do: no two wait for each other.
-        if outcomes:
-            self._record(sorted(outcomes, key=_by_delivery))
-        allowed: set[int] = set()
-        if sending:
-            allowed.update(sending)
-            rows = [(delivery, self.owner_id) for delivery in sorted(sending)]
-            if self._mark_sending.run(connection, rows) < len(rows):
-                allowed = self._marked(sending)
-                self._let_go([delivery for delivery in sending if delivery not in allowed])
-        connection.commit()
+        outcomes = sorted(outcomes, key=attrgetter("delivery_id"))
+        rows = [(delivery, self.owner_id) for delivery in sorted(sending)]
+        with self._database.in_one_trip(self._connection):
+            if outcomes:
+                self._record(outcomes)
+            marked = self._mark_sending.run(self._connection, rows) if rows else lambda: 0
+            self._connection.commit()
+        if marked() == len(rows):
+            return set(sending)
+        allowed = self._marked(sending)
+        self._let_go([delivery for delivery in sending if delivery not in allowed])
+        self._connection.commit()
         return allowed
 
     def _record(self, outcomes: Sequence[Recorded]) -> None:
@@ -267,7 +275,7 @@ class Ledger:
                 )
             )
         self._add_attempts.run(self._connection, attempts)
-        self._change.run(self._connection, changes)
+        self._come_to.run(self._connection, changes)
         if unsent := [r.delivery_id for r in outcomes if r.outcome.state in UNSENT]:
             release_receipts(self._connection, unsent)
 
@@ -325,6 +333,10 @@ class Ledger:
         self._connection.commit()
 
 
+_ATTEMPT = (
+    "delivery_id", "owner_id", "at", "outcome", "stage", "code", "enhanced_status", "reply", "relay",
+)  # fmt: skip
+
 _SENDING, _CLAIMED_STATE = DeliveryState.SENDING.value, DeliveryState.CLAIMED.value
 
 _BEFORE_THE_CLAIM = case(
@@ -347,49 +359,42 @@ def _is_active() -> ColumnElement[bool]:
     )
 
 
-_MARK_SENDING = (
-    update(Delivery)
-    .where(
-        col(Delivery.id) == bindparam("b_id"),
-        col(Delivery.owner_id) == bindparam("b_owner"),
-        col(Delivery.state) == _literal(DeliveryState.CLAIMED),
-        _is_active(),
-        exists().where(
-            col(Issue.id) == col(Delivery.issue_id), col(Issue.state) == _literal(IssueState.PLANNED)
-        ),
+def _mark_sending(given: Given) -> Executable:
+    """Let a letter go, if its reader is still there and its issue still goes out."""
+    return (
+        update(Delivery)
+        .where(
+            col(Delivery.id) == given["id"],
+            col(Delivery.owner_id) == given["owner"],
+            col(Delivery.state) == _literal(DeliveryState.CLAIMED),
+            _is_active(),
+            exists().where(
+                col(Issue.id) == col(Delivery.issue_id), col(Issue.state) == _literal(IssueState.PLANNED)
+            ),
+        )
+        .values(state=_literal(DeliveryState.SENDING))
     )
-    .values(state=_literal(DeliveryState.SENDING))
-)
 
-_ATTEMPT = (
-    "delivery_id", "owner_id", "at", "outcome", "stage", "code", "enhanced_status", "reply", "relay",
-)  # fmt: skip
-_ADD_ATTEMPT = insert(Attempt).values({name: bindparam(f"b_{name}") for name in _ATTEMPT})
 
-_CHANGED = (
-    "b_state", "b_due", "b_sent", "b_doubted", "b_reply", "b_fault", "b_id", "b_owner", "b_from",
-)  # fmt: skip
-_CHANGE = (
-    update(Delivery)
-    .where(
-        col(Delivery.id) == bindparam("b_id"),
-        col(Delivery.owner_id) == bindparam("b_owner"),
-        col(Delivery.state) == bindparam("b_from"),
+def _come_to(given: Given) -> Executable:
+    """Write what a letter came to, if it is in the state from which it can have come."""
+    return (
+        update(Delivery)
+        .where(
+            col(Delivery.id) == given["id"],
+            col(Delivery.owner_id) == given["owner"],
+            col(Delivery.state) == given["from"],
+        )
+        .values(
+            state=given["state"],
+            due_at=func.coalesce(given["due_at"], col(Delivery.due_at)),
+            sent_at=given["sent_at"],
+            doubted_at=func.coalesce(given["doubted_at"], col(Delivery.doubted_at)),
+            reply=given["reply"],
+            fault=given["fault"],
+            attempts=col(Delivery.attempts) + literal_column("1"),
+        )
     )
-    .values(
-        state=bindparam("b_state"),
-        due_at=func.coalesce(bindparam("b_due", type_=UTCDateTime()), col(Delivery.due_at)),
-        sent_at=bindparam("b_sent"),
-        doubted_at=func.coalesce(bindparam("b_doubted", type_=UTCDateTime()), col(Delivery.doubted_at)),
-        reply=bindparam("b_reply"),
-        fault=bindparam("b_fault"),
-        attempts=col(Delivery.attempts) + literal_column("1"),
-    )
-)
-
-
-def _by_delivery(recorded: Recorded) -> int:
-    return recorded.delivery_id
 
 
 def _open_issues(now: datetime) -> Select[*tuple[Any, ...]]:
