@@ -1,9 +1,9 @@
 """Tokens that prove a link came from us: a purpose, a number, and a MAC.
 
-A token is the base32 of the number (6 bytes) and the first 128 bits of an HMAC-SHA-256 over purpose and
-number. It is bound to its purpose, needs no table, and survives mail systems that fold case. A number
-has one token a purpose: one that is forged or damaged, if only in the bits that base32 leaves over, reads
-as None, and nothing more is said.
+A token is the base32 of the number (6 bytes) and 128 bits of keyed BLAKE2b (RFC 7693 §2.9), personalised by
+the purpose: a MAC made for this, at a third of the cost of HMAC-SHA-256, four times a letter. It is bound to
+its purpose, needs no table, and survives mail systems that fold case. A number has one token a purpose: one
+that is forged or damaged, if only in the bits that base32 leaves over, reads as None, and nothing more is said.
 """
 
 import base64
@@ -14,8 +14,6 @@ from enum import StrEnum
 from functools import cache
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_BLOCK = 64
-"""Octets of SHA-256's block."""
 _WORD = (1 << 60) - 1
 _NUMBER_BYTES = 6
 _MAC_BYTES = 16
@@ -36,20 +34,19 @@ class TokenSigner:
     """Makes and reads tokens under one secret key."""
 
     def __init__(self, key: bytes) -> None:
-        # HMAC (RFC 2104) with all that stands before the number hashed once: a third of hmac.digest's time.
-        block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        inner, outer = (bytes(octet ^ pad for octet in block) for pad in (0x36, 0x5C))
-        self._inner = {purpose: hashlib.sha256(inner + purpose.encode() + b"\0") for purpose in Purpose}
-        self._outer = hashlib.sha256(outer)
+        short_key = key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
+        self._macs = {
+            purpose: hashlib.blake2b(digest_size=_MAC_BYTES, key=short_key, person=purpose.encode())
+            for purpose in Purpose
+        }
         self._pairs = _pairs()
 
     def sign(self, purpose: Purpose, number: int) -> str:
         """A token of lower-case letters and digits for the row `number`."""
         raw = number.to_bytes(_NUMBER_BYTES, "big")
-        inner, outer = self._inner[purpose].copy(), self._outer.copy()
-        inner.update(raw)
-        outer.update(inner.digest())
-        return self._base32(raw + outer.digest()[:_MAC_BYTES])
+        mac = self._macs[purpose].copy()
+        mac.update(raw)
+        return self._base32(raw + mac.digest())
 
     def _base32(self, raw: bytes) -> str:
         """176 bits and four zeros as base32 (RFC 4648 §6) in lower case, two letters at once."""
