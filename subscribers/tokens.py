@@ -3,7 +3,7 @@
 A token is the base32 of the number (6 bytes) and 128 bits of keyed BLAKE2b (RFC 7693 §2.9), personalised by
 the purpose: a MAC made for this, at a third of the cost of HMAC-SHA-256, four times a letter. It is bound to
 its purpose, needs no table, and survives mail systems that fold case. A number has one token a purpose: one
-that is forged or damaged, if only in the bits that base32 leaves over, reads as None, and nothing more is said.
+that is forged or damaged, if only in the bits that base32 leaves over, reads as None; nothing more is said.
 """
 
 import base64
