@@ -9,7 +9,7 @@ DatabaseError that says what to do.
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -120,7 +120,12 @@ class Database:
                 driver: Any = connection.connection.driver_connection
                 with driver.pipeline():
                     yield
-        except driver_error as error:
+        except (driver_error, exc.DBAPIError) as error:
+            with suppress(driver_error):
+                # After a commit that failed SQLAlchemy has no transaction to roll back; the server still has.
+                connection.connection.rollback()
+            if isinstance(error, exc.DBAPIError):
+                raise
             raise exc.DBAPIError.instance(None, None, error, driver_error) from error
 
     @cached_property
