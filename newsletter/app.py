@@ -12,9 +12,10 @@ from threading import Event
 
 from newsletter.database import Database
 from newsletter.delivery.composer import Composer
-from newsletter.delivery.dispatcher import Dispatcher, Limits, Tally
+from newsletter.delivery.dispatcher import Dispatcher, Tally
 from newsletter.delivery.ledger import Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters, has_work
+from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
@@ -60,6 +61,7 @@ class App:
         self.clock = clock
         self.letters = LedgerLetters()
         self._logs: dict[str, Log | None] = {}
+        self._limits = Limits(settings.delivery.per_minute, settings.delivery.domain_per_minute)
 
     @cached_property
     def database(self) -> Database:
@@ -177,7 +179,7 @@ class App:
                         helo_name=self.settings.sender.domain,
                         habits=relay.habits,
                     ),
-                    limits=Limits(delivery.per_minute, delivery.domain_per_minute),
+                    limits=self._limits,
                     clock=self.clock,
                     monotonic=time.monotonic,
                     stop=stop,

@@ -81,7 +81,7 @@ class Issue(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UTCDateTime)
     """When its letters are stale: what is unsent then ends as `expired`."""
     canary_every: int | None = None
-    """While set, only letters whose number it divides go out: the first share, and what it comes to decides."""
+    """While set, only letters whose number it divides go out: the first share, which decides."""
     canary_done_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When the last of the first share was tried; the wait for bounces counts from here."""
     finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

@@ -271,13 +271,13 @@ class RelaySection(Section):
         default=20,
         ge=1,
         le=200,
-        description="Connections at most. Sending begins with a few, and opens more while the relay is at ease.",
+        description="Connections at most. Sending begins with a few, and adds more while all goes well.",
     )
     weight: StrictInt = Field(
         default=1,
         ge=0,
         le=1000,
-        description="With [[further_relays]]: this one's share of the letters. 0: only while others are down.",
+        description="With [[further_relays]]: its share of the letters. 0: only while others are down.",
     )
 
     @property

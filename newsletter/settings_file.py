@@ -97,10 +97,9 @@ def _problem(error: Mapping[str, Any], section: str, key: str) -> str:
             return f"[{section}] is not a section of settings; known: {', '.join(_known_sections())}"
         case "extra_forbidden":
             return f"{name} is not a setting; known in [{section}]: {', '.join(_known_keys(section))}"
-        case "tuple_type":
-            return f"{name} must be a list of tables, each under [[{section}]]"
-        case "model_type" | "model_attributes_type":
-            return f"{name} must be a section of its own, with its keys below it"
+        case "tuple_type" | "model_type" | "model_attributes_type":
+            kind = f"a list, each under [[{section}]]" if _is_repeated(section) else "a section of its own"
+            return f"{name} must be {kind}, with its keys below it"
         case "value_error":
             return f"{name} {message}"
     return f"{name}: {message[:1].lower()}{message[1:]}"

@@ -97,7 +97,7 @@ port = 465
 
 
 def test_further_relays_are_tables_of_their_own(folder: Path) -> None:
-    """Each has the keys and defaults of [relay]; all are named in the order of the file, the first one first."""
+    """Each has the keys and defaults of [relay]; all are named in the order of the file."""
     write(folder, SITE + RELAYS)
     relays = load_settings(folder).relays
     assert [(relay.name, relay.weight) for relay in relays] == [
@@ -122,13 +122,13 @@ def test_what_is_wrong_with_a_further_relay_is_named_with_its_line(
     text = SITE + RELAYS.replace(wrong, said)
     write(folder, text)
     line = text.split("\n").index(said) + 1
-    assert f"{FILE_NAME}:{line}: further_relays.{said.split()[0]}" in refusal(folder)
+    assert f"{FILE_NAME}:{line}: further_relays.{said.split(maxsplit=1)[0]}" in refusal(folder)
 
 
 @pytest.mark.parametrize("text", ["[further_relays]\nport = 25\n", 'further_relays = "one"\n'])
 def test_further_relays_that_are_no_list_are_refused(folder: Path, text: str) -> None:
     """One pair of brackets is a likely slip."""
-    write(folder, (text + SITE) if "=" in text.split("\n")[0] else (SITE + text))
+    write(folder, (text + SITE) if "=" in text.split("\n", maxsplit=1)[0] else (SITE + text))
     assert "further_relays" in refusal(folder)
 
 

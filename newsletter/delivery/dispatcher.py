@@ -20,17 +20,19 @@ from threading import Event
 from newsletter.database import Database
 from newsletter.delivery.canary import CanaryVerdict
 from newsletter.delivery.hand import Hand
-from newsletter.delivery.journal import Journal
+from newsletter.delivery.journal import Answer, Journal
 from newsletter.delivery.ledger import ClaimedDelivery, Ledger, Recorded
+from newsletter.delivery.line import Line
 from newsletter.delivery.outcome import Outcome, Stage
-from newsletter.delivery.pace import DomainPaces, Pace
+from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.retry import next_attempt
 from newsletter.delivery.transport import Letter, Transport
 from newsletter.errors import RelayError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log
-from newsletter.states import DeliveryState, Fault
+from newsletter.models import Issue
+from newsletter.states import DeliveryState, IssueState
 from subscribers.base import Clock
 
 _PAGE = 500
@@ -40,6 +42,8 @@ _MOST_IN_HAND = 4 * _PAGE
 _TELL_SECONDS = 0.1
 """How often `progress` is told at most, and how often a pass looks whether it is to stop."""
 _SHORTEST_WAIT = 0.001
+_ASK_SECONDS = 1.0
+"""How often the ledger is asked for more, once it had none, while letters in hand wait for their pace."""
 
 
 @dataclass
@@ -55,73 +59,6 @@ class Tally:
     """First shares that were judged."""
     resting: dict[str, str] = field(default_factory=dict)
     """Domains that are left alone for a while, and the reply that led to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How fast letters may go (see `newsletter.delivery.pace`). 0 is no limit."""
-
-    per_minute: int = 0
-    domain_per_minute: dict[str, int] = field(default_factory=dict)
-
-
-class Line:
-    """One connection at work, and the two letters it may have under way."""
-
-    def __init__(self, dispatcher: "Dispatcher", relay: Relay, transport: Transport) -> None:
-        self.relay = relay
-        self.transport = transport
-        self.proposed: ClaimedDelivery | None = None
-        self.released: ClaimedDelivery | None = None
-        self.is_open = False
-        self.ended = asyncio.Event()
-        self._dispatcher = dispatcher
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it could take a letter at once."""
-        return self.is_open and self.proposed is None and self.released is None
-
-    def asked(self) -> None:
-        """The relay is ready for a letter's content."""
-        assert self.proposed is not None  # noqa: S101  # a transport asks for what was proposed
-        if self._dispatcher.is_stopping:
-            self.transport.abandon()
-            self.end()
-        else:
-            self._dispatcher.journal.ask(self.proposed.id, self.leave)
-
-    def leave(self, is_given: bool) -> None:
-        """The journal's answer: the content goes, with the next letter behind it, or the connection is cut."""
-        if is_given:
-            self.released, self.proposed = self.proposed, None
-            following = self._dispatcher.next_letter(self)
-            self.transport.release(following)
-        else:
-            self._dispatcher.stopped(self)
-            self.proposed = None
-            self.transport.abandon()
-            self.end()
-
-    def answered(self, letter: Letter, outcome: Outcome) -> None:
-        """What came of a letter."""
-        if outcome.stage is Stage.DOT:
-            delivery, self.released = self.released, None
-        else:
-            delivery, self.proposed = self.proposed, None
-        assert delivery is not None  # noqa: S101  # it was given to the transport
-        self._dispatcher.came_of(self, delivery, outcome)
-
-    def lost(self, untried: Letter | None, outcome: Outcome) -> None:
-        """The relay ended the connection."""
-        delivery, self.proposed = self.proposed, None
-        self._dispatcher.lost(self, delivery, outcome)
-        self.end()
-
-    def end(self) -> None:
-        """Take no more letters."""
-        self.is_open = False
-        self.ended.set()
 
 
 class Dispatcher:
@@ -158,21 +95,20 @@ class Dispatcher:
         self._stop = stop
         self._progress = progress
         self._log = log
-        self._pace = Pace(limits.per_minute) if limits.per_minute else None
-        self._domains = DomainPaces(limits.domain_per_minute)
+        self._pace, self._domains = limits.pace, limits.domains
         self._hand = Hand([relay.section.weight for relay in relays], self._domains)
         self._places = {id(relay): place for place, relay in enumerate(relays)}
         self._lines: list[Line] = []
-        self._count = Counter[int]()
-        """Lines by their relay."""
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._is_dry = False
-        """Whether the ledger had nothing more to claim when it was last asked."""
+        self._working = Counter[int]()
+        """Open lines by their relay, without those that take leave."""
+        self._tasks: dict[asyncio.Task[None], Line] = {}
+        self._ask_again_at = 0.0
+        """From when on the ledger may have more to claim."""
         self._changed = asyncio.Event()
         self._told_at = 0.0
         self._failure: BaseException | None = None
         self._tally = Tally()
-        self.journal = Journal(self._settle, settled=self._settled, failed=self.fail)
+        self._journal = Journal(self._settle, settled=self._settled, failed=self.fail)
 
     async def send_due(self) -> Tally:
         """Send until nothing is due; what is claimed and untried then, the ledger gives back on closing.
@@ -187,6 +123,7 @@ class Dispatcher:
                 if not self._lines and wait is None and not self._judge_first_shares():
                     break
                 self._rouse()
+                self._give_up_connecting()
                 await self._change_within(_TELL_SECONDS if wait is None else min(wait, _TELL_SECONDS))
                 if self._stop.is_set() and not self._lines:
                     break
@@ -197,7 +134,7 @@ class Dispatcher:
                 if self._failure is not None:
                     line.transport.abandon()
                 line.end()
-            await asyncio.gather(*self._tasks)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         if len(self._hand) and not self._stop.is_set():
@@ -234,7 +171,7 @@ class Dispatcher:
             verdicts = self._review()
         self._tally.verdicts += verdicts
         if any(verdict.has_passed for verdict in verdicts):
-            self._is_dry = False
+            self._ask_again_at = 0.0
             return True
         return False
 
@@ -265,10 +202,16 @@ class Dispatcher:
     def _open_line(self, relay: Relay) -> None:
         line = Line(self, relay, self._transport(relay))
         self._lines.append(line)
-        self._count[id(relay)] += 1
         task = asyncio.get_running_loop().create_task(self._keep(line))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = line
+        task.add_done_callback(self._tasks.pop)
+
+    def _give_up_connecting(self) -> None:
+        """A relay's greeting may take minutes: nobody waits for a line that is not needed any more."""
+        if self._stop.is_set() or not len(self._hand):
+            for task, line in self._tasks.items():
+                if not line.is_open and not line.ended.is_set():
+                    task.cancel()
 
     async def _keep(self, line: Line) -> None:
         """Open a line, see it through its letters, and take leave."""
@@ -276,6 +219,7 @@ class Dispatcher:
             await line.transport.connect(line)
             if self._failure is None:
                 line.is_open = True
+                self._working[id(line.relay)] += 1
                 self._changed.set()
                 self.feed(line)
                 await line.ended.wait()
@@ -286,9 +230,13 @@ class Dispatcher:
             line.transport.abandon()
             self.fail(error)
         finally:
+            line.end()
             self._lines.remove(line)
-            self._count[id(line.relay)] -= 1
             self._changed.set()
+
+    def ended(self, line: Line) -> None:
+        """An open line takes no more letters: it is on its way out."""
+        self._working[id(line.relay)] -= 1
 
     def _could_not_connect(self, line: Line, error: RelayError) -> None:
         """The relay is down; or, if others of its lines are open, it wants no more of them."""
@@ -304,11 +252,13 @@ class Dispatcher:
 
     def _replenish(self) -> None:
         """Claim another page, if all in hand are under way."""
-        if self._is_dry or self._hand.holds_enough(_MOST_IN_HAND) or self._stop.is_set():
+        now = self._now()
+        if now < self._ask_again_at or self._hand.holds_enough(_MOST_IN_HAND) or self._stop.is_set():
             return
         with self._database.explained():
             letters = self._ledger.claim(_PAGE, self._clock())
-        self._is_dry = len(letters) < _PAGE
+        if len(letters) < _PAGE:
+            self._ask_again_at = now + _ASK_SECONDS
         self._hand.put(letters)
 
     def _take(self, line: Line) -> ClaimedDelivery | None:
@@ -316,7 +266,7 @@ class Dispatcher:
         relay, now = line.relay, self._now()
         if self._stop.is_set() or self._failure or relay.breaker.is_open(now):
             return None
-        if self._count[id(relay)] > relay.wanted(now):
+        if self._working[id(relay)] > relay.wanted(now):
             return None
         if self._pace is not None and now < self._pace.ready_at():
             return None
@@ -357,7 +307,7 @@ class Dispatcher:
     def _may_be_needed(self, line: Line) -> bool:
         """Whether an idle line has letters to wait for: for their pace, not for a relay to come up."""
         now = self._now()
-        if self._stop.is_set() or self._count[id(line.relay)] > line.relay.wanted(now):
+        if self._stop.is_set() or self._working[id(line.relay)] > line.relay.wanted(now):
             return False
         return len(self._hand) > 0
 
@@ -370,7 +320,7 @@ class Dispatcher:
             return None
         moments = [self._hand.next_ready_at(), self._pace.ready_at() if self._pace else None]
         waits = [moment - self._now() for moment in moments if moment is not None]
-        return max(min(waits), _SHORTEST_WAIT) if waits else None
+        return max(*waits, _SHORTEST_WAIT) if waits else None
 
     def _rouse(self) -> None:
         """Feed the lines that wait."""
@@ -378,6 +328,10 @@ class Dispatcher:
             self.feed(line)
 
     # Letters: what comes of them
+
+    def ask_leave(self, delivery: ClaimedDelivery, answer: Answer) -> None:
+        """Ask the books whether a letter may go."""
+        self._journal.ask(delivery.id, answer)
 
     def came_of(self, line: Line, delivery: ClaimedDelivery, outcome: Outcome) -> None:
         """Record an outcome, and draw its conclusions for the relay and the domain."""
@@ -387,7 +341,7 @@ class Dispatcher:
             if outcome.state in (DeliveryState.DEFERRED, DeliveryState.IN_DOUBT):
                 luck = random.random()  # noqa: S311  # jitter
                 retry_at = next_attempt(delivery.attempts + 1, now, luck=luck)
-            self.journal.record(Recorded(delivery.id, outcome, now, retry_at, line.relay.name))
+            self._journal.record(Recorded(delivery.id, outcome, now, retry_at, line.relay.name))
             self._tally.states[outcome.state] += 1
             if outcome.state is DeliveryState.SENT:
                 self._went_well(line, delivery)
@@ -409,34 +363,55 @@ class Dispatcher:
             self._changed.set()
 
     def _went_badly(self, line: Line, delivery: ClaimedDelivery, outcome: Outcome) -> None:
-        relay, now = line.relay, self._now()
+        relay = line.relay
         self._tally.refusals.setdefault(outcome.state, outcome.words)
         if outcome.eases_off:
             relay.concurrency.ease_off()
-        if outcome.fault is not Fault.POLICY:
-            return
+        if outcome.is_distrust:
+            self._refused_for_policy(relay, delivery.domain, outcome)
+
+    def _refused_for_policy(self, relay: Relay, domain: str, outcome: Outcome) -> None:
+        """Leave a domain alone that refuses us, and a relay that does so whatever the domain."""
+        now = self._now()
+        if outcome.stage is not Stage.MAIL:
+            if self._domains.resting_until(domain, now) is not None:
+                return  # on its way already when the domain had its say
+            if self._domains.refused_for_policy(domain, now):
+                self._tally.resting[domain] = outcome.words
         if relay.breaker.refused_for_policy(now):
             error = RelayError(
                 f"the relay {relay.name} refuses letter after letter for policy ({outcome.words}); see SPF, "
                 f"DKIM and the relay's rules (`paperround doctor`). Every other letter stays queued"
             )
             self._is_down(relay, error)
-        elif outcome.stage is not Stage.MAIL and self._domains.refused_for_policy(delivery.domain, now):
-            self._tally.resting[delivery.domain] = outcome.words
 
-    def stopped(self, line: Line) -> None:
-        """A letter did not get leave: its reader left, or its issue was stopped."""
-        self._tally.states[DeliveryState.CANCELLED] += 1
+    def not_allowed(self, line: Line, delivery: ClaimedDelivery) -> None:
+        """A letter did not get leave: its reader left; or its issue was stopped, and all of it goes back."""
+        with self._database.read() as session:
+            state = session.get_one(Issue, delivery.issue_id).state
+        if state != IssueState.PAUSED:
+            self._tally.states[DeliveryState.CANCELLED] += 1
+        if state != IssueState.PLANNED:
+            now = self._clock()
+            self._ledger.put_off([(letter.id, now) for letter in self._hand.drop(delivery.issue_id)])
 
     def lost(self, line: Line, untried: ClaimedDelivery | None, outcome: Outcome) -> None:
         """A relay ended a connection; a letter of which it had said nothing is taken back in hand."""
         relay, now = line.relay, self._now()
         if untried is not None:
-            self.journal.withdraw(untried.id)
+            self._journal.withdraw(untried.id)
             self._hand.put_back(untried)
+        others = sum(
+            other.was_of_use and other.is_open
+            for other in self._lines
+            if other.relay is relay and other is not line
+        )
+        if others and not line.was_of_use:
+            relay.concurrency.take_at_most(others)  # it is not down: it wants no more connections than these
+            return
         if outcome.eases_off:
             relay.concurrency.ease_off()
-        if relay.breaker.lost(now):
+        if not line.was_of_use and relay.breaker.lost(now):
             error = RelayError(
                 f"the relay {relay.name} ends every connection: {outcome.words} Every letter stays queued"
             )

@@ -19,6 +19,8 @@ from newsletter.delivery.pace import DomainPaces
 
 _WAITING_LETTERS = 50
 """How many of one domain's letters wait in hand for its pace."""
+_WAITING_IN_ALL = 1000
+"""How many letters wait in hand: there must be room for those of domains that are at ease."""
 
 
 class Hand:
@@ -26,7 +28,7 @@ class Hand:
 
     def __init__(self, weights: Sequence[int], domains: DomainPaces) -> None:
         """`weights` of the relays, in their order; a relay of weight 0 serves only while others are down."""
-        self._weights = weights
+        self._home = _homes(weights)
         self._domains = domains
         self._letters: list[deque[ClaimedDelivery]] = [deque() for _ in weights]
         self._waiting: dict[str, deque[ClaimedDelivery]] = {}
@@ -46,13 +48,23 @@ class Hand:
 
     def put(self, letters: Iterable[ClaimedDelivery]) -> None:
         """Take newly claimed letters in hand."""
-        home = _homes(self._weights)
         for letter in letters:
-            self._letters[home(letter.id)].append(letter)
+            self._letters[self._home(letter.id)].append(letter)
 
     def put_back(self, letter: ClaimedDelivery) -> None:
         """Take a letter back that was not tried after all; it comes first."""
-        self._letters[_homes(self._weights)(letter.id)].appendleft(letter)
+        self._letters[self._home(letter.id)].appendleft(letter)
+
+    def drop(self, issue_id: int) -> list[ClaimedDelivery]:
+        """Let go of the letters of one issue; returns them."""
+        dropped = []
+        for letters in [*self._letters, *self._waiting.values()]:
+            dropped += [letter for letter in letters if letter.issue_id == issue_id]
+            kept = [letter for letter in letters if letter.issue_id != issue_id]
+            letters.clear()
+            letters.extend(kept)
+        self._waiting = {domain: letters for domain, letters in self._waiting.items() if letters}
+        return dropped
 
     def take(self, relay: int, is_up: Callable[[int], bool], now: float) -> ClaimedDelivery | None:
         """The next letter for a relay, None if there is none that may go by it now."""
@@ -80,20 +92,22 @@ class Hand:
         if until is not None:
             self._put_off.append((letter, until - now))
             return False
-        waiting = self._waiting.get(domain)
+        waiting = len(self._waiting.get(domain, ()))
         if not waiting and self._domains.take(domain, now):
             return True
-        if waiting is not None and len(waiting) >= _WAITING_LETTERS:
-            self._put_off.append((letter, self._domains.book(domain, len(waiting)) - now))
+        if waiting >= _WAITING_LETTERS or sum(map(len, self._waiting.values())) >= _WAITING_IN_ALL:
+            self._put_off.append((letter, self._domains.book(domain, waiting, now) - now))
         else:
             self._waiting.setdefault(domain, deque()).append(letter)
         return False
 
     def _waited_enough(self, relay: int, is_up: Callable[[int], bool], now: float) -> ClaimedDelivery | None:
-        home = _homes(self._weights)
         sources = self._sources(relay, is_up)
         for domain, letters in list(self._waiting.items()):
-            if home(letters[0].id) in sources and self._domains.take(domain, now):
+            until = self._domains.resting_until(domain, now)
+            if until is not None:
+                self._put_off += [(letter, until - now) for letter in self._waiting.pop(domain)]
+            elif self._home(letters[0].id) in sources and self._domains.take(domain, now):
                 letter = letters.popleft()
                 if not letters:
                     del self._waiting[domain]

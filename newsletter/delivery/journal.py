@@ -22,7 +22,7 @@ class Journal:
     def __init__(
         self, settle: Settle, *, settled: Callable[[], None], failed: Callable[[Exception], None]
     ) -> None:
-        """`settled` is called after each commit and its answers; `failed` once, if the books can't be kept."""
+        """`settled` is called after each commit and its answers; `failed` once, if that cannot be done."""
         self._settle = settle
         self._settled = settled
         self._failed = failed

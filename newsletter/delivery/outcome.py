@@ -15,25 +15,25 @@ from newsletter.states import DeliveryState, Fault
 REPLY_LIMIT = 2000
 """Characters of a reply that are kept."""
 
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+_ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?!\S)")
 
-_NOT_THE_READER = {
-    "1.7": Fault.POLICY,  # the sender's address
-    "1.8": Fault.POLICY,
-    "2.3": Fault.MESSAGE,  # too long for the mailbox
-    "3.4": Fault.MESSAGE,  # too big for the system
-    "7.13": Fault.ADDRESS,  # the account is disabled (RFC 7505's neighbours in the IANA registry)
-    "7.17": Fault.ADDRESS,  # the mailbox has changed hands (RFC 7293)
+_BY_REASON = {
+    (1, 7): Fault.POLICY,  # the sender's address
+    (1, 8): Fault.POLICY,
+    (2, 3): Fault.MESSAGE,  # too long for the mailbox
+    (3, 4): Fault.MESSAGE,  # too big for the system
+    (7, 13): Fault.ADDRESS,  # the account is disabled
+    (7, 17): Fault.ADDRESS,  # the mailbox has changed hands (RFC 7293)
 }
 _BY_SUBJECT = {
-    "0": Fault.RELAY,
-    "1": Fault.ADDRESS,
-    "2": Fault.MAILBOX,
-    "3": Fault.RELAY,
-    "4": Fault.RELAY,
-    "5": Fault.RELAY,
-    "6": Fault.MESSAGE,
-    "7": Fault.POLICY,
+    0: Fault.RELAY,
+    1: Fault.ADDRESS,
+    2: Fault.MAILBOX,
+    3: Fault.RELAY,
+    4: Fault.RELAY,
+    5: Fault.RELAY,
+    6: Fault.MESSAGE,
+    7: Fault.POLICY,
 }
 _BY_CODE = {
     550: Fault.ADDRESS,
@@ -81,6 +81,15 @@ class Outcome(NamedTuple):
         return fault_of(self.stage, self.code, self.enhanced_status)
 
     @property
+    def is_distrust(self) -> bool:
+        """Whether the sender is refused, and not this letter alone.
+
+        Greylisting (RFC 6647) says 4.7.1 to each newcomer, and takes the letter at its second try.
+        """
+        is_greylisting = self.code != 421 and self.enhanced_status in ("4.7.0", "4.7.1")
+        return self.fault is Fault.POLICY and not is_greylisting
+
+    @property
     def eases_off(self) -> bool:
         """Whether the relay asks for less at once: 421, or a passing refusal for policy (4.7.x)."""
         return self.code == 421 or (
@@ -94,12 +103,12 @@ def fault_of(stage: Stage, code: int | None, enhanced_status: str | None) -> Fau
     Where a reply gives no reason, 550, 551 and 553 to RCPT are about the address, as RFC 5321 §4.2.3 has it.
     """
     if enhanced_status is not None:
-        _, subject, detail = enhanced_status.split(".")
-        fault = _NOT_THE_READER.get(f"{int(subject)}.{int(detail)}") or _BY_SUBJECT.get(subject, Fault.RELAY)
+        _, subject, detail = map(int, enhanced_status.split("."))
+        fault = _BY_REASON.get((subject, detail)) or _BY_SUBJECT.get(subject, Fault.RELAY)
         if stage is Stage.MAIL and fault in (Fault.ADDRESS, Fault.MAILBOX):
             return Fault.POLICY
         return fault
-    if code is None or code == 421 or (code < 500 and code != 452):
+    if code is None or (code < 500 and not (code == 452 and stage is Stage.RCPT)):
         return Fault.RELAY
     if stage is Stage.MAIL:
         return Fault.POLICY
@@ -108,7 +117,8 @@ def fault_of(stage: Stage, code: int | None, enhanced_status: str | None) -> Fau
     return Fault.MESSAGE
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text in a form that any database and terminal takes: no control characters, and not too long."""
     if not text.isprintable():
         text = "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
     return text if len(text) <= REPLY_LIMIT else text[:REPLY_LIMIT] + "…"
@@ -124,7 +134,7 @@ def replied(stage: Stage, code: int, text: str) -> Outcome:
         state = DeliveryState.IN_DOUBT
     else:
         state = DeliveryState.DEFERRED
-    return Outcome(state, stage, code, _printable(text))
+    return Outcome(state, stage, code, printable(text))
 
 
 def _means_452(stage: Stage, code: int) -> bool:
@@ -135,7 +145,7 @@ def _means_452(stage: Stage, code: int) -> bool:
 def broken(stage: Stage, what: str) -> Outcome:
     """Read the loss of a connection: before the body a 451, then a doubt (RFC 5321 §3.8, RFC 1047)."""
     state = DeliveryState.IN_DOUBT if stage is Stage.DOT else DeliveryState.DEFERRED
-    return Outcome(state, stage, None, _printable(what))
+    return Outcome(state, stage, None, printable(what))
 
 
 def unreachable_address(what: str) -> Outcome:

@@ -5,11 +5,15 @@ Pure; instants are seconds on any clock that only goes forward.
 
 
 class Pace:
-    """A rate that is kept over any minute (the generic cell rate algorithm of ATM Forum TM 4.0)."""
+    """At most so many letters in any minute (the generic cell rate algorithm of ATM Forum TM 4.0)."""
+
+    __slots__ = ("_allowance", "_booked", "_due", "_interval")
 
     def __init__(self, per_minute: int) -> None:
-        self._interval = 60.0 / per_minute
-        self._allowance = max(1.0, self._interval) - self._interval
+        # A minute may begin with a burst of a second's worth: letters that can come in one share 61 seconds.
+        seconds = 61.0 if per_minute > 60 else 60.0
+        self._interval = seconds / per_minute
+        self._allowance = max(1.0 - self._interval, 0.0)
         self._due = 0.0
         """When the next letter would go if all went evenly."""
         self._booked = 0.0
@@ -18,9 +22,9 @@ class Pace:
         """From when on the next letter may go."""
         return self._due - self._allowance
 
-    def book(self, letters_before: int) -> float:
+    def book(self, letters_before: int, now: float) -> float:
         """When a letter may go that has so many others in hand before it, and all that were booked before."""
-        slot = max(self._booked, self._due + letters_before * self._interval)
+        slot = max(self._booked, max(self._due, now) + letters_before * self._interval)
         self._booked = slot + self._interval
         return slot
 
@@ -42,7 +46,7 @@ class DomainPaces:
 
     def __init__(self, per_minute: dict[str, int]) -> None:
         self._rates = per_minute
-        self._paces: dict[str, Pace | None] = {}
+        self._paces: dict[str, Pace] = {}
         self._refusals: dict[str, int] = {}
         self._resting: dict[str, float] = {}
 
@@ -52,10 +56,10 @@ class DomainPaces:
         return not self._rates and not self._resting
 
     def _pace(self, domain: str) -> Pace | None:
-        if domain not in self._paces:
-            rate = self._rates.get(domain, self._rates.get("*"))
-            self._paces[domain] = Pace(rate) if rate else None
-        return self._paces[domain]
+        pace = self._paces.get(domain)
+        if pace is None and (rate := self._rates.get(domain, self._rates.get("*"))):
+            pace = self._paces[domain] = Pace(rate)
+        return pace
 
     def resting_until(self, domain: str, now: float) -> float | None:
         """Until when a domain that refuses us is left alone, None if it is not."""
@@ -75,10 +79,10 @@ class DomainPaces:
         pace = self._pace(domain)
         return pace.ready_at() if pace else 0.0
 
-    def book(self, domain: str, letters_before: int) -> float:
+    def book(self, domain: str, letters_before: int, now: float) -> float:
         """When a letter to a domain may go, behind those that wait in hand and all that were booked."""
         pace = self._pace(domain)
-        return pace.book(letters_before) if pace else 0.0
+        return pace.book(letters_before, now) if pace else now
 
     def taken_well(self, domain: str) -> None:
         """The domain took a letter: what it refused before is forgotten."""
@@ -93,3 +97,12 @@ class DomainPaces:
             return False
         self._resting[domain] = now + self._REST_SECONDS
         return True
+
+
+class Limits:
+    """All that keeps a sender from going too fast. Made once: it remembers from one pass to the next."""
+
+    def __init__(self, per_minute: int = 0, domain_per_minute: dict[str, int] | None = None) -> None:
+        """Letters a minute, in all and to each domain; 0 is no limit, and `"*"` each domain not named."""
+        self.pace = Pace(per_minute) if per_minute else None
+        self.domains = DomainPaces(domain_per_minute or {})

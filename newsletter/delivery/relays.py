@@ -28,9 +28,13 @@ class Concurrency:
         self._most = most
         self.wanted = min(self._FIRST, most)
         self._credit = 0
+        self._told = 0
+        """Answers still to come from the connections that were open when it was last told to ease off."""
 
     def went_well(self) -> bool:
         """A letter was answered; True if there is to be one more connection."""
+        if self._told:
+            self._told -= 1
         if self.wanted >= self._most:
             return False
         self._credit += 1
@@ -42,9 +46,12 @@ class Concurrency:
 
     def ease_off(self) -> None:
         """The relay asks for less; what the connections then open are told as well counts once."""
-        if self._credit >= 0:
+        self._credit = min(self._credit, 0)
+        if self._told:
+            self._told -= 1
+        else:
+            self._told = self.wanted
             self.wanted = max(1, self.wanted // 2)
-        self._credit = -self.wanted
 
     def take_at_most(self, connections: int) -> None:
         """The relay refused to be connected to once more: it is long before it is asked again."""
@@ -59,7 +66,7 @@ class Breaker:
     """
 
     _TOLERATED = 3
-    """Connections lost in a row without a letter taken, until the relay counts as down."""
+    """Connections lost in a row that were of no use, and no letter taken, until the relay counts as down."""
     _TOLERATED_REFUSALS = 10
     """Letters refused for policy in a row: it is us whom the relay does not trust."""
     _FIRST_SECONDS = 5.0
@@ -88,7 +95,7 @@ class Breaker:
         return was_down
 
     def lost(self, now: float) -> bool:
-        """A connection was lost; True if the relay counts as down now."""
+        """A connection was lost that was of no use; True if the relay counts as down now."""
         if self.is_open(now):
             return False
         self._losses += 1

@@ -24,11 +24,6 @@ class ReplyParser:
         self._lines: list[bytes] = []
         self._octets = 0
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing of a further reply has come."""
-        return not self._rest and not self._lines
-
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The replies that these octets complete, as code and text; the lines of one are joined by \\n.
 

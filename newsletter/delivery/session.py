@@ -23,13 +23,20 @@ from newsletter.delivery.transport import Letter, Listener
 from newsletter.states import DeliveryState
 
 TIME_LIMITS = {
-    Stage.CONNECT: 5.0,  # QUIT: nothing hangs on its answer
+    Stage.CONNECT: 300.0,  # the greeting, EHLO, AUTH and RSET
     Stage.MAIL: 300.0,
     Stage.RCPT: 300.0,
     Stage.DATA: 120.0,
     Stage.DOT: 600.0,
 }
 """Seconds to wait for the reply to each command."""
+
+_FAREWELL_SECONDS = 5.0
+"""For the answer to QUIT: nothing hangs on it."""
+_SIZE_DIGITS = 20
+"""RFC 1870 §3."""
+_ENVID_CHARS = 100
+"""RFC 3461 §4.4."""
 
 _XTEXT = {
     octet: chr(octet) if 33 <= octet <= 126 and octet not in b"+=" else f"+{octet:02X}"
@@ -54,11 +61,16 @@ class Offers:
         size = extensions.get("size")
         return cls(
             pipelining="pipelining" in extensions,
-            size=None if size is None else int(size) if size.isascii() and size.isdigit() else 0,
+            size=None if size is None else _octets(size),
             eight_bit_mime="8bitmime" in extensions,
             smtputf8="smtputf8" in extensions,
             dsn="dsn" in extensions,
         )
+
+
+def _octets(size: str) -> int:
+    """SIZE's parameter; 0, no limit, where it is left out or is no number."""
+    return int(size) if size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS else 0
 
 
 class Unsuitable(Exception):  # noqa: N818  # never leaves this module: it carries an outcome to where it is told
@@ -88,7 +100,8 @@ def envelope(letter: Letter, offers: Offers) -> tuple[bytes, bytes]:
             raise Unsuitable(unreachable_address("The relay takes no addresses beyond ASCII (SMTPUTF8)."))
         mail += b" SMTPUTF8 BODY=8BITMIME" if offers.eight_bit_mime else b" SMTPUTF8"
     elif offers.dsn:
-        mail += b" RET=HDRS ENVID=" + _xtext(letter.return_path)
+        envid = _xtext(letter.return_path)
+        mail += b" RET=HDRS ENVID=" + envid if 0 < len(envid) <= _ENVID_CHARS else b" RET=HDRS"
         rcpt += b" NOTIFY=FAILURE ORCPT=rfc822;" + _xtext(letter.recipient)
     return mail + b"\r\n", rcpt + b"\r\n"
 
@@ -148,16 +161,17 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Match replies to commands, and act on each."""
+        is_answered = False
         try:
             for code, text in self._parser.feed(data):
                 if self._transport is None:  # abandoned meanwhile
                     return
                 self._replied(code, text)
-            if self._awaited:
-                self._set_deadline()
+                is_answered = True
         except NotSMTPError as error:
-            self.lost_track = True
-            self._lose(str(error))
+            self._lose_track(str(error))
+        if is_answered and self._awaited:  # a part of a reply gains it no time
+            self._set_deadline()
 
     # What the user of the session says
 
@@ -200,7 +214,7 @@ class Session(asyncio.Protocol):
         self._flush([(Stage.CONNECT, b"QUIT\r\n")])
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._time_limits[Stage.CONNECT]):
+                async with asyncio.timeout(min(_FAREWELL_SECONDS, self._time_limits[Stage.CONNECT])):
                     await self._farewell
         finally:
             self.abandon()
@@ -212,8 +226,8 @@ class Session(asyncio.Protocol):
         try:
             mail, rcpt = envelope(letter, self.offers)
         except Unsuitable as error:
-            outcome = error.outcome
-            self._loop.call_soon(lambda: self._listener.answered(letter, outcome))
+            self._proposed, self._refusal = letter, error.outcome
+            self._loop.call_soon(self._tell_refusal)
             return []
         self._proposed, self._heard, self._refusal = letter, False, None
         commands = [(Stage.MAIL, mail), (Stage.RCPT, rcpt), (Stage.DATA, b"DATA\r\n")]
@@ -227,7 +241,7 @@ class Session(asyncio.Protocol):
         if not commands:
             return
         if not self.is_usable:  # uvloop would raise RuntimeError; connection_lost is on its way
-            self._awaited.extend(stage for stage, _ in commands)
+            self._await(stage for stage, _ in commands)
             return
         assert self._transport is not None  # noqa: S101  # usable
         if self.offers.pipelining:
@@ -267,16 +281,15 @@ class Session(asyncio.Protocol):
         if self._loop.time() < self._deadline:
             self._alarm = self._loop.call_at(self._deadline, self._ring)
             return
-        self.lost_track = True
-        self._lose("the relay did not answer in time")
+        self._lose_track("the relay did not answer in time")
 
     def _replied(self, code: int, raw: bytes) -> None:
         """Act on the reply to the oldest command that waits for one."""
         if not self._awaited:
-            text = _text(raw)
-            self._lose(
-                f"the relay said {code} {text} unasked" if code != 421 else f"the relay closed: {text}"
-            )
+            if code == 421:
+                self._lose(f"the relay closed: {_text(raw)}")
+            else:
+                self._lose_track(f"the relay said {code} {_text(raw)} unasked")
             return
         stage = self._awaited.popleft()
         if stage is Stage.DOT:
@@ -291,19 +304,27 @@ class Session(asyncio.Protocol):
     def _reset_answered(self, code: int, raw: bytes) -> None:
         if self._farewell is not None:
             self.abandon()
+        elif code == 421:
+            self._closing(Stage.MAIL, _text(raw))
         elif code != 250:
             self._lose(f"the relay answered {code} {_text(raw)} to RSET")
 
     def _content_answered(self, code: int, raw: bytes) -> None:
         letter = self._released
-        self._released = None
         if letter is None:  # a lone dot after a refusal: nothing of it counts (RFC 2920 §3.1)
-            self._end_refused()
+            if code == 421:
+                self._lose("the relay ended the session")
+            else:
+                self._end_refused()
             return
         outcome = replied(Stage.DOT, code, _text(raw))
-        self._listener.answered(letter, outcome)
-        if code == 421 or outcome.state is DeliveryState.IN_DOUBT:
-            self._lose("the relay ended the session after a message")
+        if code == 421:
+            self._lose("the relay ended the session after a message", verdict=outcome)
+        elif outcome.state is DeliveryState.IN_DOUBT:
+            self._lose_track("the relay's answer to a message is none", verdict=outcome)
+        else:
+            self._released = None
+            self._listener.answered(letter, outcome)
 
     def _envelope_answered(self, stage: Stage, code: int, raw: bytes) -> None:
         """The reply to MAIL, RCPT or DATA; the first refusal of the three is the one that counts."""
@@ -326,39 +347,50 @@ class Session(asyncio.Protocol):
 
     def _closing(self, stage: Stage, text: str) -> None:
         """421 (RFC 5321 §3.8): about this letter only if RCPT or DATA drew it and nothing else did before."""
-        outcome = self._refusal or replied(stage, 421, text)
-        if stage is Stage.MAIL:
-            self._lose("", outcome)
-            return
-        letter, self._proposed = self._proposed, None
-        if letter is not None:
-            self._listener.answered(letter, outcome)
-        self._lose("the relay ended the session")
+        outcome = replied(stage, 421, text)
+        if stage is not Stage.MAIL and self._refusal is None:
+            self._refusal = outcome
+        self._lose("the relay ended the session", counts_as=outcome if stage is Stage.MAIL else None)
 
     def _end_refused(self) -> None:
+        self._needs_reset = True
+        self._tell_refusal()
+
+    def _tell_refusal(self) -> None:
+        if self._transport is None:  # lost, and told, or abandoned
+            return
         letter, outcome = self._proposed, self._refusal
         self._proposed = self._refusal = None
-        self._needs_reset = True
         if letter is not None and outcome is not None:
             self._listener.answered(letter, outcome)
 
-    def _lose(self, what: str, outcome: Outcome | None = None) -> None:
-        """End on the other side's account: a released letter is in doubt, a proposed one a 451 at most."""
+    def _lose_track(self, what: str, verdict: Outcome | None = None) -> None:
+        """End because what the relay says makes no sense any more, or does not come."""
+        if self._transport is not None:
+            self.lost_track = True
+            self._lose(what, verdict=verdict)
+
+    def _lose(self, what: str, *, verdict: Outcome | None = None, counts_as: Outcome | None = None) -> None:
+        """End on the other side's account: a released letter is in doubt, a proposed one a 451 at most.
+
+        `verdict` is the relay's last word on the released letter, `counts_as` what the loss itself is.
+        """
         if self._transport is None:
             return
         waiting_for = self._awaited[0] if self._awaited else Stage.MAIL
         released, proposed, refusal = self._released, self._proposed, self._refusal
-        # Once its content is asked for, a letter has nothing to do with a loss; before, it may have caused it.
+        # Once its content is asked for, a letter has no part in a loss; before, it may have caused it.
         is_concerned = refusal is not None or (self._heard and not self._is_asked)
         self._released = self._proposed = self._refusal = None
         self.abandon()
         if released is not None:
-            self._listener.answered(released, broken(Stage.DOT, f"{what}."))
+            self._listener.answered(released, verdict or broken(Stage.DOT, f"{what}."))
         if proposed is not None and is_concerned:
             stage = waiting_for if waiting_for in (Stage.MAIL, Stage.RCPT, Stage.DATA) else Stage.DATA
             self._listener.answered(proposed, refusal or broken(stage, f"{what}."))
             proposed = None
-        self._listener.lost(proposed, outcome or broken(Stage.MAIL, f"{what}."))
+        if self._farewell is None:  # else this side has ended it
+            self._listener.lost(proposed, counts_as or broken(Stage.MAIL, f"{what}."))
 
 
 def _text(raw: bytes) -> str:

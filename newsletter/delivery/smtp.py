@@ -4,19 +4,21 @@ aiosmtplib does the part where mistakes are security holes (connect, STARTTLS or
 certificates, AUTH), then its transport is handed to `newsletter.delivery.session`.
 """
 
+import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import aiosmtplib
 
-from newsletter.delivery.outcome import Stage
+from newsletter.delivery.outcome import Stage, printable
 from newsletter.delivery.session import TIME_LIMITS, Offers, Session
 from newsletter.delivery.transport import Letter, Listener
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection, TLSMode, is_loopback
 
 _CONNECT_SECONDS = 30.0
+"""For TCP, shared by the host's addresses; the greeting has its time apart (`TIME_LIMITS`)."""
 
 
 @dataclass
@@ -59,33 +61,35 @@ class SMTPTransport:
     async def connect(self, listener: Listener) -> None:
         """Open, secure and log in. Raises RelayError with what to look at."""
         self._learn()
+        self.abandon()  # whatever may still be heard of an earlier connection
         relay = self._relay
         place = f"the relay {relay.host}:{relay.port}"
         implicit = relay.tls is TLSMode.IMPLICIT or (relay.tls is TLSMode.AUTO and relay.port == 465)
         client = aiosmtplib.SMTP(
             hostname=relay.host,
-            port=relay.port,
             use_tls=implicit,
             start_tls=False,
             local_hostname=self._helo_name,
-            timeout=_CONNECT_SECONDS,
+            timeout=self._time_limits[Stage.CONNECT],
         )
         try:
-            await client.connect()
+            await client.connect(sock=await _dial(relay.host, relay.port))
             if not implicit:
                 await self._start_tls(client)
+            if client.is_ehlo_or_helo_needed:
+                await client.ehlo()
             if relay.user:
                 await client.login(relay.user, self._password)
-            else:
-                await client.ehlo()
             self._take_over(client, listener)
         except aiosmtplib.SMTPAuthenticationError as error:
             raise RelayError(
-                f"{place} refused the login of {relay.user!r} ({error.code} {error.message}); see user and "
-                f"password in [relay]. Every letter stays queued"
+                f"{place} refused the login of {relay.user!r} ({error.code} {printable(error.message)}); see "
+                f"user and password in [relay]. Every letter stays queued"
             ) from error
-        except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
-            raise RelayError(f"{place} cannot be used: {error}. Every letter stays queued") from error
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            raise RelayError(
+                f"{place} cannot be used: {printable(str(error))}. Every letter stays queued"
+            ) from error
         finally:
             if not self.is_usable:
                 client.close()
@@ -104,13 +108,13 @@ class SMTPTransport:
             )
         # A certificate for "localhost" is nobody's to give; loopback needs no identity check.
         checked = not (mode is TLSMode.AUTO and is_loopback(self._relay.host))
-        await client.starttls(validate_certs=checked)
-        await client.ehlo()
+        await client.starttls(validate_certs=checked)  # and forget what was offered before
 
     def _take_over(self, client: aiosmtplib.SMTP, listener: Listener) -> None:
         """Give the open transport to a session of our own."""
         transport = client.transport
-        assert transport is not None  # noqa: S101  # it has just connected
+        if transport is None or transport.is_closing():  # its loss has been told to aiosmtplib
+            raise aiosmtplib.SMTPServerDisconnected("it closed the connection before the first letter")
         offers = Offers.of(client.esmtp_extensions)
         if self._habits.pipelining_fails:
             offers = replace(offers, pipelining=False)
@@ -145,3 +149,30 @@ class SMTPTransport:
         self._learn()
         if self._session is not None:
             await self._session.quit()
+
+
+async def _dial(host: str, port: int) -> socket.socket:
+    """Connect to the first of a host's addresses that answers. Raises OSError or UnicodeError."""
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure = OSError("its name has no address")
+    for family, kind, protocol, _, address in addresses:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS / len(addresses)):
+                return await _connected(socket.socket(family, kind, protocol), address)
+        except TimeoutError:
+            failure = TimeoutError("it does not answer")
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _connected(dialled: socket.socket, address: tuple[object, ...]) -> socket.socket:
+    """The socket, connected; closed if that fails."""
+    dialled.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(dialled, address)
+    except BaseException:
+        dialled.close()
+        raise
+    return dialled

@@ -107,6 +107,8 @@ class OneByOne:
             if not await commit():
                 self._transport.abandon()
                 return None
+            if not self._transport.is_usable:
+                return broken(Stage.DATA, "the relay closed the connection.")
             return await self._next_word(lambda: self._transport.release(None))
         except BaseException:
             self._transport.abandon()

@@ -24,14 +24,17 @@ from newsletter.app import App
 from newsletter.schedule.categories import add_category
 from newsletter.states import Mode
 from tests.conftest import Cli, subscribe, write_post
+from tests.delivery.recorder import Recorder
 from tests.mailserver import MailServer
 
 READERS = [f"reader{number}@example.org" for number in range(12)]
 DUE = "2026-01-06T08:00:00Z"
 QUICK = (
-    "import newsletter.cli.run as run; run.TICK_SECONDS = 0.2; from newsletter.cli.main import main; main()"
+    "import newsletter.cli.run as run; run.PLAN_SECONDS = run.SEND_SECONDS = 0.2; "
+    "from newsletter.delivery.relays import Breaker; Breaker._FIRST_SECONDS = 0.2; "
+    "from newsletter.cli.main import main; main()"
 )
-"""The command line, with less patience between two looks at what is due."""
+"""The command line, with less patience between two looks at what is due and at a relay that is down."""
 
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -190,6 +193,25 @@ def test_an_interrupted_tick_finishes_the_letters_in_flight(
     with Running(letter, "tick", "--at", DUE, **environment) as tick:
         assert tick.end() == 0
     assert sorted(letter.recipient for letter in relay.accepted) == sorted(READERS)
+
+
+@ON_SQLITE
+def test_run_resumes_by_itself_when_the_relay_is_up_again(due_now: App, cli: Cli) -> None:
+    """While nobody listens at the relay's port it says so and counts nothing; then it sends."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    environment = {"PAPERROUND_RELAY__HOST": "127.0.0.1", "PAPERROUND_RELAY__PORT": str(port)}
+    with Running(due_now, "run", PAPERROUND_SITE__LISTEN="127.0.0.1:0", **environment) as run:
+        for _ in range(2):
+            run.until(f"the relay 127.0.0.1:{port} cannot be used")
+        assert states(due_now, cli) == {"queued": 1}
+        with Recorder(port=port) as relay:
+            run.until("1 sent")
+            assert [one.recipient for one in relay.received] == ["ann@example.org"]
+        run.tell(signal.SIGTERM)
+        assert run.end() == 0
+    (sent,) = json.loads(cli("--site", due_now.settings.folder, "delivery", "list", "--json").stdout)
+    assert (sent["state"], sent["attempts"]) == ("sent", 1)
 
 
 @ON_SQLITE

@@ -16,8 +16,10 @@ from newsletter.content.queue import SourceFile, add_posts
 from newsletter.models import Attempt, Delivery, Issue
 from newsletter.schedule.categories import all_categories
 from newsletter.states import DeliveryState
+from subscribers.address import parse_address
 from subscribers.models import Subscriber
-from tests.conftest import subscribe, write_post
+from subscribers.subscriptions import Permission, Person, join_many
+from tests.conftest import write_post
 from tests.delivery.recorder import ROOT, Received
 
 SLOT = "2026-01-06T08:00:00Z"
@@ -42,14 +44,19 @@ def queue_post(site: App) -> None:
 def make_readers(site: App, number: int) -> set[str]:
     """Queue a post for this many readers; returns their addresses."""
     addresses = [f"reader{place}@example.net" for place in range(number)]
-    subscribe(site, *addresses)
+    people = [Person(parse_address(address)) for address in addresses]
+    permission = Permission("cli", confirmed=True)
+    with site.database.write() as session:
+        join_many(session, people, "advice", permission, renew=True, now=site.clock())
     queue_post(site)
     return set(addresses)
 
 
-def start_paperround(site: App, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    """The real command line on this site, in a process of its own."""
-    command = [sys.executable, "-m", "newsletter", "--site", str(site.settings.folder), *arguments]
+def start_paperround(
+    site: App, *arguments: str, module: str = "newsletter", **environment: str
+) -> "subprocess.Popen[str]":
+    """The real command line on this site, in a process of its own; or another module that leads to it."""
+    command = [sys.executable, "-m", module, "--site", str(site.settings.folder), *arguments]
     return subprocess.Popen(
         command,
         env=os.environ | environment,
@@ -80,9 +87,14 @@ def end_of(process: "subprocess.Popen[str]") -> Ended:
     return Ended(process.returncode, out, err)
 
 
+def paperround(site: App, *arguments: str, **environment: str) -> Ended:
+    """The real command line on this site, to its end."""
+    return end_of(start_paperround(site, *arguments, **environment))
+
+
 def tick(site: App, **environment: str) -> Ended:
     """One whole `paperround tick` at the slot."""
-    return end_of(start_paperround(site, "tick", "--at", SLOT, **environment))
+    return paperround(site, "tick", "--at", SLOT, **environment)
 
 
 def tick_until_done(site: App, **environment: str) -> list[str]:

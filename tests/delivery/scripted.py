@@ -98,6 +98,9 @@ class ScriptedServer(AbstractAsyncContextManager["ScriptedServer"]):
                 await writer.start_tls(self._tls)
             if verb == "DATA" and self._reply(verb).startswith(b"354"):
                 content = await self._body(reader)
+                if not content:  # a lone dot, after a refusal (RFC 2920 §3.1)
+                    await self._act(b"554 5.5.1 No valid recipients\r\n", writer)
+                    continue
                 if self._reply(".").startswith((b"2", EOF, RESET)):
                     self.accepted.append(Letter(return_path, recipient, content))
                 if not await self._answer(".", writer):
@@ -106,11 +109,13 @@ class ScriptedServer(AbstractAsyncContextManager["ScriptedServer"]):
                 return
 
     async def _body(self, reader: asyncio.StreamReader) -> bytes:
-        try:
-            return (await reader.readuntil(b"\r\n.\r\n"))[:-3]
-        except asyncio.IncompleteReadError as error:
-            self.cut_short.append(error.partial)
-            raise
+        lines: list[bytes] = []
+        while (line := await reader.readline()) != b".\r\n":
+            lines.append(line)
+            if not line.endswith(b"\n"):
+                self.cut_short.append(b"".join(lines))
+                raise asyncio.IncompleteReadError(b"", None)
+        return b"".join(lines)
 
     def _reply(self, verb: str) -> bytes:
         if verb == "EHLO" and verb not in self.replies:

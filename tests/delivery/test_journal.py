@@ -1,11 +1,8 @@
 """One commit a turn of the event loop, and everyone answered after it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
-
-import pytest
 
 from newsletter.delivery.journal import Journal
 from newsletter.delivery.ledger import Recorded
@@ -18,98 +15,108 @@ def recorded(delivery: int) -> Recorded:
 
 
 class Books:
-    """Stands for the ledger: remembers each transaction, and can be made to fail."""
+    """Stands for the ledger and for those who wait: what happened, in its order."""
 
     def __init__(self) -> None:
-        self.commits: list[tuple[list[int], list[int]]] = []
+        self.story: list[object] = []
         self.refused: set[int] = set()
         self.fails = False
+        self.journal = Journal(
+            self.settle,
+            settled=lambda: self.story.append("settled"),
+            failed=lambda error: self.story.append(type(error)),
+        )
 
     def settle(self, sending: list[int], outcomes: list[Recorded]) -> set[int]:
-        self.commits.append((sending, [outcome.delivery_id for outcome in outcomes]))
+        self.story.append((sending, [outcome.delivery_id for outcome in outcomes]))
         if self.fails:
             raise DatabaseError("the books are shut")
         return set(sending) - self.refused
 
+    def ask(self, *deliveries: int) -> None:
+        for delivery in deliveries:
+            self.journal.ask(delivery, lambda given, delivery=delivery: self.story.append((delivery, given)))
 
-async def together(*entries: Coroutine[Any, Any, object]) -> list[object]:
-    return await asyncio.gather(*entries, return_exceptions=True)
+    def record(self, *deliveries: int) -> None:
+        for delivery in deliveries:
+            self.journal.record(recorded(delivery))
+
+    def play(self, *turns: Callable[[], object]) -> list[object]:
+        """What happened, with each of these done in a turn of its own."""
+
+        async def scenario() -> None:
+            for turn in turns:
+                turn()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+        asyncio.run(scenario())
+        return self.story
 
 
 def test_entries_of_one_turn_share_one_commit() -> None:
-    """Many connections at work cost one transaction, however many they are."""
+    """Many connections at work cost one transaction, and each is answered after it, not before."""
     books = Books()
-
-    async def scenario() -> list[object]:
-        journal = Journal(books.settle)
-        return await together(
-            *(journal.sending(number) for number in range(100)),
-            *(journal.record(recorded(number)) for number in range(100, 200)),
-        )
-
-    assert asyncio.run(scenario()) == [True] * 100 + [None] * 100
-    assert books.commits == [(list(range(100)), list(range(100, 200)))]
+    asked, ended = list(range(100)), list(range(100, 200))
+    story = books.play(lambda: (books.ask(*asked), books.record(*ended)))
+    assert story == [(asked, ended), *((delivery, True) for delivery in asked), "settled"]
+    assert books.journal.is_empty
 
 
 def test_an_entry_alone_is_written_at_once() -> None:
-    """Nobody waits for company: each turn with an entry has its commit."""
+    """Nobody waits for company: each turn with an entry has its commit, and one without has none."""
     books = Books()
-
-    async def scenario() -> None:
-        journal = Journal(books.settle)
-        for number in range(3):
-            assert await journal.sending(number)
-            await journal.record(recorded(number))
-
-    asyncio.run(scenario())
-    assert books.commits == [([0], []), ([], [0]), ([1], []), ([], [1]), ([2], []), ([], [2])]
+    story = books.play(lambda: books.ask(1), lambda: None, lambda: books.record(1), lambda: None)
+    assert story == [([1], []), (1, True), "settled", ([], [1]), "settled"]
 
 
 def test_leave_to_send_is_what_the_books_say() -> None:
     """A letter that the books refuse does not go, whoever asked in the same turn."""
     books = Books()
     books.refused = {2}
+    assert books.play(lambda: books.ask(1, 2, 3))[1:-1] == [(1, True), (2, False), (3, True)]
 
-    async def scenario() -> list[object]:
-        journal = Journal(books.settle)
-        return await together(*(journal.sending(number) for number in (1, 2, 3)))
 
-    assert asyncio.run(scenario()) == [True, False, True]
+def test_what_an_answer_asks_for_is_in_the_next_commit() -> None:
+    """One who is answered may go on at once: nothing is lost, and nothing written twice."""
+    books = Books()
+
+    def go_on(given: bool) -> None:
+        books.record(1)
+        books.ask(2)
+
+    assert books.play(lambda: books.journal.ask(1, go_on), lambda: None) == [
+        ([1], []), "settled", ([2], [1]), (2, True), "settled",
+    ]  # fmt: skip
+
+
+def test_one_who_withdraws_is_neither_written_nor_answered() -> None:
+    """A connection that is lost while it waits leaves its letter untouched, and the others alone."""
+    books = Books()
+    story = books.play(lambda: (books.ask(1, 2), books.journal.withdraw(1), books.journal.withdraw(3)))
+    assert story == [([2], []), (2, True), "settled"]
 
 
 def test_once_the_books_could_not_be_kept_nothing_goes_any_more() -> None:
-    """Everyone of the failed turn hears of it, later ones too, and the books are not opened again."""
+    """Nobody is answered, in that turn or later; it is told once, and the books are not opened again."""
     books = Books()
     books.fails = True
 
-    async def scenario() -> list[object]:
-        journal = Journal(books.settle)
-        first = await together(journal.sending(1), journal.record(recorded(2)))
+    def later() -> None:
         books.fails = False
-        return first + await together(journal.sending(3), journal.record(recorded(4)))
+        books.ask(3)
+        books.record(4)
 
-    answers = asyncio.run(scenario())
-    assert [type(answer) for answer in answers] == [DatabaseError] * 4
-    assert len(books.commits) == 1
+    assert books.play(lambda: (books.ask(1), books.record(2)), later) == [([1], [2]), DatabaseError]
+    assert not books.journal.is_empty
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_one_who_no_longer_waits_is_no_trouble_to_the_others(fails: bool) -> None:
-    """A connection cut off while it waits leaves its entry in the books and the others their answer."""
+def test_an_answer_that_cannot_be_acted_on_shuts_the_books() -> None:
+    """If the next letter cannot be composed, those behind get no leave, and it is told."""
     books = Books()
-    books.fails = fails
 
-    async def scenario() -> tuple[list[object], bool]:
-        journal = Journal(books.settle)
-        gone = asyncio.create_task(journal.sending(1))
-        stays = asyncio.create_task(journal.sending(2))
-        await asyncio.sleep(0)  # both have asked, and are not answered yet
-        gone.cancel()
-        answers = await together(stays, journal.record(recorded(3)))
-        await asyncio.wait([gone])
-        return answers, gone.cancelled()
+    def fail(given: bool) -> None:
+        raise DatabaseError("no edition")
 
-    answers, cancelled = asyncio.run(scenario())
-    assert cancelled
-    assert [type(answer) for answer in answers] == ([DatabaseError] * 2 if fails else [bool, type(None)])
-    assert books.commits[0][0] == [1, 2]
+    story = books.play(lambda: (books.journal.ask(1, fail), books.ask(2)), lambda: books.ask(3))
+    assert story == [([1, 2], []), DatabaseError]

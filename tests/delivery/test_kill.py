@@ -13,7 +13,9 @@ from tests.delivery.bigissue import (
 )
 from tests.delivery.recorder import Recorder
 
-CONNECTIONS = 5  # the default of [relay]
+CONNECTIONS = 5
+FIXED = {"PAPERROUND_RELAY__CONNECTIONS": str(CONNECTIONS)}
+"""As many as it opens at first: each of them is held up, and none is added."""
 
 
 def test_a_killed_sender_leaves_nobody_out_and_only_what_was_in_flight_goes_twice(advice: App) -> None:
@@ -21,7 +23,7 @@ def test_a_killed_sender_leaves_nobody_out_and_only_what_was_in_flight_goes_twic
     readers = make_readers(advice, 500)
     cut = range(200, 200 + CONNECTIONS)
     with Recorder(unanswered=cut) as relay:
-        sender = start_paperround(advice, "tick", "--at", SLOT, **relay.environment)
+        sender = start_paperround(advice, "tick", "--at", SLOT, **relay.environment, **FIXED)
         relay.wait_for(cut.stop)
         sender.kill()
         sender.communicate()
@@ -39,7 +41,7 @@ def test_with_hold_a_killed_sender_sends_nothing_twice(advice: App) -> None:
     readers = make_readers(advice, 100)
     cut = range(40, 40 + CONNECTIONS)
     with Recorder(unanswered=cut) as relay:
-        environment = relay.environment | {"PAPERROUND_DELIVERY__IN_DOUBT": "hold"}
+        environment = relay.environment | FIXED | {"PAPERROUND_DELIVERY__IN_DOUBT": "hold"}
         sender = start_paperround(advice, "tick", "--at", SLOT, **environment)
         relay.wait_for(cut.stop)
         sender.kill()

@@ -215,7 +215,7 @@ def test_stopping_an_issue_stops_letters_that_were_claimed(
 
 
 def test_letters_are_put_off_untried(advice: App) -> None:
-    """Given back by the one who claimed them, they are due later, with no try counted; others' are not touched."""
+    """Given back by the one who claimed them, they are due later, with no try counted; others' stay."""
     ids = plan(advice, 2)
     later = DUE + timedelta(minutes=10)
     with opened(advice) as ledger:

@@ -1,12 +1,12 @@
 """SMTP, stage by stage: against a server that does as told, and against a real neighbour."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from functools import partialmethod
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import trustme
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from newsletter.delivery.outcome import Outcome, Stage
-from newsletter.delivery.session import TIME_LIMITS
-from newsletter.delivery.smtp import SMTPTransport
+from newsletter.delivery.session import TIME_LIMITS, Offers
+from newsletter.delivery.smtp import Habits, SMTPTransport
 from newsletter.delivery.transport import Commit, Letter, OneByOne
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection, TLSMode
@@ -34,18 +34,41 @@ from tests.contract.transport import (
 )
 from tests.delivery.neighbour import PASSWORD, USER, Neighbour
 from tests.delivery.scripted import EOF, RESET, ScriptedServer
+from tests.delivery.sender import Sender
 
+both_modes = pytest.mark.parametrize("offers", [(), ("PIPELINING",)], ids=["one at a time", "pipelined"])
 VERBS = {Stage.MAIL: "MAIL", Stage.RCPT: "RCPT", Stage.DATA: "DATA", Stage.DOT: "."}
 STAGES = list(VERBS)
 BEFORE_THE_BODY = [Stage.MAIL, Stage.RCPT, Stage.DATA]
 INTERNATIONAL = Letter(LETTER.return_path, "иван@xn--e1afmkfd.example", "To: иван\r\n\r\nHi\r\n".encode())
 
 
-def transport_to(
-    port: int, *, tls: TLSMode = TLSMode.NONE, host: str = "127.0.0.1", **more: object
-) -> OneByOne:
+def impatient(**seconds: float) -> dict[Stage, float]:
+    """The standard's time limits but for these."""
+    return TIME_LIMITS | {Stage[name]: limit for name, limit in seconds.items()}
+
+
+def smtp_to(
+    port: int,
+    *,
+    tls: TLSMode = TLSMode.NONE,
+    host: str = "127.0.0.1",
+    habits: Habits | None = None,
+    time_limits: dict[Stage, float] = TIME_LIMITS,
+    **more: object,
+) -> SMTPTransport:
     relay = RelaySection.model_validate({"host": host, "port": port, "tls": tls, **more})
-    return OneByOne(SMTPTransport(relay, password=relay.login_password(), helo_name="sender.test"))
+    return SMTPTransport(
+        relay,
+        password=relay.login_password(),
+        helo_name="sender.test",
+        habits=habits,
+        time_limits=time_limits,
+    )
+
+
+def transport_to(port: int, **more: Any) -> OneByOne:
+    return OneByOne(smtp_to(port, **more))
 
 
 Steps = Callable[[OneByOne, ScriptedServer], Awaitable[None]]
@@ -85,6 +108,7 @@ def outcome_of(
 class TestSMTP(TransportContract):
     """SMTP keeps every promise of a transport."""
 
+    offers: ClassVar[tuple[str, ...]] = ()
     _SCRIPTS: ClassVar = {
         Behaviour.ACCEPTS: {},
         Behaviour.DEFERS_READER: {"RCPT": b"450 4.2.1 Not now\r\n"},
@@ -114,20 +138,27 @@ class TestSMTP(TransportContract):
                 self._behaviour = value
                 self.replies = dict(scripts[value])
 
-        async with Other() as other:
+        async with Other(*self.offers) as other:
             other.behaviour = behaviour
             port = 1 if behaviour is Behaviour.ABSENT else other.port  # nothing listens on tcpmux
             yield transport_to(port), other
 
 
-def test_a_transaction_is_mail_rcpt_data_and_the_message() -> None:
+class TestPipelinedSMTP(TestSMTP):
+    """So it does with PIPELINING."""
+
+    offers = ("PIPELINING",)
+
+
+@both_modes
+def test_a_transaction_is_mail_rcpt_data_and_the_message(offers: tuple[str, ...]) -> None:
     """The whole conversation, word for word, for two letters on one connection."""
 
     async def steps(transport: OneByOne, server: ScriptedServer) -> None:
         await transport.send(LETTER, allow)
         await transport.send(ANOTHER, allow)
 
-    server = converse(steps)
+    server = converse(steps, *offers)
     assert server.commands == [
         "EHLO sender.test",
         f"MAIL FROM:<{LETTER.return_path}>",
@@ -142,13 +173,18 @@ def test_a_transaction_is_mail_rcpt_data_and_the_message() -> None:
     assert server.connections == 1
 
 
+@both_modes
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("code", [421, 450, 451, 452, 500, 550, 552, 554])
-def test_a_refusal_at_each_stage_is_kept_with_its_words(stage: Stage, code: int) -> None:
+def test_a_refusal_at_each_stage_is_kept_with_its_words(
+    stage: Stage, code: int, offers: tuple[str, ...]
+) -> None:
     """Stage, code, enhanced status and text are the server's; the state is RFC 5321's."""
     status = f"{code // 100}.9.9"
     verb = "DOT" if stage is Stage.DOT else VERBS[stage]
-    outcome = outcome_of(**{verb: f"{code}-{status} Some\r\n{code} {status} words\r\n".encode()})
+    outcome = outcome_of(
+        LETTER, allow, *offers, **{verb: f"{code}-{status} Some\r\n{code} {status} words\r\n".encode()}
+    )
     assert outcome is not None
     assert (outcome.stage, outcome.code, outcome.enhanced_status) == (stage, code, status)
     assert outcome.reply == f"{status} Some\n{status} words"
@@ -156,9 +192,10 @@ def test_a_refusal_at_each_stage_is_kept_with_its_words(stage: Stage, code: int)
     assert outcome.state is (DeliveryState.BOUNCED if lasting else DeliveryState.DEFERRED)
 
 
+@both_modes
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("code", [421, 451, 550])
-def test_after_a_refusal_the_next_letter_goes(stage: Stage, code: int) -> None:
+def test_after_a_refusal_the_next_letter_goes(stage: Stage, code: int, offers: tuple[str, ...]) -> None:
     """On the same connection after RSET; after 421, which announces its end, on a new one."""
 
     async def steps(transport: OneByOne, server: ScriptedServer) -> None:
@@ -172,14 +209,15 @@ def test_after_a_refusal_the_next_letter_goes(stage: Stage, code: int) -> None:
         assert outcome is not None
         assert outcome.state is DeliveryState.SENT
 
-    server = converse(steps)
+    server = converse(steps, *offers)
     assert server.accepted == [ANOTHER]
     assert server.connections == (2 if code == 421 else 1)
     assert ("RSET" in server.commands) == (code != 421 and stage is not Stage.DOT)
 
 
+@both_modes
 @pytest.mark.parametrize("reset", [b"451 No\r\n", EOF, RESET, b"what\r\n"])
-def test_a_connection_that_cannot_be_reset_is_not_used_again(reset: bytes) -> None:
+def test_a_connection_that_cannot_be_reset_is_not_used_again(reset: bytes, offers: tuple[str, ...]) -> None:
     """If RSET fails the refusal still stands, and the next letter gets a new connection."""
 
     async def steps(transport: OneByOne, server: ScriptedServer) -> None:
@@ -195,21 +233,23 @@ def test_a_connection_that_cannot_be_reset_is_not_used_again(reset: bytes) -> No
         await transport.connect()
         await transport.send(ANOTHER, allow)
 
-    assert converse(steps).accepted == [ANOTHER]
+    assert converse(steps, *offers).accepted == [ANOTHER]
 
 
+@both_modes
 @pytest.mark.parametrize("loss", [EOF, RESET])
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_connection_lost_at_each_stage(stage: Stage, loss: bytes) -> None:
+def test_a_connection_lost_at_each_stage(stage: Stage, loss: bytes, offers: tuple[str, ...]) -> None:
     """Before the body it puts the letter off; after the dot it leaves a doubt; there is no code to show."""
     verb = "DOT" if stage is Stage.DOT else VERBS[stage]
-    outcome = outcome_of(**{verb: loss})
+    outcome = outcome_of(LETTER, allow, *offers, **{verb: loss})
     assert outcome is not None
     expected = DeliveryState.IN_DOUBT if stage is Stage.DOT else DeliveryState.DEFERRED
     assert (outcome.state, outcome.stage, outcome.code) == (expected, stage, None)
     assert outcome.reply.startswith("the relay closed the connection")
 
 
+@both_modes
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(
     "garbage",
@@ -226,7 +266,9 @@ def test_a_connection_lost_at_each_stage(stage: Stage, loss: bytes) -> None:
         b"250-Ok\r\nand so on\r\n",
     ],
 )
-def test_what_is_no_smtp_counts_as_a_lost_connection(stage: Stage, garbage: bytes) -> None:
+def test_what_is_no_smtp_counts_as_a_lost_connection(
+    stage: Stage, garbage: bytes, offers: tuple[str, ...]
+) -> None:
     """Garbage is no answer: the letter is put off, or in doubt, and the connection is given up."""
     verb = "DOT" if stage is Stage.DOT else VERBS[stage]
 
@@ -239,22 +281,23 @@ def test_what_is_no_smtp_counts_as_a_lost_connection(stage: Stage, garbage: byte
         assert "is not an SMTP reply" in outcome.reply
         assert not transport.is_usable
 
-    converse(steps)
+    converse(steps, *offers)
 
 
+@both_modes
 @pytest.mark.parametrize("endless", [b"250 " + b"x" * 300_000, b"250-x\r\n" * 40_000, b"250-\r\n" * 40_000])
 @pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DOT])
-def test_an_answer_without_end_is_given_up(stage: Stage, endless: bytes) -> None:
+def test_an_answer_without_end_is_given_up(stage: Stage, endless: bytes, offers: tuple[str, ...]) -> None:
     """Neither an endless line nor endless lines fill the memory or hold the connection."""
-    outcome = outcome_of(**{"DOT" if stage is Stage.DOT else "RCPT": endless})
+    outcome = outcome_of(LETTER, allow, *offers, **{"DOT" if stage is Stage.DOT else "RCPT": endless})
     assert outcome is not None
     assert outcome.code is None
     assert len(outcome.reply) < 200
 
 
 @settings(max_examples=30)
-@given(st.sampled_from(STAGES), st.binary(max_size=200))
-def test_no_bytes_whatever_make_it_stumble(stage: Stage, noise: bytes) -> None:
+@given(st.sampled_from([(), ("PIPELINING",)]), st.sampled_from(STAGES), st.binary(max_size=200))
+def test_no_bytes_whatever_make_it_stumble(offers: tuple[str, ...], stage: Stage, noise: bytes) -> None:
     """Whatever a server says, the letter has an outcome, and only a 2yz line after the dot is a yes."""
     verb = "DOT" if stage is Stage.DOT else VERBS[stage]
     found: list[Outcome | None] = []
@@ -264,45 +307,43 @@ def test_no_bytes_whatever_make_it_stumble(stage: Stage, noise: bytes) -> None:
         server.after["." if verb == "DOT" else verb] = EOF
         found.append(await transport.send(LETTER, allow))
 
-    converse(steps)
+    converse(steps, *offers)
     assert found[0] is not None
     if found[0].state is DeliveryState.SENT:
         assert noise.startswith(b"2")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_relay_that_does_not_answer_is_not_waited_for_for_ever(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relay_that_does_not_answer_is_not_waited_for_for_ever(stage: Stage) -> None:
     """Each command has its time limit; silence after it is a lost connection."""
-    limits = dict.fromkeys(Stage, 0.01)
-    monkeypatch.setattr(SMTPTransport, "__init__", partialmethod(SMTPTransport.__init__, time_limits=limits))
-    outcome = outcome_of(**{"DOT" if stage is Stage.DOT else VERBS[stage]: b""})
-    assert outcome is not None
-    expected = DeliveryState.IN_DOUBT if stage is Stage.DOT else DeliveryState.DEFERRED
-    assert (outcome.state, outcome.reply) == (expected, "the relay did not answer in time.")
+
+    async def scenario() -> None:
+        async with ScriptedServer() as server:
+            transport = transport_to(server.port, time_limits=impatient(**{stage.name: 0.01}))
+            await transport.connect()
+            server.replies[VERBS[stage]] = b""
+            outcome = await transport.send(LETTER, allow)
+            assert outcome is not None
+            expected = DeliveryState.IN_DOUBT if stage is Stage.DOT else DeliveryState.DEFERRED
+            assert (outcome.state, outcome.reply) == (expected, "the relay did not answer in time.")
+
+    run(scenario)
 
 
-def test_the_time_limits_are_those_of_the_standard() -> None:
-    """RFC 5321 §4.5.3.2: MAIL and RCPT 5 minutes, DATA 2 minutes, the message's end 10 minutes."""
-    assert {stage: TIME_LIMITS[stage] for stage in STAGES} == {
-        Stage.MAIL: 300,
-        Stage.RCPT: 300,
-        Stage.DATA: 120,
-        Stage.DOT: 600,
-    }
-
-
+@both_modes
 @pytest.mark.parametrize("code", [250, 251, 252])
-def test_any_2yz_takes_the_recipient(code: int) -> None:
+def test_any_2yz_takes_the_recipient(code: int, offers: tuple[str, ...]) -> None:
     """The first digit decides (RFC 5321 §4.2.1): 251 will forward, 252 cannot verify, both take it."""
-    outcome = outcome_of(RCPT=f"{code} So be it\r\n".encode())
+    outcome = outcome_of(LETTER, allow, *offers, RCPT=f"{code} So be it\r\n".encode())
     assert outcome is not None
     assert outcome.state is DeliveryState.SENT
 
 
+@both_modes
 @pytest.mark.parametrize("loss", [EOF, RESET])
-def test_a_kept_connection_that_was_closed_meanwhile_says_so_at_mail(loss: bytes) -> None:
+def test_a_kept_connection_that_was_closed_meanwhile_says_so_at_mail(
+    loss: bytes, offers: tuple[str, ...]
+) -> None:
     """A relay may close an idle connection in any way; the next letter finds out before anything is sent."""
 
     async def steps(transport: OneByOne, server: ScriptedServer) -> None:
@@ -318,7 +359,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_says_so_at_mail(loss: bytes
         await transport.connect()
         await transport.send(ANOTHER, allow)
 
-    assert converse(steps).accepted == [LETTER, ANOTHER]
+    assert converse(steps, *offers).accepted == [LETTER, ANOTHER]
 
 
 def test_a_farewell_that_is_cut_off_still_closes() -> None:
@@ -350,10 +391,11 @@ async def be_cancelled() -> bool:
     raise asyncio.CancelledError
 
 
+@both_modes
 @pytest.mark.parametrize("commit", [refuse, fail, be_cancelled])
-def test_without_leave_the_message_is_never_ended(commit: Commit) -> None:
+def test_without_leave_the_message_is_never_ended(commit: Commit, offers: tuple[str, ...]) -> None:
     """Refused after 354, the connection is closed: no dot, no QUIT, not an octet of the letter follows."""
-    server = ScriptedServer()
+    server = ScriptedServer(*offers)
 
     async def scenario() -> None:
         async with server:
@@ -432,6 +474,166 @@ def test_8bitmime_is_not_asked_for_where_it_is_not_offered() -> None:
     assert f"MAIL FROM:<{INTERNATIONAL.return_path}> SMTPUTF8" in commands
 
 
+# Several letters on one connection, each proposed behind the one before
+
+
+BATCH = [LETTER._replace(recipient=f"r{number}@example.net") for number in range(3)]
+
+
+async def send_batch(transport: SMTPTransport, letters: list[Letter]) -> Sender:
+    """Send letters as far as one connection takes them."""
+    sender = Sender(letters)
+    await transport.connect(sender)
+    sender.begin(transport)
+    await sender.ended.wait()
+    await transport.close()
+    return sender
+
+
+@both_modes
+@pytest.mark.parametrize("loss", [EOF, RESET])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_connection_lost_among_letters_settles_each_once(
+    stage: Stage, loss: bytes, offers: tuple[str, ...]
+) -> None:
+    """Check 28 over TCP: sent, in doubt, put off or untried; a second connection takes those not tried."""
+
+    class Failing(ScriptedServer):
+        async def _answer(self, verb: str, writer: asyncio.StreamWriter) -> bool:
+            settled = 2 if stage is Stage.DOT else 1
+            if verb == VERBS[stage] and self.connections == 1 and len(self.accepted) == settled:
+                return await self._act(loss, writer)
+            return await super()._answer(verb, writer)
+
+    async def scenario() -> None:
+        async with Failing(*offers) as server:
+            first = await send_batch(smtp_to(server.port), BATCH)
+            assert len(first.losses) == 1
+            ends = {Stage.MAIL: [], Stage.DOT: ["in_doubt"]}.get(stage, ["deferred"])
+            assert first.states == ["sent", *ends]
+            rest = [*first.untried, *first.waiting]
+            assert [letter for letter, _ in first.outcomes] + rest == BATCH
+            second = await send_batch(smtp_to(server.port), rest)
+            assert second.states == ["sent"] * len(rest)
+            put_off = BATCH[1:2] if ends == ["deferred"] else []
+            assert server.accepted == [letter for letter in BATCH if letter not in put_off]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("forgets", ["envelope", "behind the content"])
+def test_pipelining_that_fails_is_given_up_for_the_next_connection(forgets: str) -> None:
+    """A relay that drops what follows in a group ends one connection; then commands go one at a time.
+
+    No letter is lost, and none goes twice.
+    """
+
+    class Forgetful(ScriptedServer):
+        """Drops what has come already behind a command (or only behind a message's content)."""
+
+        async def _answer(self, verb: str, writer: asyncio.StreamWriter) -> bool:
+            if verb == "." or (verb in ("MAIL", "RCPT") and forgets == "envelope"):
+                self.reader._buffer.clear()  # type: ignore[attr-defined]  # all that one write brought
+            return await super()._answer(verb, writer)
+
+        async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.reader = reader
+            await super()._converse(reader, writer)
+
+    async def scenario() -> None:
+        habits = Habits()
+        async with Forgetful("PIPELINING") as server:
+            limits = impatient(RCPT=0.05) if forgets == "envelope" else impatient(MAIL=0.5)
+            first = await send_batch(smtp_to(server.port, habits=habits, time_limits=limits), BATCH)
+            assert habits.pipelining_fails
+            assert first.states == (["deferred"] if forgets == "envelope" else ["sent"])
+            rest = [
+                letter for letter in BATCH if (letter, "sent") not in zip(BATCH, first.states, strict=False)
+            ]
+            second = await send_batch(smtp_to(server.port, habits=habits), rest)
+            assert second.states == ["sent"] * len(rest)
+            assert server.accepted == BATCH
+
+    run(scenario)
+
+
+def test_pipelining_that_works_is_kept() -> None:
+    """A relay that hangs up is no reason to go one at a time."""
+
+    async def scenario() -> None:
+        habits = Habits()
+        async with ScriptedServer("PIPELINING") as server:
+            server.after["."] = EOF
+            sender = await send_batch(smtp_to(server.port, habits=habits), BATCH)
+            assert sender.states == ["sent"]
+            assert len(sender.untried) + len(sender.waiting) == 2
+            assert not habits.pipelining_fails
+
+    run(scenario)
+
+
+@both_modes
+def test_a_relay_that_does_not_read_is_not_waited_for_for_ever(offers: tuple[str, ...]) -> None:
+    """With the network's buffers full, the time limit of the message's end still counts."""
+
+    class Deaf(ScriptedServer):
+        async def _body(self, reader: asyncio.StreamReader) -> bytes:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def scenario() -> None:
+        async with Deaf(*offers) as server:
+            large = LETTER._replace(content=LETTER.content + b"x" * 70 + b"\r\n" * 10_000_000)
+            transport = smtp_to(server.port, time_limits=impatient(DOT=0.05))
+            sender = await send_batch(transport, [large, ANOTHER])
+            assert sender.states == ["in_doubt"]
+            assert sender.untried == [ANOTHER]
+
+    run(scenario)
+
+
+@both_modes
+def test_a_connection_lost_while_leave_is_asked_is_told_and_nothing_went(offers: tuple[str, ...]) -> None:
+    """The books take their time, and the relay does not: the letter is put off, not in doubt."""
+
+    async def steps(transport: OneByOne, server: ScriptedServer) -> None:
+        async def slow() -> bool:
+            while transport.is_usable:
+                await asyncio.sleep(0)
+            return True
+
+        server.after["DATA"] = EOF
+        outcome = await transport.send(LETTER, slow)
+        assert outcome is not None
+        assert (outcome.state, outcome.stage, outcome.code) == (DeliveryState.DEFERRED, Stage.DATA, None)
+
+    assert converse(steps, *offers).accepted == []
+
+
+@pytest.mark.parametrize("verb", ["EHLO", "AUTH"])
+def test_a_relay_that_hangs_up_before_the_first_letter_is_a_clear_error_or_a_loss(verb: str) -> None:
+    """Whichever is heard first, the hanging up or the first letter: nobody waits for ever."""
+
+    async def scenario() -> None:
+        async with ScriptedServer("AUTH PLAIN") as server:
+            server.replies["AUTH"] = b"235 2.7.0 Welcome\r\n"
+            server.after[verb] = EOF
+            sender = Sender([LETTER])
+            transport = smtp_to(server.port, user=USER, password=SecretStr(PASSWORD))
+            why = ""
+            try:
+                await transport.connect(sender)
+            except RelayError as error:
+                why = str(error)
+            else:
+                sender.begin(transport)
+                await sender.ended.wait()
+            assert "cannot be used" in why or sender.untried == [LETTER]
+            assert not transport.is_usable
+
+    run(scenario)
+
+
 def refused_connection(server: ScriptedServer, **more: object) -> str:
     """Why a transport cannot be connected to a server; it must leave no connection open."""
     message = ""
@@ -472,6 +674,17 @@ def test_a_relay_that_refuses_to_talk_is_named_with_its_words(verb: str, reply: 
     assert message.endswith("Every letter stays queued")
 
 
+@pytest.mark.parametrize("verb", ["", "EHLO", "AUTH"])
+def test_what_a_relay_says_of_itself_can_be_shown(verb: str) -> None:
+    """Octets beyond UTF-8 and terminal controls in its words come out harmless."""
+    server = ScriptedServer("AUTH PLAIN")
+    server.replies[verb] = b"535 5.7.8 \x1b[2J\xff\xfe No\r\n"
+    message = refused_connection(server, user=USER, password=SecretStr(PASSWORD))
+    assert message.isprintable()
+    assert "[2J" in message
+    message.encode()
+
+
 def test_a_relay_that_offers_no_starttls_is_refused_unless_it_is_this_machine() -> None:
     """`starttls` insists on protection; `auto` does without only on loopback; the message says so."""
     message = refused_connection(ScriptedServer(), tls=TLSMode.STARTTLS)
@@ -495,6 +708,25 @@ def test_a_host_that_cannot_be_found_is_named(host: str) -> None:
         with pytest.raises(RelayError, match="cannot be used") as raised:
             await transport_to(587, host=host).connect()
         assert host in str(raised.value)
+
+    run(scenario)
+
+
+def test_a_host_that_does_not_answer_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that takes no connection and refuses none has a time limit of its own."""
+    monkeypatch.setattr("newsletter.delivery.smtp._CONNECT_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        with ExitStack() as sockets:
+            busy = sockets.enter_context(socket.socket())
+            busy.bind(("127.0.0.1", 0))
+            busy.listen(0)  # whose queue is full at once
+            for _ in range(4):
+                caller = sockets.enter_context(socket.socket())
+                caller.setblocking(False)
+                caller.connect_ex(busy.getsockname())
+            with pytest.raises(RelayError, match="cannot be used: it does not answer"):
+                await transport_to(busy.getsockname()[1]).connect()
 
     run(scenario)
 
@@ -584,6 +816,60 @@ def test_tls_with_a_trusted_certificate(authority: trustme.CA, mode: TLSMode) ->
         assert server.was_secure == [True]
 
 
+@both_modes
+@pytest.mark.parametrize("mode", [TLSMode.STARTTLS, TLSMode.IMPLICIT])
+@pytest.mark.usefixtures("trusted")
+def test_letters_go_by_groups_over_tls(authority: trustme.CA, mode: TLSMode, offers: tuple[str, ...]) -> None:
+    """Three letters, one of a megabyte, on one protected connection, with PIPELINING and without."""
+    large = LETTER._replace(content=LETTER.content + b"More words, .\r\n" * 80_000)
+    letters = [BATCH[0], large, BATCH[2]]
+
+    async def scenario() -> None:
+        implicit = mode is TLSMode.IMPLICIT
+        tls = server_tls(authority, "localhost")
+        async with ScriptedServer(*offers, "STARTTLS", tls=tls, implicit=implicit) as server:
+            sender = await send_batch(smtp_to(server.port, host="localhost", tls=mode), letters)
+            assert sender.states == ["sent"] * 3
+            assert server.accepted == letters
+            assert server.commands[-1] == "QUIT"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("injected", [b"", b"250-injected\r\n250-PIPELINING\r\n250 SIZE 1\r\n"])
+@pytest.mark.usefixtures("trusted")
+def test_only_what_is_said_under_tls_counts(authority: trustme.CA, injected: bytes) -> None:
+    """Checks 21 and 22: EHLO again after STARTTLS; its offers alone are used; login and letters come after.
+
+    What somebody slips in behind the word to begin TLS is not heard (RFC 3207 §6).
+    """
+
+    class TwoFaced(ScriptedServer):
+        def _reply(self, verb: str) -> bytes:
+            if verb == "EHLO" and "STARTTLS" in self.commands:
+                return b"250-scripted.test\r\n250-DSN\r\n250 AUTH PLAIN\r\n"
+            return super()._reply(verb)
+
+    async def scenario() -> None:
+        tls = server_tls(authority, "localhost")
+        async with TwoFaced("STARTTLS", "PIPELINING", "SIZE 10", "SMTPUTF8", tls=tls) as server:
+            server.replies |= {"STARTTLS": b"220 Go on\r\n" + injected, "AUTH": b"235 2.7.0 Welcome\r\n"}
+            transport = smtp_to(
+                server.port,
+                host="localhost",
+                tls=TLSMode.STARTTLS,
+                user=USER,
+                password=SecretStr(PASSWORD),
+            )
+            sender = await send_batch(transport, [LETTER])
+            assert sender.states == ["sent"]
+            assert transport.offers == Offers(dsn=True)
+            verbs = [command.split()[0] for command in server.commands]
+            assert verbs == ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("mode", [TLSMode.STARTTLS, TLSMode.IMPLICIT])
 @pytest.mark.usefixtures("trusted")
 def test_a_certificate_for_somebody_else_is_refused(authority: trustme.CA, mode: TLSMode) -> None:
@@ -610,13 +896,10 @@ def test_auto_takes_what_protection_a_relay_on_this_machine_has(authority: trust
         assert send_one(transport_to(server.port, tls=TLSMode.AUTO)).state is DeliveryState.SENT
 
 
-def test_a_server_that_waits_for_tls_is_not_waited_for_without_it(
-    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_waits_for_tls_is_not_waited_for_without_it(authority: trustme.CA) -> None:
     """tls = "none" on an implicit-TLS port: nobody speaks first, so the time limit ends it."""
-    monkeypatch.setattr("newsletter.delivery.smtp._CONNECT_SECONDS", 0.1)
     with Neighbour(tls_context=server_tls(authority, "localhost"), implicit=True) as server:
-        assert "Timed out" in why_not(transport_to(server.port))
+        assert "Timed out" in why_not(transport_to(server.port, time_limits=impatient(CONNECT=0.1)))
 
 
 def test_a_plain_server_is_no_tls_server() -> None:
