@@ -401,6 +401,8 @@ class Dispatcher:
         if untried is not None:
             self._journal.withdraw(untried.id)
             self._hand.put_back(untried)
+        if line.was_pipelined and relay.habits.pipelining_fails:
+            return  # what it says of a group is not to be trusted: it is asked again, one command at a time
         others = sum(
             other.was_of_use and other.is_open
             for other in self._lines

@@ -57,6 +57,8 @@ class Line:
         self.proposed: ClaimedDelivery | None = None
         self.released: ClaimedDelivery | None = None
         self.is_open = False
+        self.was_pipelined = not relay.habits.pipelining_fails
+        """Whether commands went in groups here, if the relay offers that."""
         self.was_of_use = False
         """Whether the relay has decided about a letter here."""
         self.ended = asyncio.Event()

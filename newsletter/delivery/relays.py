@@ -6,7 +6,7 @@ down is not asked every second, and one that was pressed begins gently.
 
 from dataclasses import dataclass, field
 
-from newsletter.delivery.smtp import Habits
+from newsletter.delivery.session import Habits
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection
 

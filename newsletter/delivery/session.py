@@ -73,6 +73,14 @@ def _octets(size: str) -> int:
     return int(size) if size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS else 0
 
 
+@dataclass
+class Habits:
+    """What was learnt of a relay, for all connections to it."""
+
+    pipelining_fails: bool = False
+    """It offers PIPELINING, and loses its place: commands go one at a time."""
+
+
 class Unsuitable(Exception):  # noqa: N818  # never leaves this module: it carries an outcome to where it is told
     """The relay can not take this letter, as it has said itself."""
 
@@ -117,11 +125,16 @@ class Session(asyncio.Protocol):
     """Transactions on a connection that is open, secured and logged in."""
 
     def __init__(
-        self, offers: Offers, listener: Listener, time_limits: Mapping[Stage, float] = TIME_LIMITS
+        self,
+        offers: Offers,
+        listener: Listener,
+        time_limits: Mapping[Stage, float] = TIME_LIMITS,
+        habits: Habits | None = None,
     ) -> None:
         self.offers = offers
         self._listener = listener
         self._time_limits = time_limits
+        self._habits = habits or Habits()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
         self._parser = ReplyParser()
@@ -368,6 +381,7 @@ class Session(asyncio.Protocol):
         """End because what the relay says makes no sense any more, or does not come."""
         if self._transport is not None:
             self.lost_track = True
+            self._habits.pipelining_fails |= self.offers.pipelining
             self._lose(what, verdict=verdict)
 
     def _lose(self, what: str, *, verdict: Outcome | None = None, counts_as: Outcome | None = None) -> None:
@@ -379,8 +393,11 @@ class Session(asyncio.Protocol):
             return
         waiting_for = self._awaited[0] if self._awaited else Stage.MAIL
         released, proposed, refusal = self._released, self._proposed, self._refusal
-        # Once its content is asked for, a letter has no part in a loss; before, it may have caused it.
-        is_concerned = refusal is not None or (self._heard and not self._is_asked)
+        # Once its content is asked for, a letter has no part in a loss; before, it may have caused it, unless
+        # the group it came in is the suspect.
+        may_be_the_cause = self._heard and not self._is_asked
+        group_failed = self.lost_track and self.offers.pipelining
+        is_concerned = refusal is not None or (may_be_the_cause and not group_failed)
         self._released = self._proposed = self._refusal = None
         self.abandon()
         if released is not None:

@@ -7,26 +7,18 @@ certificates, AUTH), then its transport is handed to `newsletter.delivery.sessio
 import asyncio
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import aiosmtplib
 
 from newsletter.delivery.outcome import Stage, printable
-from newsletter.delivery.session import TIME_LIMITS, Offers, Session
+from newsletter.delivery.session import TIME_LIMITS, Habits, Offers, Session
 from newsletter.delivery.transport import Letter, Listener
 from newsletter.errors import RelayError
 from newsletter.settings import RelaySection, TLSMode, is_loopback
 
 _CONNECT_SECONDS = 30.0
 """For TCP, shared by the host's addresses; the greeting has its time apart (`TIME_LIMITS`)."""
-
-
-@dataclass
-class Habits:
-    """What was learnt of a relay, for all connections to it."""
-
-    pipelining_fails: bool = False
-    """It offers PIPELINING, and loses its place: commands go one at a time."""
 
 
 class SMTPTransport:
@@ -60,7 +52,6 @@ class SMTPTransport:
 
     async def connect(self, listener: Listener) -> None:
         """Open, secure and log in. Raises RelayError with what to look at."""
-        self._learn()
         self.abandon()  # whatever may still be heard of an earlier connection
         relay = self._relay
         place = f"the relay {relay.host}:{relay.port}"
@@ -118,13 +109,9 @@ class SMTPTransport:
         offers = Offers.of(client.esmtp_extensions)
         if self._habits.pipelining_fails:
             offers = replace(offers, pipelining=False)
-        self._session = Session(offers, listener, self._time_limits)
+        self._session = Session(offers, listener, self._time_limits, self._habits)
         transport.set_protocol(self._session)
         self._session.connection_made(transport)
-
-    def _learn(self) -> None:
-        if self._session is not None and self._session.lost_track and self._session.offers.pipelining:
-            self._habits.pipelining_fails = True
 
     def propose(self, letter: Letter) -> None:
         """Ask the relay to take a letter: MAIL, RCPT, DATA."""
@@ -146,7 +133,6 @@ class SMTPTransport:
 
     async def close(self) -> None:
         """QUIT, wait a moment for the answer, and close."""
-        self._learn()
         if self._session is not None:
             await self._session.quit()
 
