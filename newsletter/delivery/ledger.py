@@ -359,6 +359,16 @@ def _is_active() -> ColumnElement[bool]:
     )
 
 
+def _issue_state() -> Any:
+    """The state of a letter's issue. Not an EXISTS: PostgreSQL would begin with all letters of the issue."""
+    return (
+        select(col(Issue.state))
+        .where(col(Issue.id) == col(Delivery.issue_id))
+        .correlate(Delivery)
+        .scalar_subquery()
+    )
+
+
 def _mark_sending(given: Given) -> Executable:
     """Let a letter go, if its reader is still there and its issue still goes out."""
     return (
@@ -368,9 +378,7 @@ def _mark_sending(given: Given) -> Executable:
             col(Delivery.owner_id) == given["owner"],
             col(Delivery.state) == _literal(DeliveryState.CLAIMED),
             _is_active(),
-            exists().where(
-                col(Issue.id) == col(Delivery.issue_id), col(Issue.state) == _literal(IssueState.PLANNED)
-            ),
+            _issue_state() == _literal(IssueState.PLANNED),
         )
         .values(state=_literal(DeliveryState.SENDING))
     )
