@@ -28,7 +28,7 @@ from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.retry import next_attempt
 from newsletter.delivery.transport import Letter, Transport
-from newsletter.errors import RelayError
+from newsletter.errors import ContentError, RelayError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log
 from newsletter.models import Issue
@@ -289,9 +289,24 @@ class Dispatcher:
                 )
 
     def next_letter(self, line: Line) -> Letter | None:
-        """Take the next letter for a line, and compose it."""
-        line.proposed = self._take(line)
-        return None if line.proposed is None else self._compose(line.proposed)
+        """Take the next letter for a line, and compose it; an issue whose letters cannot be is halted."""
+        while (delivery := self._take(line)) is not None:
+            try:
+                letter = self._compose(delivery)
+            except ContentError as error:
+                self._halt(delivery, str(error))
+            else:
+                line.proposed = delivery
+                return letter
+        return None
+
+    def _halt(self, delivery: ClaimedDelivery, reason: str) -> None:
+        """Pause an issue for a person to look at, so that the others go on."""
+        with self._database.explained():
+            self._ledger.halt(delivery.issue_id, reason)
+            letters = [delivery, *self._hand.drop(delivery.issue_id)]
+            self._ledger.put_off([(letter.id, self._clock()) for letter in letters])
+        self._tally.verdicts.append(CanaryVerdict(delivery.issue_id, has_passed=False, reason=reason))
 
     def feed(self, line: Line) -> None:
         """Give an idle line its next letter; without one it waits, or ends if there will be none."""

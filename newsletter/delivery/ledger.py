@@ -41,6 +41,8 @@ from newsletter.states import UNSENT, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
+_REASON = 200
+"""Characters of an issue's reason."""
 _LEFT = "Stopped before it went."
 _DIED = "The sending process died before the reply was recorded."
 
@@ -209,6 +211,15 @@ class Ledger:
         verdicts = canary.review(self._connection, now, wait=wait, limit_percent=limit_percent)
         self._connection.commit()
         return verdicts
+
+    def halt(self, issue_id: int, reason: str) -> None:
+        """Pause an issue whose letters cannot be made."""
+        self._connection.execute(
+            update(Issue)
+            .where(col(Issue.id) == issue_id, col(Issue.state) == IssueState.PLANNED)
+            .values(state=IssueState.PAUSED, reason=reason[:_REASON])
+        )
+        self._connection.commit()
 
     def finish(self, now: datetime) -> list[int]:
         """Close the issues all of whose letters have come to an end; returns them."""

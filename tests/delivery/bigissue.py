@@ -26,14 +26,14 @@ SLOT = "2026-01-06T08:00:00Z"
 """The first slot of the category `advice`."""
 
 
-def queue_post(site: App) -> None:
+def queue_post(site: App, slug: str = "one") -> None:
     """Put one post into the queue."""
-    path = write_post(site.settings.folder / "posts", "one")
+    path = write_post(site.settings.folder / "posts", slug)
     data = path.read_bytes()
     with site.database.write() as session:
         add_posts(
             session,
-            [SourceFile(parse_post(data, path), data, "posts/one.md")],
+            [SourceFile(parse_post(data, path), data, f"posts/{slug}.md")],
             all_categories(session),
             only=None,
             site=site.settings.folder,

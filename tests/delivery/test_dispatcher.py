@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,12 +22,13 @@ from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.transport import Letter
 from newsletter.errors import DatabaseError, SettingsError
-from newsletter.models import Delivery, Owner
+from newsletter.models import Delivery, Edition, Issue, Owner
 from newsletter.settings import RelaySection, TLSMode
-from newsletter.states import DeliveryState
+from newsletter.states import DeliveryState, IssueState
 from subscribers.subscriptions import Permission, leave
 from tests.conftest import Clock
 from tests.contract.transport import run
+from tests.delivery.bigissue import queue_post
 from tests.delivery.neighbour import Neighbour
 from tests.delivery.scripted import EOF, RESET, ScriptedServer
 from tests.delivery.test_ledger import attempts, plan, receipts, row, states
@@ -427,3 +429,30 @@ def test_the_sandbox_is_a_relay_like_any_other(advice: App) -> None:
     kept = sorted(path.parent.name for path in Path(advice.settings.sandbox_folder).glob("*/*.eml"))
     assert report.tally.states == {State.SENT: 3}
     assert kept == ["reader0@example.net", "reader1@example.net", "reader2@example.net"]
+
+
+def test_an_issue_whose_letters_cannot_be_made_is_halted_and_the_others_go(advice: App, clock: Clock) -> None:
+    """A picture that is gone stops its own issue, which says why, and nothing else; resumed, it goes out."""
+    ids = plan(advice, 4)
+    with advice.database.write() as session:
+        edition = session.get_one(Edition, 1)
+        headers = edition.headers
+        edition.headers = headers.replace('"pictures": []', '"pictures": ["gone.png"]')
+        assert edition.headers != headers
+        session.get_one(Issue, 1).expires_at += timedelta(days=30)
+    queue_post(advice, "two")
+    clock.now += timedelta(days=7)
+    with Postmaster() as relay:
+        advice.plan_due()
+        report = send(advice, relay.port)
+    assert report.tally.states == {State.SENT: 4}
+    (verdict,) = report.tally.verdicts
+    assert "gone.png" in verdict.reason
+    with advice.database.write() as session:
+        issue = session.get_one(Issue, 1)
+        assert (issue.state, "gone.png" in issue.reason) == (IssueState.PAUSED, True)
+        issue.state = IssueState.PLANNED
+        session.get_one(Edition, 1).headers = headers
+    assert {states(advice)[delivery] for delivery in ids} == {State.QUEUED}
+    with Postmaster() as relay:
+        assert send(advice, relay.port).tally.states == {State.SENT: 4}
