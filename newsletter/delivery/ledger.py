@@ -119,7 +119,7 @@ class Ledger:
             requeued = self._hand_back(owned)
             rows = connection.execute(
                 update(Delivery)
-                .where(owned, col(Delivery.state) == DeliveryState.SENDING)
+                .where(owned, _in_hand(DeliveryState.SENDING))
                 .values(
                     state=DeliveryState.IN_DOUBT,
                     due_at=now,
@@ -146,7 +146,7 @@ class Ledger:
         """Unclaim letters: queued again, or in doubt again where an earlier try left them so."""
         return self._connection.execute(
             update(Delivery)
-            .where(owned, col(Delivery.state) == DeliveryState.CLAIMED)
+            .where(owned, _in_hand(DeliveryState.CLAIMED))
             .values(state=_BEFORE_THE_CLAIM, owner_id=None)
         ).rowcount
 
@@ -335,9 +335,7 @@ class Ledger:
         self._connection.rollback()
         self._hand_back(col(Delivery.owner_id) == self.owner_id)
         # A letter that is still `sending` was cut off: the next process finds it as from a dead owner.
-        unsure = exists().where(
-            col(Delivery.owner_id) == self.owner_id, col(Delivery.state) == DeliveryState.SENDING
-        )
+        unsure = exists().where(col(Delivery.owner_id) == self.owner_id, _in_hand(DeliveryState.SENDING))
         self._connection.execute(
             update(Owner).where(col(Owner.id) == self.owner_id, ~unsure).values(ended_at=now)
         )
@@ -354,6 +352,12 @@ _BEFORE_THE_CLAIM = case(
     (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
 )
 """The state of a claimed letter once nobody has it any more."""
+
+
+def _in_hand(state: DeliveryState) -> ColumnElement[bool]:
+    """Letters that some process has: looked for along the index, however long the history."""
+    unfinished = select(col(Issue.id)).where(col(Issue.finished_at).is_(None))
+    return and_(col(Delivery.issue_id).in_(unfinished), col(Delivery.state) == state)
 
 
 def _literal(value: str) -> Any:
