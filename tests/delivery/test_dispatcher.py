@@ -1,6 +1,7 @@
 """One pass of the sender, over real SMTP, judged by what the relay got."""
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, event, select, text
 from sqlmodel import col
 
 from newsletter import database as database_module
@@ -456,3 +457,31 @@ def test_an_issue_whose_letters_cannot_be_made_is_halted_and_the_others_go(advic
     assert {states(advice)[delivery] for delivery in ids} == {State.QUEUED}
     with Postmaster() as relay:
         assert send(advice, relay.port).tally.states == {State.SENT: 4}
+
+
+def test_a_pass_never_reads_the_whole_history(advice: App, clock: Clock) -> None:
+    """No statement of a pass walks through all deliveries: it costs the same after years of issues."""
+    if not advice.database.is_sqlite:
+        pytest.skip("SQLite says how it will find rows, whatever there is to find")
+    plan(advice, 3)
+    said: dict[str, Any] = {}
+
+    def listen(connection: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+            said[statement] = parameters[0] if isinstance(parameters, list) else parameters
+
+    event.listen(advice.database.engine, "before_cursor_execute", listen)
+    with Postmaster(answers=["450 4.2.1 Not now", "550 5.1.1 Nobody"]) as relay:
+        send(advice, relay.port)
+        clock.now += timedelta(hours=1)
+        send(advice, relay.port)
+        clock.now += timedelta(days=30)
+        send(advice, relay.port)
+    event.remove(advice.database.engine, "before_cursor_execute", listen)
+    assert len(said) > 10
+    with advice.database.engine.connect() as connection:
+        for statement, parameters in said.items():
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            assert not [step for step in steps if re.match(r"SCAN delivery\b(?! USING COVERING)", step[3])], (
+                statement
+            )
