@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import aiosmtplib
 
@@ -83,7 +84,7 @@ class SMTPTransport:
             ) from error
         finally:
             if not self.is_usable:
-                client.close()
+                _cut(client)
 
     async def _start_tls(self, client: aiosmtplib.SMTP) -> None:
         """STARTTLS as the settings ask (RFC 3207); only a relay on this machine may lack it under `auto`."""
@@ -135,6 +136,14 @@ class SMTPTransport:
         """QUIT, wait a moment for the answer, and close."""
         if self._session is not None:
             await self._session.quit()
+
+
+def _cut(client: aiosmtplib.SMTP) -> None:
+    """Close without a farewell: under TLS that would be waited for, by nobody."""
+    transport = cast("asyncio.WriteTransport | None", client.transport)
+    client.close()
+    if transport is not None:
+        transport.abort()
 
 
 async def _dial(host: str, port: int) -> socket.socket:
