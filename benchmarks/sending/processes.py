@@ -75,6 +75,9 @@ def _started(
     command: Command, environment: Mapping[str, str] | None, out: int, err: int
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """A program in a session of its own, so that Ctrl-C reaches us alone; killed if it runs on at the end."""
+    # A signal between the start and the `try` would leave the program behind, so it has to wait. (The program
+    # begins with the same signals held back; it is ended by one that cannot be.)
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     process = subprocess.Popen(
         [str(word) for word in command],
         env=os.environ | (environment or {}),
@@ -84,6 +87,7 @@ def _started(
         start_new_session=True,
     )
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         yield process
     finally:
         if process.returncode is None:
