@@ -169,7 +169,7 @@ class App:
                     database,
                     ledger,
                     relays,
-                    compose=composer,
+                    composer=composer,
                     review=lambda: ledger.review(
                         self.clock(), wait=canary_wait, limit_percent=delivery.canary_limit_percent
                     ),

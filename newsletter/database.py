@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,9 @@ class ForMany:
         statement: Any = make(given)
         compiled = statement.compile(dialect=dialect)
         self._sql = str(compiled)
-        self._order = [list(types).index(name.removeprefix("given_")) for name in compiled.positiontup]
+        # Rows go to the driver as they are where the statement has its values in their order.
+        order = [list(types).index(name.removeprefix("given_")) for name in compiled.positiontup]
+        self._arranged = None if order == list(range(len(types))) else itemgetter(*order)
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Callable[[], int]:
         """Run it for these rows, in the connection's transaction, and within `Database.in_one_trip`.
@@ -230,11 +233,11 @@ class ForMany:
         if not connection.in_transaction():
             connection.begin()
         cursor = connection.connection.cursor()
+        arranged = rows if self._arranged is None else list(map(self._arranged, rows))
         if self._is_one_by_one:
-            cursor.executemany(self._sql, [tuple([row[place] for place in self._order]) for row in rows])
+            cursor.executemany(self._sql, arranged)
         else:
-            columns = list(zip(*rows, strict=True))
-            cursor.execute(self._sql, [list(columns[place]) for place in self._order])
+            cursor.execute(self._sql, list(map(list, zip(*arranged, strict=True))))
         return lambda: int(cursor.rowcount)
 
 

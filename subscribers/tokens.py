@@ -34,12 +34,16 @@ class TokenSigner:
     """Makes and reads tokens under one secret key."""
 
     def __init__(self, key: bytes) -> None:
-        short_key = key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
+        self._key = key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
         self._macs = {
-            purpose: hashlib.blake2b(digest_size=_MAC_BYTES, key=short_key, person=purpose.encode())
+            purpose: hashlib.blake2b(digest_size=_MAC_BYTES, key=self._key, person=purpose.encode())
             for purpose in Purpose
         }
         self._pairs = _pairs()
+
+    def __reduce__(self) -> tuple[type["TokenSigner"], tuple[bytes]]:
+        """For another process of the sender's, by `pickle`."""
+        return TokenSigner, (self._key,)
 
     def sign(self, purpose: Purpose, number: int) -> str:
         """A token of lower-case letters and digits for the row `number`."""

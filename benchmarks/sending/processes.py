@@ -43,7 +43,7 @@ def find_tool(name: str, package: str) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """What one run of a program came to. Its peak memory is that of the process alone."""
+    """What one run of a program came to. Its peak memory is the sum of the peaks of all its processes."""
 
     seconds: float
     cpu_seconds: float
@@ -58,16 +58,51 @@ def run(command: Command, *, limit: float, environment: Mapping[str, str] | None
         with _started(command, environment, out.fileno(), err.fileno()) as process:
             timer = threading.Timer(limit, _kill, (process.pid,))
             timer.start()
+            helpers = _Helpers(process.pid)
             try:
                 _, status, usage = os.wait4(process.pid, 0)
             finally:
                 timer.cancel()
+                helpers.stop()
             took = time.perf_counter() - began
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             late = f"longer than {limit:.0f} s" if took >= limit else f"exit code {process.returncode}"
             raise BenchmarkError(f"{_name(command)}: {late}: {_last_line(_all(err) or _all(out))}")
-        return Ended(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, _all(out))
+        return Ended(
+            took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024 + helpers.peak_mb, _all(out)
+        )
+
+
+class _Helpers:
+    """Watches the processes that a program starts: the kernel keeps no sum of their memory."""
+
+    _SECONDS = 0.2
+
+    def __init__(self, program: int) -> None:
+        self._program = program
+        self._peaks: dict[str, int] = {}
+        self._stopped = threading.Event()
+        self._watch = threading.Thread(target=self._look)
+        self._watch.start()
+
+    @property
+    def peak_mb(self) -> float:
+        """The sum of their peaks."""
+        return sum(self._peaks.values()) / 1024
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(self._SECONDS):
+            with suppress(OSError):
+                children = Path(f"/proc/{self._program}/task/{self._program}/children").read_text()
+                for child in children.split():
+                    status = Path(f"/proc/{child}/status").read_text()
+                    if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+                        self._peaks[child] = max(self._peaks.get(child, 0), int(found[1]))
 
 
 @contextmanager

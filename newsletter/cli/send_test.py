@@ -94,7 +94,7 @@ def _addresses(given: list[str]) -> list[str]:
 
 def _reader(site: "App", address: str) -> "Reader":
     """Somebody with real links, for no delivery; the Message-ID is new each time, as long as any."""
-    from newsletter.delivery.composer import TEST_DELIVERY, preferences_url, unsubscribe_url
+    from newsletter.delivery.copies import TEST_DELIVERY, preferences_url, unsubscribe_url
     from newsletter.render.headers import Mailbox
     from newsletter.render.message import Reader
     from subscribers.tokens import TOKEN_LENGTH
@@ -132,7 +132,7 @@ async def _send(
 
     Raises RelayError.
     """
-    from newsletter.delivery.composer import TEST_DELIVERY, return_path
+    from newsletter.delivery.copies import TEST_DELIVERY, return_path
     from newsletter.delivery.transport import Letter
 
     async def commit() -> bool:

@@ -1,94 +1,112 @@
-"""From a claimed delivery to the letter that goes on the wire.
+"""From claimed deliveries to the letters that go on the wire.
 
-Everything in a letter follows from its frozen edition, the reader's row and the delivery's id, so a retry has
-the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647).
+The editions in use are compiled once and kept. Copies are made where they are needed; where many are to be
+signed and the machine has cores to spare, by copyists ahead of that. Either way they are the same.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.database import Database
+from newsletter.delivery.copies import Master, make_copy
+from newsletter.delivery.copyist import Signers
+from newsletter.delivery.copyists import Copyists, Ready, Task, spare_cores
 from newsletter.delivery.ledger import ClaimedDelivery
 from newsletter.delivery.transport import Letter
+from newsletter.errors import ContentError
 from newsletter.models import Edition
 from newsletter.render.edition import compiled
-from newsletter.render.headers import Mailbox
-from newsletter.render.message import CompiledMessage, Envelope, Reader, Seal
-from subscribers.tokens import Purpose, TokenSigner
+from newsletter.render.message import Envelope, Seal
+from subscribers.tokens import TokenSigner
 
 if TYPE_CHECKING:
     from newsletter.delivery.dkim import DkimSigner
 
 _EDITIONS_KEPT = 32
+_JOB = 50
+"""Copies made at a time."""
+_MANY = 500
+"""From so many letters on, starting copyists is worth its while."""
+_MOST_COPYISTS = 3
+"""Each takes some 50 MB."""
 
-TEST_DELIVERY = 0
-"""What the links of a test letter name: there is no delivery of this number."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """An edition in use: compiled, with what its letters' identities are made of."""
-
-    message: CompiledMessage
-    seal: Seal | None
-    base_url: str
-    sender_domain: str
-    bounce_address: str
+_EDITION = attrgetter("edition_id")
 
 
 class Composer:
-    """Splices letters, signed if there is a `dkim`; the editions in use are compiled once and kept."""
+    """Makes the letters of one pass, signed if there is a `dkim`."""
 
     def __init__(
         self, database: Database, signer: TokenSigner, media_folder: Path, dkim: "DkimSigner | None" = None
     ) -> None:
         self._database = database
-        self._signer = signer
         self._media_folder = media_folder
-        self._dkim = dkim
+        self._signers = Signers(signer, dkim)
         self._edition = lru_cache(_EDITIONS_KEPT)(self._load)
+        self._prepared = 0
+        self._copyists: Copyists | None = None
 
-    def _load(self, edition_id: int) -> _Prepared:
+    def _load(self, edition_id: int) -> tuple[Master, Seal | None]:
         with self._database.read() as session:
             edition = session.get_one(Edition, edition_id)
-        message, envelope = compiled(edition, self._media_folder), Envelope.from_json(edition.headers)
-        return _Prepared(
-            message=message,
-            seal=self._dkim.seal(message.fields) if self._dkim else None,
+        envelope = Envelope.from_json(edition.headers)
+        master = Master(
+            message=compiled(edition, self._media_folder),
             base_url=envelope.base_url,
             sender_domain=envelope.sender.domain,
             bounce_address=envelope.bounce_address,
         )
+        return master, self._signers.seal(master)
 
     def __call__(self, delivery: ClaimedDelivery) -> Letter:
-        """The letter of one delivery."""
-        edition, signer, number = self._edition(delivery.edition_id), self._signer, delivery.id
-        reader = Reader(
-            mailbox=Mailbox(delivery.name or "", delivery.address),
-            message_id=f"{signer.sign(Purpose.MESSAGE, number)}@{edition.sender_domain}",
-            unsubscribe_url=unsubscribe_url(edition.base_url, signer, number),
-            preferences_url=preferences_url(edition.base_url, signer, number),
+        """The letter of one delivery. Raises ContentError if its edition cannot be had."""
+        master, seal = self._edition(delivery.edition_id)
+        copy = delivery.copy or make_copy(
+            master,
+            seal,
+            self._signers.tokens,
+            number=delivery.id,
+            address=delivery.address,
+            name=delivery.name,
         )
-        return Letter(
-            return_path=return_path(edition.bounce_address, signer, number),
-            recipient=delivery.address,
-            content=edition.message.splice(reader, edition.seal),
-        )
+        return Letter(copy.return_path, delivery.address, master.message.joined(copy.share))
 
+    def prepare(self, deliveries: Sequence[ClaimedDelivery], ready: Ready) -> Sequence[ClaimedDelivery]:
+        """Begin with these letters; to be called within the event loop, with the same `ready` each time.
 
-def unsubscribe_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str:
-    """The address that ends the subscription a letter was sent for."""
-    return f"{base_url}/u/{signer.sign(Purpose.LEAVE, delivery_id)}"
+        Returns those that are to be composed where they are needed; of the others `ready` is told later.
+        """
+        self._prepared += len(deliveries)
+        if not self._has_copyists(ready):
+            return deliveries
+        not_handed_out: list[ClaimedDelivery] = []
+        for edition, letters in groupby(sorted(deliveries, key=_EDITION), key=_EDITION):
+            not_handed_out += self._hand_out(edition, list(letters))
+        return not_handed_out
 
+    def _has_copyists(self, ready: Ready) -> bool:
+        # A copy that is not signed costs less than to have it brought.
+        is_worth_it = self._signers.dkim is not None and self._prepared > _MANY
+        if self._copyists is None and is_worth_it and (cores := spare_cores()) > 0:
+            self._copyists = Copyists(min(cores, _MOST_COPYISTS), self._signers, ready)
+        return self._copyists is not None and self._copyists.are_there
 
-def preferences_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str:
-    """The address where a letter's reader sees and changes all that they get."""
-    return f"{base_url}/preferences/{signer.sign(Purpose.PREFERENCES, delivery_id)}"
+    def _hand_out(self, edition: int, letters: list[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
+        """Give letters to the copyists; returns those of an edition that cannot be had."""
+        assert self._copyists is not None  # noqa: S101  # they are there
+        try:
+            master, _ = self._edition(edition)
+        except ContentError:
+            return letters  # who composes the first of them is told
+        for start in range(0, len(letters), _JOB):
+            self._copyists.give(Task(edition, master, letters[start : start + _JOB]))
+        return ()
 
-
-def return_path(bounce_address: str, signer: TokenSigner, delivery_id: int) -> str:
-    """A return path of its own for each letter, so that a failure report names it (VERP)."""
-    local, _, domain = bounce_address.rpartition("@")
-    return f"{local}+bounce.{signer.sign(Purpose.BOUNCE, delivery_id)}@{domain}"
+    async def close(self) -> None:
+        """Send the copyists away, if there are any."""
+        if self._copyists is not None:
+            await self._copyists.close()

@@ -1,9 +1,8 @@
 """Sends what is due, over as many connections as do the relays good, one outcome a letter.
 
-Each connection takes the next letter in hand, and asks the journal before the content goes. A pass ends
-when nothing more is due, when it is told to stop (letters in flight are finished), or when no relay can be
-had (everything untried stays queued, and nothing counts against any reader). Memory is flat: a page or two
-of claims, and the editions in use, are all that is held.
+Each connection takes the next letter that is supplied, and asks the journal before the content goes. A pass
+ends when nothing more is due, when it is told to stop (letters in flight are finished), or when no relay can
+be had (everything untried stays queued, and nothing counts against any reader).
 
 Everything here happens in one event loop; a line's methods are called from within it, between two letters.
 What they raise ends the pass: no exception is left to the loop.
@@ -14,12 +13,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from threading import Event
+from typing import TYPE_CHECKING
 
 from newsletter.database import Database
 from newsletter.delivery.canary import CanaryVerdict
-from newsletter.delivery.hand import Hand
+from newsletter.delivery.composer import Composer
 from newsletter.delivery.journal import Answer, Journal
 from newsletter.delivery.ledger import ClaimedDelivery, Ledger, Recorded
 from newsletter.delivery.line import Line
@@ -27,23 +26,20 @@ from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.retry import next_attempt
+from newsletter.delivery.supply import Reports, Supply
 from newsletter.delivery.transport import Letter, Transport
-from newsletter.errors import ContentError, RelayError
+from newsletter.errors import RelayError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log
 from newsletter.models import Issue
 from newsletter.states import DeliveryState, IssueState
 from subscribers.base import Clock
 
-_PAGE = 500
-"""Letters claimed at once."""
-_MOST_IN_HAND = 4 * _PAGE
-"""With several relays, the letters of a slow one pile up to this."""
+if TYPE_CHECKING:
+    from datetime import datetime
+
 _TELL_SECONDS = 0.1
 """How often `progress` is told at most, and how often a pass looks whether it is to stop."""
-_SHORTEST_WAIT = 0.001
-_ASK_SECONDS = 1.0
-"""How often the ledger is asked for more, once it had none, while letters in hand wait for their pace."""
 
 
 @dataclass
@@ -64,8 +60,8 @@ class Tally:
 class Dispatcher:
     """One pass over what is due.
 
-    `compose` makes a delivery's letter from its edition; `review` judges first shares; `progress` is told the
-    tally; `log` gets outcomes once they are on disk. `monotonic` gives seconds for rates and waits.
+    `composer` makes letters of deliveries; `review` judges first shares; `progress` is told the tally; `log`
+    gets outcomes once they are on disk. `monotonic` gives seconds for rates and waits.
     """
 
     def __init__(
@@ -74,7 +70,7 @@ class Dispatcher:
         ledger: Ledger,
         relays: Sequence[Relay],
         *,
-        compose: Callable[[ClaimedDelivery], Letter],
+        composer: Composer,
         review: Callable[[], list[CanaryVerdict]],
         transport: Callable[[Relay], Transport],
         limits: Limits,
@@ -87,7 +83,6 @@ class Dispatcher:
         self._database = database
         self._ledger = ledger
         self._relays = relays
-        self._compose = compose
         self._review = review
         self._transport = transport
         self._clock = clock
@@ -95,16 +90,26 @@ class Dispatcher:
         self._stop = stop
         self._progress = progress
         self._log = log
-        self._pace, self._domains = limits.pace, limits.domains
-        self._hand = Hand([relay.section.weight for relay in relays], self._domains)
+        self._changed = asyncio.Event()
+        self._domains = limits.domains
+        self._supply = Supply(
+            database,
+            ledger,
+            composer,
+            weights=[relay.section.weight for relay in relays],
+            is_up=self._is_up,
+            limits=limits,
+            clock=clock,
+            monotonic=monotonic,
+            reports=Reports(arrived=self._changed.set, halted=self._halted, failed=self.fail),
+        )
         self._places = {id(relay): place for place, relay in enumerate(relays)}
         self._lines: list[Line] = []
         self._working = Counter[int]()
         """Open lines by their relay, without those that take leave."""
         self._tasks: dict[asyncio.Task[None], Line] = {}
-        self._ask_again_at = 0.0
-        """From when on the ledger may have more to claim."""
-        self._changed = asyncio.Event()
+        self._turn_at: datetime | None = None
+        """The instant of what has come in since the last commit."""
         self._told_at = 0.0
         self._failure: BaseException | None = None
         self._tally = Tally()
@@ -120,7 +125,8 @@ class Dispatcher:
                 self._changed.clear()
                 self._staff()
                 wait = self._patience()
-                if not self._lines and wait is None and not self._judge_first_shares():
+                is_idle = not self._lines and not self._supply.is_preparing and wait is None
+                if is_idle and not self._judge_first_shares():
                     break
                 self._rouse()
                 self._give_up_connecting()
@@ -135,9 +141,10 @@ class Dispatcher:
                     line.transport.abandon()
                 line.end()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._supply.close()
         if self._failure is not None:
             raise self._failure
-        if len(self._hand) and not self._stop.is_set():
+        if self._supply.has_letters and not self._stop.is_set():
             self._tally.relay_error = next((relay.error for relay in self._relays if relay.error), None)
         self._progress(self._tally)
         return self._tally
@@ -171,7 +178,7 @@ class Dispatcher:
             verdicts = self._review()
         self._tally.verdicts += verdicts
         if any(verdict.has_passed for verdict in verdicts):
-            self._ask_again_at = 0.0
+            self._supply.ask_again()
             return True
         return False
 
@@ -189,14 +196,11 @@ class Dispatcher:
             wanted = relay.wanted(now)
             if not wanted:
                 continue
-            place = self._places[id(relay)]
-            if not self._hand.ready(place, self._is_up, now):
-                self._replenish()
+            ready = self._supply.ready(self._places[id(relay)])
             lines = [line for line in self._lines if line.relay is relay]
             if not any(line.is_open for line in lines):
                 wanted = 1  # one finds out whether the relay is up, and takes the login
-            needed = self._hand.ready(place, self._is_up, now) + len(lines)
-            for _ in range(len(lines), min(wanted, needed)):
+            for _ in range(len(lines), min(wanted, ready + len(lines))):
                 self._open_line(relay)
 
     def _open_line(self, relay: Relay) -> None:
@@ -208,7 +212,7 @@ class Dispatcher:
 
     def _give_up_connecting(self) -> None:
         """A relay's greeting may take minutes: nobody waits for a line that is not needed any more."""
-        if self._stop.is_set() or not len(self._hand):
+        if self._stop.is_set() or not self._supply.has_letters:
             for task, line in self._tasks.items():
                 if not line.is_open and not line.ended.is_set():
                     task.cancel()
@@ -248,65 +252,23 @@ class Dispatcher:
             relay.breaker.trip(self._now())
             self._is_down(relay, error)
 
-    # Letters: where they come from
+    # Letters: how they come to lines
 
-    def _replenish(self) -> None:
-        """Claim another page, if all in hand are under way."""
-        now = self._now()
-        if now < self._ask_again_at or self._hand.holds_enough(_MOST_IN_HAND) or self._stop.is_set():
-            return
-        with self._database.explained():
-            letters = self._ledger.claim(_PAGE, self._clock())
-        if len(letters) < _PAGE:
-            self._ask_again_at = now + _ASK_SECONDS
-        self._hand.put(letters)
-
-    def _take(self, line: Line) -> ClaimedDelivery | None:
-        """The next letter for a line, None if there is none that may go by it now."""
+    def next_letter(self, line: Line) -> Letter | None:
+        """Take the next letter for a line, None if there is none that may go by it now."""
         relay, now = line.relay, self._now()
         if self._stop.is_set() or self._failure or relay.breaker.is_open(now):
             return None
         if self._working[id(relay)] > relay.wanted(now):
             return None
-        if self._pace is not None and now < self._pace.ready_at():
+        taken = self._supply.take(self._places[id(relay)])
+        if taken is None:
             return None
-        place = self._places[id(relay)]
-        delivery = self._hand.take(place, self._is_up, now)
-        if delivery is None:
-            self._replenish()
-            delivery = self._hand.take(place, self._is_up, now)
-        if delivery is not None and self._pace is not None:
-            self._pace.take(now)
-        self._give_back_put_off()
-        return delivery
+        line.proposed, letter = taken
+        return letter
 
-    def _give_back_put_off(self) -> None:
-        if letters := self._hand.put_off():
-            now = self._clock()
-            with self._database.explained():
-                self._ledger.put_off(
-                    [(letter.id, now + timedelta(seconds=max(seconds, 0.0))) for letter, seconds in letters]
-                )
-
-    def next_letter(self, line: Line) -> Letter | None:
-        """Take the next letter for a line, and compose it; an issue whose letters cannot be is halted."""
-        while (delivery := self._take(line)) is not None:
-            try:
-                letter = self._compose(delivery)
-            except ContentError as error:
-                self._halt(delivery, str(error))
-            else:
-                line.proposed = delivery
-                return letter
-        return None
-
-    def _halt(self, delivery: ClaimedDelivery, reason: str) -> None:
-        """Pause an issue for a person to look at, so that the others go on."""
-        with self._database.explained():
-            self._ledger.halt(delivery.issue_id, reason)
-            letters = [delivery, *self._hand.drop(delivery.issue_id)]
-            self._ledger.put_off([(letter.id, self._clock()) for letter in letters])
-        self._tally.verdicts.append(CanaryVerdict(delivery.issue_id, has_passed=False, reason=reason))
+    def _halted(self, issue_id: int, reason: str) -> None:
+        self._tally.verdicts.append(CanaryVerdict(issue_id, has_passed=False, reason=reason))
 
     def feed(self, line: Line) -> None:
         """Give an idle line its next letter; without one it waits, or ends if there will be none."""
@@ -324,18 +286,13 @@ class Dispatcher:
         now = self._now()
         if self._stop.is_set() or self._working[id(line.relay)] > line.relay.wanted(now):
             return False
-        return len(self._hand) > 0
+        return self._supply.has_letters
 
     def _patience(self) -> float | None:
         """Seconds until letters in hand may go that wait for their pace; None if nothing waits for that."""
         is_busy = self._lines and not any(line.is_idle for line in self._lines)
-        if is_busy or self._stop.is_set() or not len(self._hand):
-            return None
-        if not any(self._is_up(place) for place in range(len(self._relays))):
-            return None
-        moments = [self._hand.next_ready_at(), self._pace.ready_at() if self._pace else None]
-        waits = [moment - self._now() for moment in moments if moment is not None]
-        return max(*waits, _SHORTEST_WAIT) if waits else None
+        is_any_up = any(self._is_up(place) for place in range(len(self._relays)))
+        return None if is_busy or self._stop.is_set() or not is_any_up else self._supply.seconds_to_wait()
 
     def _rouse(self) -> None:
         """Feed the lines that wait."""
@@ -351,7 +308,7 @@ class Dispatcher:
     def came_of(self, line: Line, delivery: ClaimedDelivery, outcome: Outcome) -> None:
         """Record an outcome, and draw its conclusions for the relay and the domain."""
         try:
-            now = self._clock()
+            now = self._turn_at = self._turn_at or self._clock()
             retry_at = None
             if outcome.state in (DeliveryState.DEFERRED, DeliveryState.IN_DOUBT):
                 luck = random.random()  # noqa: S311  # jitter
@@ -407,15 +364,14 @@ class Dispatcher:
         if state != IssueState.PAUSED:
             self._tally.states[DeliveryState.CANCELLED] += 1
         if state != IssueState.PLANNED:
-            now = self._clock()
-            self._ledger.put_off([(letter.id, now) for letter in self._hand.drop(delivery.issue_id)])
+            self._supply.give_up(delivery.issue_id)
 
     def lost(self, line: Line, untried: ClaimedDelivery | None, outcome: Outcome) -> None:
         """A relay ended a connection; a letter of which it had said nothing is taken back in hand."""
         relay, now = line.relay, self._now()
         if untried is not None:
             self._journal.withdraw(untried.id)
-            self._hand.put_back(untried)
+            self._supply.put_back(untried)
         if line.was_pipelined and relay.habits.pipelining_fails:
             return  # what it says of a group is not to be trusted: it is asked again, one command at a time
         others = sum(
@@ -445,6 +401,7 @@ class Dispatcher:
     # The books
 
     def _settle(self, sending: list[int], outcomes: list[Recorded]) -> set[int]:
+        self._turn_at = None
         with self._database.explained():
             allowed = self._ledger.settle(sending, outcomes)
         if self._log is not None and outcomes:

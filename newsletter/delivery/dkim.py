@@ -13,7 +13,7 @@ are written so that relaxed canonicalisation (§3.4.4) changes nothing; others' 
 import os
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
     load_pem_private_key,
 )
 
@@ -67,6 +68,13 @@ class DkimKey:
     selector: str
     private: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
 
+    def __reduce__(self) -> tuple[Callable[[str, bytes], "DkimKey"], tuple[str, bytes]]:
+        """For another process of the sender's, by `pickle`."""
+        return _restored, (
+            self.selector,
+            self.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        )
+
     @property
     def kind(self) -> str:
         """As the tags k= of the record and a= of a signature name it."""
@@ -94,6 +102,12 @@ class DkimKey:
         return DnsRecord(f"{self.selector}._domainkey.{domain}", value)
 
 
+def _restored(selector: str, octets: bytes) -> DkimKey:
+    private = load_der_private_key(octets, password=None)
+    assert isinstance(private, RSAPrivateKey | Ed25519PrivateKey)  # noqa: S101  # it came from a DkimKey
+    return DkimKey(selector, private)
+
+
 class DkimSigner:
     """Signs letters of one domain, with an RSA key and perhaps an Ed25519 key after it."""
 
@@ -101,6 +115,10 @@ class DkimSigner:
         self._domain = domain
         self._keys = tuple(keys)
         self._opening = lru_cache(64)(self._write_opening)
+
+    def __reduce__(self) -> tuple[type["DkimSigner"], tuple[str, tuple[DkimKey, ...]]]:
+        """For another process of the sender's, by `pickle`."""
+        return DkimSigner, (self._domain, self._keys)
 
     def seal(self, shared: bytes) -> Seal:
         """What signs the letters of an edition, its shared header fields canonicalised once.

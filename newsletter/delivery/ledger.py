@@ -15,31 +15,36 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Executable,
-    Select,
     Text,
     and_,
-    case,
     exists,
-    func,
     insert,
-    literal_column,
     select,
-    true,
     update,
 )
 from sqlmodel import col
 
-from newsletter.database import Database, Given
+from newsletter.database import Database
 from newsletter.delivery import canary, issues
 from newsletter.delivery.canary import CanaryVerdict
+from newsletter.delivery.copies import Copy
 from newsletter.delivery.letters import release_receipts
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.ownership import Ownership
+from newsletter.delivery.statements import (
+    BEFORE_THE_CLAIM,
+    CLAIM,
+    CLAIM_SHARE,
+    OPEN_ISSUES,
+    come_to,
+    in_hand,
+    is_active,
+    mark_sending,
+)
 from newsletter.models import Attempt, Delivery, Issue, Owner
 from newsletter.states import UNSENT, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
-from subscribers.models import Subscriber, Subscription, SubscriptionState
+from subscribers.models import Subscriber
 
 _REASON = 200
 """Characters of an issue's reason."""
@@ -56,6 +61,8 @@ class ClaimedDelivery(NamedTuple):
     name: str | None
     attempts: int
     issue_id: int
+    copy: Copy | None = None
+    """What its letter has of its own, where that was made ahead."""
 
     @property
     def domain(self) -> str:
@@ -95,11 +102,11 @@ class Ledger:
             self._claimable.insert(0, DeliveryState.IN_DOUBT)
         self._database = database
         self._last_instant: tuple[datetime | None, Any] = (None, None)
-        self._mark_sending = database.updates(_mark_sending, id=BigInteger(), owner=BigInteger())
+        self._mark_sending = database.updates(mark_sending, id=BigInteger(), owner=BigInteger())
         self._add_attempts = database.inserts(Attempt, *_ATTEMPT)
         words, instant = Text(), UTCDateTime()
         self._come_to = database.updates(
-            _come_to,
+            come_to,
             state=words, due_at=instant, sent_at=instant, doubted_at=instant, reply=words, fault=words,
             id=BigInteger(), owner=BigInteger(), **{"from": words},
         )  # fmt: skip
@@ -119,7 +126,7 @@ class Ledger:
             requeued = self._hand_back(owned)
             rows = connection.execute(
                 update(Delivery)
-                .where(owned, _in_hand(DeliveryState.SENDING))
+                .where(owned, in_hand(DeliveryState.SENDING))
                 .values(
                     state=DeliveryState.IN_DOUBT,
                     due_at=now,
@@ -146,8 +153,8 @@ class Ledger:
         """Unclaim letters: queued again, or in doubt again where an earlier try left them so."""
         return self._connection.execute(
             update(Delivery)
-            .where(owned, _in_hand(DeliveryState.CLAIMED))
-            .values(state=_BEFORE_THE_CLAIM, owner_id=None)
+            .where(owned, in_hand(DeliveryState.CLAIMED))
+            .values(state=BEFORE_THE_CLAIM, owner_id=None)
         ).rowcount
 
     def expire(self, now: datetime) -> int:
@@ -173,38 +180,22 @@ class Ledger:
     def claim(self, limit: int, now: datetime) -> list[ClaimedDelivery]:
         """Take up to `limit` due letters that nobody else has, of issues that go out now, oldest first."""
         taken: list[ClaimedDelivery] = []
-        for issue_id, canary_every in self._connection.execute(_open_issues(now)).all():
+        for issue_id, canary_every in self._connection.execute(OPEN_ISSUES, {"now": now}).all():
             for state in self._claimable:
                 if len(taken) < limit:
                     # One state at a time: each is a walk along the index, oldest first.
-                    taken += self._claim_some(issue_id, state, canary_every, limit - len(taken), now)
+                    given = {
+                        "issue": issue_id,
+                        "was": state,
+                        "now": now,
+                        "every": canary_every,
+                        "most": limit - len(taken),
+                        "owner": self.owner_id,
+                    }
+                    rows = self._connection.execute(CLAIM_SHARE if canary_every else CLAIM, given)
+                    taken += sorted([ClaimedDelivery(*row) for row in rows], key=attrgetter("id"))
         self._connection.commit()
         return taken
-
-    def _claim_some(
-        self, issue_id: int, state: DeliveryState, canary_every: int | None, limit: int, now: datetime
-    ) -> list[ClaimedDelivery]:
-        due = (
-            select(col(Delivery.id))
-            .where(
-                col(Delivery.issue_id) == issue_id,
-                col(Delivery.state) == state,
-                col(Delivery.due_at) <= now,
-                col(Delivery.id) % canary_every == 0 if canary_every else true(),
-            )
-            .order_by(col(Delivery.due_at), col(Delivery.id))
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("due")  # read once; as a subquery PostgreSQL may read it anew for each row, past the limit
-        )
-        claimed = (
-            update(Delivery)
-            .where(col(Delivery.id).in_(select(due.c.id)), col(Delivery.state) == state)
-            .values(state=DeliveryState.CLAIMED, owner_id=self.owner_id)
-            .returning(*_CLAIMED)
-        )
-        rows = self._connection.execute(claimed).all()
-        return sorted([ClaimedDelivery(*row) for row in rows], key=attrgetter("id"))
 
     def review(self, now: datetime, *, wait: timedelta, limit_percent: int) -> list[CanaryVerdict]:
         """Judge the first shares of issues that can be judged (see `newsletter.delivery.canary`)."""
@@ -237,7 +228,7 @@ class Ledger:
                     col(Delivery.owner_id) == self.owner_id,
                     col(Delivery.state) == DeliveryState.CLAIMED,
                 )
-                .values(state=_BEFORE_THE_CLAIM, owner_id=None, due_at=due_at)
+                .values(state=BEFORE_THE_CLAIM, owner_id=None, due_at=due_at)
             )
         self._connection.commit()
 
@@ -292,8 +283,10 @@ class Ledger:
 
     def _instant(self, value: datetime | None) -> Any:
         """An instant as the driver takes it; the outcomes of a turn share theirs."""
+        if value is None:
+            return None
         if value is not self._last_instant[0]:
-            self._last_instant = (value, self._database.instant(value)) if value else (None, None)
+            self._last_instant = (value, self._database.instant(value))
         return self._last_instant[1]
 
     def _marked(self, sending: Sequence[int]) -> set[int]:
@@ -315,7 +308,7 @@ class Ledger:
             col(Delivery.state) == DeliveryState.CLAIMED,
         )
         paused = select(col(Issue.id)).where(col(Issue.state) == IssueState.PAUSED)
-        self._hand_back(and_(ours, col(Delivery.issue_id).in_(paused), _is_active()))
+        self._hand_back(and_(ours, col(Delivery.issue_id).in_(paused), is_active()))
         rows = self._connection.execute(
             update(Delivery)
             .where(ours)
@@ -335,7 +328,7 @@ class Ledger:
         self._connection.rollback()
         self._hand_back(col(Delivery.owner_id) == self.owner_id)
         # A letter that is still `sending` was cut off: the next process finds it as from a dead owner.
-        unsure = exists().where(col(Delivery.owner_id) == self.owner_id, _in_hand(DeliveryState.SENDING))
+        unsure = exists().where(col(Delivery.owner_id) == self.owner_id, in_hand(DeliveryState.SENDING))
         self._connection.execute(
             update(Owner).where(col(Owner.id) == self.owner_id, ~unsure).values(ended_at=now)
         )
@@ -347,111 +340,6 @@ _ATTEMPT = (
 )  # fmt: skip
 
 _SENDING, _CLAIMED_STATE = DeliveryState.SENDING.value, DeliveryState.CLAIMED.value
-
-_BEFORE_THE_CLAIM = case(
-    (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
-)
-"""The state of a claimed letter once nobody has it any more."""
-
-
-def _in_hand(state: DeliveryState) -> ColumnElement[bool]:
-    """Letters that some process has: looked for along the index, however long the history."""
-    unfinished = select(col(Issue.id)).where(col(Issue.finished_at).is_(None))
-    return and_(col(Delivery.issue_id).in_(unfinished), col(Delivery.state) == state)
-
-
-def _literal(value: str) -> Any:
-    """A constant of ours within the SQL, for statements that are run for many rows."""
-    return literal_column(f"'{value}'")
-
-
-def _is_active() -> ColumnElement[bool]:
-    """That a letter's reader is still subscribed."""
-    return exists().where(
-        col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
-        col(Subscription.category) == col(Delivery.category),
-        col(Subscription.state) == _literal(SubscriptionState.ACTIVE),
-    )
-
-
-def _issue_state() -> Any:
-    """The state of a letter's issue. Not an EXISTS: PostgreSQL would begin with all letters of the issue."""
-    return (
-        select(col(Issue.state))
-        .where(col(Issue.id) == col(Delivery.issue_id))
-        .correlate(Delivery)
-        .scalar_subquery()
-    )
-
-
-def _mark_sending(given: Given) -> Executable:
-    """Let a letter go, if its reader is still there and its issue still goes out."""
-    return (
-        update(Delivery)
-        .where(
-            col(Delivery.id) == given["id"],
-            col(Delivery.owner_id) == given["owner"],
-            col(Delivery.state) == _literal(DeliveryState.CLAIMED),
-            _is_active(),
-            _issue_state() == _literal(IssueState.PLANNED),
-        )
-        .values(state=_literal(DeliveryState.SENDING))
-    )
-
-
-def _come_to(given: Given) -> Executable:
-    """Write what a letter came to, if it is in the state from which it can have come."""
-    return (
-        update(Delivery)
-        .where(
-            col(Delivery.id) == given["id"],
-            col(Delivery.owner_id) == given["owner"],
-            col(Delivery.state) == given["from"],
-        )
-        .values(
-            state=given["state"],
-            due_at=func.coalesce(given["due_at"], col(Delivery.due_at)),
-            sent_at=given["sent_at"],
-            doubted_at=func.coalesce(given["doubted_at"], col(Delivery.doubted_at)),
-            reply=given["reply"],
-            fault=given["fault"],
-            attempts=col(Delivery.attempts) + literal_column("1"),
-        )
-    )
-
-
-def _open_issues(now: datetime) -> Select[*tuple[Any, ...]]:
-    """Issues that go out now, and which of their letters go first."""
-    return (
-        select(col(Issue.id), col(Issue.canary_every))
-        .where(
-            col(Issue.state) == IssueState.PLANNED,
-            col(Issue.finished_at).is_(None),
-            col(Issue.due_at) <= now,
-            col(Issue.expires_at) > now,
-        )
-        .order_by(col(Issue.due_at), col(Issue.id))
-    )
-
-
-def _of_reader(column: Any) -> Any:
-    return (
-        select(column)
-        .where(col(Subscriber.id) == col(Delivery.subscriber_id))
-        .correlate(Delivery)
-        .scalar_subquery()
-    )
-
-
-_CLAIMED = (
-    col(Delivery.id),
-    col(Delivery.edition_id),
-    _of_reader(col(Subscriber.address)),
-    _of_reader(col(Subscriber.name)),
-    col(Delivery.attempts),
-    col(Delivery.issue_id),
-)
-"""What a claim brings, in the order of ClaimedDelivery's fields."""
 
 
 def _lost_attempt(delivery: int, owner: int, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from newsletter.delivery.composer import TEST_DELIVERY, unsubscribe_url
+from newsletter.delivery.copies import TEST_DELIVERY, unsubscribe_url
 from newsletter.doctor.findings import Finding, error, ok, warning
 from newsletter.doctor.relay import FEW_DAYS, days_left
 from newsletter.settings import is_loopback

@@ -10,7 +10,7 @@ import html
 import json
 import re
 from base64 import encodebytes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,6 +28,9 @@ from newsletter.render.headers import (
 from newsletter.render.letter import Slots
 from newsletter.render.pictures import content_id
 from newsletter.render.quoted_printable import SOFT_BREAK, encode
+
+_MARKUP = re.compile("[&<>\"']")
+"""What `html.escape` changes."""
 
 Seal = Callable[[bytes, bytes], bytes]
 """Makes signature fields from a copy's own header fields and its body."""
@@ -82,6 +85,15 @@ class Reader(NamedTuple):
     preferences_url: str
 
 
+class Share(NamedTuple):
+    """What one copy has of its own; all else is its edition's."""
+
+    fields: bytes
+    """Header fields, and the signature before them."""
+    values: Sequence[bytes]
+    """The values of the body's slots, encoded, in their order."""
+
+
 def sentinel_slots(key: str) -> Slots:
     """Slots to render an edition with: markers of ASCII letters and digits that its key makes unguessable."""
     return Slots(
@@ -126,23 +138,34 @@ class CompiledMessage:
 
         `seal`, made for this edition's `fields`, signs it; its fields come first.
         """
-        fields, segments = reader_fields(reader), self._filled(reader)
-        if seal is None:
-            return b"".join([fields, self.fields, b"\r\n", *segments])
-        body = b"".join(segments)
-        return b"".join([seal(fields, body), fields, self.fields, b"\r\n", body])
+        return self.joined(self.share_of(reader, seal))
 
-    def _filled(self, reader: Reader) -> list[bytes]:
-        values = {
+    def share_of(self, reader: Reader, seal: Seal | None = None) -> Share:
+        """What one reader's message has of its own."""
+        given = {
             Slot.ADDRESS: reader.mailbox.address,
             Slot.UNSUBSCRIBE_URL: reader.unsubscribe_url,
             Slot.PREFERENCES_URL: reader.preferences_url,
         }
+        text = {slot: encode(value) for slot, value in given.items()}
+        values = [text[slot] for _, slot in self.text_places]
+        values += [
+            encode(html.escape(given[slot])) if _MARKUP.search(given[slot]) else text[slot]
+            for _, slot in self.html_places
+        ]
+        fields = reader_fields(reader)
+        if seal is not None:
+            fields = seal(fields, b"".join(self._filled(values))) + fields
+        return Share(fields, values)
+
+    def joined(self, share: Share) -> bytes:
+        """The message of the reader whose share this is."""
+        return b"".join([share.fields, self.fields, b"\r\n", *self._filled(share.values)])
+
+    def _filled(self, values: Sequence[bytes]) -> list[bytes]:
         segments = list(self.body)
-        for place, slot in self.text_places:
-            segments[place] = encode(values[slot])
-        for place, slot in self.html_places:
-            segments[place] = encode(html.escape(values[slot]))
+        for (place, _), value in zip(self.text_places + self.html_places, values, strict=True):
+            segments[place] = value
         return segments
 
 

@@ -19,7 +19,7 @@ from sqlmodel import select
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from newsletter.delivery.composer import TEST_DELIVERY
+from newsletter.delivery.copies import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
 from newsletter.errors import PaperroundError, TemplateError
 from newsletter.models import Category

@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import col, select
 from starlette.concurrency import run_in_threadpool
 
-from newsletter.delivery.composer import TEST_DELIVERY
+from newsletter.delivery.copies import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
 from newsletter.models import Category
 from newsletter.web.forms import BODY_OCTETS, beginning

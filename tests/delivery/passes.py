@@ -225,7 +225,7 @@ async def one_pass(
                 site.database,
                 ledger,
                 relays,
-                compose=composer,
+                composer=composer,
                 review=lambda: ledger.review(clock(), wait=wait, limit_percent=delivery.canary_limit_percent),
                 transport=lambda relay: SMTPTransport(relay.section, habits=relay.habits),
                 limits=limits,

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel, col, select
 from newsletter.app import App
 from newsletter.content.post import parse_post, read_bytes
 from newsletter.content.queue import SourceFile, add_posts
-from newsletter.delivery.composer import unsubscribe_url
+from newsletter.delivery.copies import unsubscribe_url
 from newsletter.models import Delivery
 from newsletter.schedule.categories import all_categories
 from newsletter.web.server import PageServer

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from newsletter.delivery.composer import preferences_url
+from newsletter.delivery.copies import preferences_url
 from newsletter.models import Category
 from newsletter.web.server import PageServer
 from tests.web.conftest import Issue, on_sqlite

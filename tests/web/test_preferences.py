@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col, select
 
 from newsletter.app import App
-from newsletter.delivery.composer import preferences_url
+from newsletter.delivery.copies import preferences_url
 from newsletter.models import Category
 from newsletter.schedule.categories import add_category
 from newsletter.states import Mode

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from newsletter.delivery.composer import TEST_DELIVERY, preferences_url, unsubscribe_url
+from newsletter.delivery.copies import TEST_DELIVERY, preferences_url, unsubscribe_url
 from subscribers.tokens import TokenSigner
 from tests.web.conftest import Issue
 

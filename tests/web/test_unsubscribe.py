@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 
 from newsletter.app import App
-from newsletter.delivery.composer import unsubscribe_url
+from newsletter.delivery.copies import unsubscribe_url
 from newsletter.errors import SettingsError, SiteError
 from newsletter.models import Category
 from newsletter.schedule.categories import add_category

@@ -1,0 +1,63 @@
+"""One reader's copy of an edition: its envelope, and its share of the message.
+
+Everything in a copy follows from its frozen edition, the reader's row and the delivery's number, so a retry
+has the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647), whichever process makes it.
+
+Pure, and light to import: processes that do nothing else make copies too (`newsletter.delivery.copyist`).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from newsletter.render.headers import Mailbox
+from newsletter.render.message import CompiledMessage, Reader, Seal, Share
+from subscribers.tokens import Purpose, TokenSigner
+
+TEST_DELIVERY = 0
+"""What the links of a test letter name: there is no delivery of this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """An edition in use: compiled, with what its copies' identities are made of."""
+
+    message: CompiledMessage
+    base_url: str
+    sender_domain: str
+    bounce_address: str
+
+
+class Copy(NamedTuple):
+    """What a copy has of its own."""
+
+    return_path: str
+    share: Share
+
+
+def make_copy(
+    master: Master, seal: Seal | None, signer: TokenSigner, *, number: int, address: str, name: str | None
+) -> Copy:
+    """The copy of delivery `number`, for a reader; `seal`, made for the master's fields, signs it."""
+    reader = Reader(
+        mailbox=Mailbox(name or "", address),
+        message_id=f"{signer.sign(Purpose.MESSAGE, number)}@{master.sender_domain}",
+        unsubscribe_url=unsubscribe_url(master.base_url, signer, number),
+        preferences_url=preferences_url(master.base_url, signer, number),
+    )
+    return Copy(return_path(master.bounce_address, signer, number), master.message.share_of(reader, seal))
+
+
+def unsubscribe_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str:
+    """The address that ends the subscription a letter was sent for."""
+    return f"{base_url}/u/{signer.sign(Purpose.LEAVE, delivery_id)}"
+
+
+def preferences_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str:
+    """The address where a letter's reader sees and changes all that they get."""
+    return f"{base_url}/preferences/{signer.sign(Purpose.PREFERENCES, delivery_id)}"
+
+
+def return_path(bounce_address: str, signer: TokenSigner, delivery_id: int) -> str:
+    """A return path of its own for each letter, so that a failure report names it (VERP)."""
+    local, _, domain = bounce_address.rpartition("@")
+    return f"{local}+bounce.{signer.sign(Purpose.BOUNCE, delivery_id)}@{domain}"

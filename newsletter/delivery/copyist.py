@@ -1,0 +1,92 @@
+"""A copyist: a process that makes copies for a sender, and does nothing else.
+
+    python -m newsletter.delivery.copyist
+
+It speaks over a socket that is its standard input: first it is given what signs, then jobs; each is answered
+in its turn. It opens no file and no database, holds no lock, and ends with the sender, however that ends. All
+frames are a length and a pickle: both ends are the same program, of one user.
+"""
+
+import pickle
+import socket
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from newsletter.delivery.copies import Copy, Master, make_copy
+from newsletter.render.message import Seal
+from subscribers.tokens import TokenSigner
+
+if TYPE_CHECKING:
+    from newsletter.delivery.dkim import DkimSigner
+
+HEAD = struct.Struct("!I")
+"""Octets of the pickle that follows."""
+
+
+class Signers(NamedTuple):
+    """What makes copies out of masters."""
+
+    tokens: TokenSigner
+    dkim: "DkimSigner | None"
+
+    def seal(self, master: Master) -> Seal | None:
+        """What signs the copies of a master."""
+        return self.dkim.seal(master.message.fields) if self.dkim else None
+
+
+class Job(NamedTuple):
+    """Copies of one edition to be made. Those who give jobs know which editions a copyist knows."""
+
+    edition: int
+    master: Master | None
+    """Where the edition is new to the copyist."""
+    forget: int | None
+    """An edition that no job will be about before it is brought again."""
+    readers: list[tuple[int, str, str | None]]
+    """Delivery, address and name."""
+
+
+def framed(value: object) -> bytes:
+    """A frame."""
+    pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return HEAD.pack(len(pickled)) + pickled
+
+
+def opened(pickled: bytes) -> Any:
+    """What a frame held."""
+    return pickle.loads(pickled)  # noqa: S301  # from the process that started this one, or that this one started
+
+
+def _frames(stream: BinaryIO) -> Iterator[Any]:
+    while len(head := stream.read(HEAD.size)) == HEAD.size:
+        yield opened(stream.read(*HEAD.unpack(head)))
+
+
+def _answer(job: Job, signers: Signers, known: dict[int, tuple[Master, Seal | None]]) -> list[Copy]:
+    if job.forget is not None:
+        del known[job.forget]
+    if job.master is not None:
+        known[job.edition] = (job.master, signers.seal(job.master))
+    master, seal = known[job.edition]
+    return [
+        make_copy(master, seal, signers.tokens, number=number, address=address, name=name)
+        for number, address, name in job.readers
+    ]
+
+
+def main() -> None:
+    """Serve until the sender is gone."""
+    with socket.socket(fileno=0) as sender, sender.makefile("rb") as stream:
+        frames = _frames(stream)
+        signers = next(frames)
+        known: dict[int, tuple[Master, Seal | None]] = {}
+        try:
+            for job in frames:
+                sender.sendall(framed(_answer(job, signers, known)))
+        except ConnectionError:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The statements of a sender's turn, in SQL that both databases take: claiming, letting go, coming to an end.
+
+Those that are run for many rows have their constants as literals (see `newsletter.database.ForMany`).
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
+from sqlmodel import col
+
+from newsletter.database import Given
+from newsletter.models import Delivery, Issue
+from newsletter.states import DeliveryState, IssueState
+from subscribers.base import UTCDateTime
+from subscribers.models import Subscriber, Subscription, SubscriptionState
+
+BEFORE_THE_CLAIM = case(
+    (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
+)
+"""The state of a claimed letter once nobody has it any more."""
+
+
+def in_hand(state: DeliveryState) -> ColumnElement[bool]:
+    """Letters that some process has: looked for along the index, however long the history."""
+    unfinished = select(col(Issue.id)).where(col(Issue.finished_at).is_(None))
+    return and_(col(Delivery.issue_id).in_(unfinished), col(Delivery.state) == state)
+
+
+def _literal(value: str) -> Any:
+    """A constant of ours within the SQL, for statements that are run for many rows."""
+    return literal_column(f"'{value}'")
+
+
+def is_active() -> ColumnElement[bool]:
+    """That a letter's reader is still subscribed."""
+    return exists().where(
+        col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
+        col(Subscription.category) == col(Delivery.category),
+        col(Subscription.state) == _literal(SubscriptionState.ACTIVE),
+    )
+
+
+def _issue_state() -> Any:
+    """The state of a letter's issue. Not an EXISTS: PostgreSQL would begin with all letters of the issue."""
+    return (
+        select(col(Issue.state))
+        .where(col(Issue.id) == col(Delivery.issue_id))
+        .correlate(Delivery)
+        .scalar_subquery()
+    )
+
+
+def mark_sending(given: Given) -> Executable:
+    """Let a letter go, if its reader is still there and its issue still goes out."""
+    return (
+        update(Delivery)
+        .where(
+            col(Delivery.id) == given["id"],
+            col(Delivery.owner_id) == given["owner"],
+            col(Delivery.state) == _literal(DeliveryState.CLAIMED),
+            is_active(),
+            _issue_state() == _literal(IssueState.PLANNED),
+        )
+        .values(state=_literal(DeliveryState.SENDING))
+    )
+
+
+def come_to(given: Given) -> Executable:
+    """Write what a letter came to, if it is in the state from which it can have come."""
+    return (
+        update(Delivery)
+        .where(
+            col(Delivery.id) == given["id"],
+            col(Delivery.owner_id) == given["owner"],
+            col(Delivery.state) == given["from"],
+        )
+        .values(
+            state=given["state"],
+            due_at=func.coalesce(given["due_at"], col(Delivery.due_at)),
+            sent_at=given["sent_at"],
+            doubted_at=func.coalesce(given["doubted_at"], col(Delivery.doubted_at)),
+            reply=given["reply"],
+            fault=given["fault"],
+            attempts=col(Delivery.attempts) + literal_column("1"),
+        )
+    )
+
+
+OPEN_ISSUES = (
+    select(col(Issue.id), col(Issue.canary_every))
+    .where(
+        col(Issue.state) == IssueState.PLANNED,
+        col(Issue.finished_at).is_(None),
+        col(Issue.due_at) <= bindparam("now", type_=UTCDateTime()),
+        col(Issue.expires_at) > bindparam("now", type_=UTCDateTime()),
+    )
+    .order_by(col(Issue.due_at), col(Issue.id))
+)
+"""Issues that go out `now`, and which of their letters go first."""
+
+
+def _of_reader(column: Any) -> Any:
+    return (
+        select(column)
+        .where(col(Subscriber.id) == col(Delivery.subscriber_id))
+        .correlate(Delivery)
+        .scalar_subquery()
+    )
+
+
+def _claim(share: ColumnElement[bool]) -> Executable:
+    """Claim at `most` so many letters of a share of an `issue` that were in the state `was`, for an `owner`.
+
+    Returned is what ClaimedDelivery has, in the order of its fields. Built once: it is run every 500 letters.
+    """
+    state = bindparam("was", type_=Text())
+    due = (
+        select(col(Delivery.id))
+        .where(
+            col(Delivery.issue_id) == bindparam("issue"),
+            col(Delivery.state) == state,
+            col(Delivery.due_at) <= bindparam("now", type_=UTCDateTime()),
+            share,
+        )
+        .order_by(col(Delivery.due_at), col(Delivery.id))
+        .limit(bindparam("most", type_=BigInteger()))
+        .with_for_update(skip_locked=True)
+        .cte("due")  # read once; as a subquery PostgreSQL may read it anew for each row, past the limit
+    )
+    return (
+        update(Delivery)
+        .where(col(Delivery.id).in_(select(due.c.id)), col(Delivery.state) == state)
+        .values(state=DeliveryState.CLAIMED, owner_id=bindparam("owner"))
+        .returning(
+            col(Delivery.id),
+            col(Delivery.edition_id),
+            _of_reader(col(Subscriber.address)),
+            _of_reader(col(Subscriber.name)),
+            col(Delivery.attempts),
+            col(Delivery.issue_id),
+        )
+    )
+
+
+CLAIM = _claim(true())
+CLAIM_SHARE = _claim(col(Delivery.id) % bindparam("every") == literal_column("0"))
