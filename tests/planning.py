@@ -129,6 +129,7 @@ class Town:
     now: datetime = MONDAY
     catch_up: timedelta = timedelta(hours=48)
     make_edition: MakeEdition = plain_edition
+    canary_every: int | None = None
     site: Path = field(default_factory=Path)
 
     @property
@@ -139,6 +140,7 @@ class Town:
             base_url=BASE_URL,
             catch_up=self.catch_up,
             expiry=timedelta(hours=120),
+            canary_every=self.canary_every,
         )
 
     def category(

@@ -3,7 +3,8 @@
 While `Issue.canary_every` is k, a sender takes only letters whose number k divides. `review` watches these
 until the last was tried and a while longer, and then lets the others go or halts the issue and says why.
 A letter that stands deferred counts as taken badly, and so does one that was refused for the sender's sake:
-that is what a first share is for. May surprise: a share of few letters is halted by a single one.
+that is what a first share is for. May surprise: a share of few letters is halted by a single one, and a
+share whose readers have all left before it went is made larger, so that the issue is tried on somebody.
 """
 
 from collections.abc import Iterator
@@ -102,28 +103,39 @@ def _review_one(
     wait: timedelta,
     limit_percent: int,
 ) -> Iterator[CanaryVerdict]:
-    is_first = (col(Delivery.issue_id) == issue.id) & (col(Delivery.id) % issue.canary_every == 0)
+    theirs = col(Delivery.issue_id) == issue.id
+    is_first = theirs & (col(Delivery.id) % issue.canary_every == 0)
     if issue.canary_done_at is None and _is_any_untried(connection, is_first):
         return
     share = _share(connection, is_first)
+    if not share.tried and _is_any_untried(connection, theirs):
+        larger = _larger(connection, theirs, issue.canary_every)
+        _settle(connection, issue, canary_every=larger, canary_done_at=None)
+        return
     has_passed = judge(share, limit_percent)
     since = issue.canary_done_at or now
     if has_passed and share.tried and now < since + wait:
         if issue.canary_done_at is None:
-            _settle(connection, issue.id, canary_done_at=now)
+            _settle(connection, issue, canary_done_at=now)
         return
     if has_passed:
-        changed = _settle(connection, issue.id, canary_done_at=since, canary_every=None)
+        changed = _settle(connection, issue, canary_done_at=since, canary_every=None)
         reason = ""
     else:
         reason = explain(issue.id, share, limit_percent)
-        changed = _settle(connection, issue.id, canary_done_at=since, state=IssueState.PAUSED, reason=reason)
+        changed = _settle(connection, issue, canary_done_at=since, state=IssueState.PAUSED, reason=reason)
     if changed:
         yield CanaryVerdict(issue.id, has_passed, reason)
 
 
-def _is_any_untried(connection: Connection, is_first: ColumnElement[bool]) -> bool:
-    untried = exists().where(is_first, col(Delivery.state).in_(UNTRIED))
+def _larger(connection: Connection, theirs: ColumnElement[bool], every: int) -> int:
+    """The largest number up to `every` that divides one of the letters that wait; 1 divides them all."""
+    shares = ((k, theirs & (col(Delivery.id) % k == 0)) for k in range(every, 1, -1))
+    return next((k for k, share in shares if _is_any_untried(connection, share)), 1)
+
+
+def _is_any_untried(connection: Connection, which: ColumnElement[bool]) -> bool:
+    untried = exists().where(which, col(Delivery.state).in_(UNTRIED))
     return bool(connection.execute(select(untried)).scalar())
 
 
@@ -148,14 +160,14 @@ def _share(connection: Connection, is_first: ColumnElement[bool]) -> Share:
     )
 
 
-def _settle(connection: Connection, issue_id: int, **values: Any) -> bool:
-    """Change an issue whose first share nobody else has judged meanwhile."""
+def _settle(connection: Connection, issue: Row[*tuple[Any, ...]], **values: Any) -> bool:
+    """Change an issue whose first share nobody else has judged, or changed, meanwhile."""
     changed = connection.execute(
         update(Issue)
         .where(
-            col(Issue.id) == issue_id,
+            col(Issue.id) == issue.id,
             col(Issue.state) == IssueState.PLANNED,
-            col(Issue.canary_every).is_not(None),
+            col(Issue.canary_every) == issue.canary_every,
         )
         .values(**values)
         .returning(col(Issue.id))

@@ -123,7 +123,10 @@ class Planner:
         expiry: timedelta,
         canary_every: int | None = None,
     ):
-        """`canary_every` k gives an issue's letters whose number k divides a start before the others."""
+        """`canary_every` k gives an issue's letters whose number k divides a start before the others.
+
+        An issue of fewer letters has as many for its k: of n numbers in a row n divides one.
+        """
         self._database = database
         self._make_edition = make_edition
         self._base_url = base_url
@@ -182,7 +185,12 @@ class Planner:
         session.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id)
-            .values(state=planned.state, reason=planned.reason, finished_at=None if planned.readers else now)
+            .values(
+                state=planned.state,
+                reason=planned.reason,
+                canary_every=min(self._canary_every, readers) if self._canary_every and readers else None,
+                finished_at=None if planned.readers else now,
+            )
         )
         return planned
 
@@ -198,7 +206,6 @@ class Planner:
                 reason="",
                 planned_at=now,
                 expires_at=now + self._expiry,
-                canary_every=self._canary_every,
             )
             .on_conflict_do_nothing(index_elements=["category_id", "slot"])
             .returning(col(Issue.id))

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from newsletter.database import Database
 from newsletter.delivery.canary import CanaryVerdict, Share, explain, judge, review
 from newsletter.models import Delivery
-from newsletter.states import DeliveryState, Fault, IssueState
+from newsletter.schedule.planner import PlannedIssue
+from newsletter.states import DeliveryState, Fault, IssueState, Mode
 from tests import issues
-from tests.planning import TUESDAY, Town, database, shared_database, town
+from tests.planning import TUESDAY, WEEK, Town, database, shared_database, town
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -115,10 +116,38 @@ def test_a_letter_that_goes_again_during_the_wait_does_not_hold_it_up(town: Town
     assert [verdict.has_passed for verdict in review_at(town.database, TUESDAY + WAIT)] == [True]
 
 
-def test_an_issue_too_small_for_a_share_goes_at_once(town: Town) -> None:
-    """No letter, nothing to wait for; the same where all of the share left before it went."""
-    issue_id = issues.plan_issue(town, 2)
-    issues.change_issue(town.database, issue_id, canary_every=1_000_000)
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("readers", [1, 2, 3, 7, 19])
+def test_an_issue_of_few_letters_has_a_first_share_of_one(town: Town, readers: int, mode: Mode) -> None:
+    """Where fewer letters than one in so many are owed, whatever their numbers and however many posts."""
+    town.canary_every = 20
+    town.category(mode=mode)
+    town.queue("one", "two")
+    for at, added in ((TUESDAY, readers // 2), (TUESDAY + WEEK, readers - readers // 2)):
+        town.subscribe(*(f"reader{at.day}-{place}" for place in range(added)))
+        (planned,) = town.plan(at)
+    assert isinstance(planned, PlannedIssue)
+    assert planned.issue_id is not None
+    assert planned.readers == readers
+    every = issues.issue(town.database, planned.issue_id).canary_every
+    assert every is not None
+    letters = issues.letters_of(town.database, planned.issue_id)
+    assert len([letter for letter in letters if letter % every == 0]) == 1
+
+
+def test_a_share_whose_readers_have_left_is_made_larger(town: Town, issue_id: int) -> None:
+    """Not taken well because nobody got it: it goes to others first, and they are waited for."""
+    issues.put(town.database, first_share(town.database, issue_id), State.CANCELLED)
+    assert review_at(town.database, TUESDAY) == []
+    assert canary_of(town.database, issue_id) == (IssueState.PLANNED, EVERY - 1, None)
+    share = [letter for letter in issues.letters_of(town.database, issue_id) if letter % (EVERY - 1) == 0]
+    issues.put(town.database, share, State.BOUNCED)
+    assert [verdict.has_passed for verdict in review_at(town.database, TUESDAY)] == [False]
+
+
+def test_an_issue_whose_readers_have_all_left_waits_for_nobody(town: Town, issue_id: int) -> None:
+    """No letter, nothing to be tried: its end can be recorded."""
+    issues.put(town.database, issues.letters_of(town.database, issue_id), State.CANCELLED)
     assert review_at(town.database, TUESDAY) == [CanaryVerdict(issue_id, has_passed=True)]
     assert canary_of(town.database, issue_id) == (IssueState.PLANNED, None, TUESDAY)
 

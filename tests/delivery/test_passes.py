@@ -465,6 +465,24 @@ def test_an_issue_whose_first_share_bounces_halts_until_a_person_resumes_it(
     assert states(advice) == {State.SENT: 90, State.BOUNCED: 10}
 
 
+def test_an_issue_of_three_letters_is_tried_on_one(advice: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share of one in ten is not nobody: what is taken badly is seen by a single reader."""
+    site = halting_site(advice, monkeypatch)
+    plan_for(site, readers(3))
+
+    def says(verb: str, transaction: Transaction) -> bytes | None:
+        return b"550 5.7.1 No" if verb == "RCPT" else None
+
+    async def scenario() -> Tally:
+        async with ControlledRelay(says) as server:
+            return await one_pass(site, server.relay())
+
+    tally = jumping(scenario)
+    site.close()
+    assert [verdict.has_passed for verdict in tally.verdicts] == [False]
+    assert states(advice) == {State.BOUNCED: 1, State.QUEUED: 2}
+
+
 def test_a_first_share_that_is_taken_well_is_followed_by_the_others(
     advice: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
