@@ -63,7 +63,11 @@ def explain(issue_id: int, share: Share, limit_percent: int) -> str:
     numbers = (share.bounced, share.deferred, share.complained)
     bad = [words for words, number in zip(told, numbers, strict=True) if number]
     listed = " and ".join(filter(None, [", ".join(bad[:-1]), bad[-1]]))
-    sentence = f"of the first {share.tried} letters {listed}: more than {limit_percent} %"
+    if share.tried == 1:
+        came_to = f"the first letter {listed.removeprefix('1 ')}"
+    else:
+        came_to = f"of the first {share.tried} letters {listed}"
+    sentence = f"{came_to}: more than {limit_percent} %"
     if share.complained >= max(share.bounced, share.deferred):
         return sentence
     state = DeliveryState.BOUNCED if share.bounced >= share.deferred else DeliveryState.DEFERRED

@@ -216,6 +216,12 @@ def test_the_reason_fits_its_column_and_names_what_happened(
             "of the first 20 letters 2 were deferred: more than 5 %; "
             "see `paperround delivery list --issue 7 --state deferred`",
         ),
+        (
+            Share(1, 0, 1, 0),
+            "the first letter was deferred: more than 5 %; "
+            "see `paperround delivery list --issue 7 --state deferred`",
+        ),
+        (Share(1, 0, 0, 1), "the first letter was complained about: more than 5 %"),
         (Share(20, 0, 0, 2), "of the first 20 letters 2 were complained about: more than 5 %"),
     ],
 )
