@@ -5,6 +5,7 @@ and writes the file from them. Secrets never show in a repr or an error.
 """
 
 import ipaddress
+import os
 import re
 import shlex
 import subprocess
@@ -26,6 +27,7 @@ from pydantic import (
 )
 
 from newsletter.errors import CadenceError, SettingsError
+from newsletter.files import open_regular
 from newsletter.render.headers import Mailbox, parse_mailbox
 from newsletter.schedule.cadence import parse_cadence, parse_zone
 from newsletter.states import Mode, PicturePolicy
@@ -513,8 +515,8 @@ class Settings(BaseModel):
         """The key that signs tokens. Raises SettingsError if its file is missing, short or open to others."""
         path = self.folder / self.site.secret_key_file
         try:
-            key = path.read_text("ascii").strip()
-            mode = path.stat().st_mode
+            with open_regular(path) as file:
+                key, mode = file.read().decode("ascii").strip(), os.fstat(file.fileno()).st_mode
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not ASCII"
             raise SettingsError(

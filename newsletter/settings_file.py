@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin
 from pydantic import SecretStr, ValidationError
 
 from newsletter.errors import SettingsError
+from newsletter.files import open_regular
 from newsletter.settings import Section, Settings, SiteSection
 
 FILE_NAME = "paperround.toml"
@@ -129,7 +130,8 @@ def _known_keys(section: str) -> list[str]:
 def _read_file(path: Path) -> str:
     """The file's text. Raises SettingsError."""
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except FileNotFoundError:
         raise SettingsError(
             f"there is no {FILE_NAME} here; make a site with `paperround init {path.parent}`",

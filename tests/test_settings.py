@@ -1,5 +1,6 @@
 """paperround.toml and the environment: what is overridden, what is refused and where it is said to be."""
 
+import os
 import re
 import stat
 import sys
@@ -403,6 +404,10 @@ def test_a_password_command_that_fails_says_so_and_no_more(
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
+        (
+            lambda path: (path.unlink(), os.mkfifo(path, 0o600)),
+            "the secret key cannot be read (not a regular file); restore",
+        ),
         (lambda path: path.unlink(), "the secret key cannot be read (No such file or directory); restore"),
         (lambda path: path.write_text("short"), "the secret key is shorter than 32 characters"),
         (lambda path: path.write_text("é" * 40, encoding="utf-8"), "cannot be read (it is not ASCII)"),

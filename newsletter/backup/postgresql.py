@@ -23,6 +23,7 @@ import subscribers.models
 from newsletter.backup.files import beside
 from newsletter.database import Database
 from newsletter.errors import DatabaseError
+from newsletter.files import open_regular
 
 __all__ = [
     "NOT_VOUCHED_FOR",
@@ -74,7 +75,7 @@ def refuse_company(database: Database) -> None:
 def revision(file: Path) -> str:
     """The revision of the tables in a backup. Raises DatabaseError if it is none of ours."""
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             start = opened.read(len(_MAGIC))
     except OSError as error:
         raise DatabaseError(f"{file} cannot be read: {error.strerror}") from error

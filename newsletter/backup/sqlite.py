@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from newsletter.errors import DatabaseError
+from newsletter.files import open_regular
 
 _BUSY_SECONDS = 2.0
 """How long to wait for a writer that may just be finishing."""
@@ -126,7 +127,7 @@ def _set_aside(path: Path, kept: Path) -> bool:
 
 def _refuse_other_files(path: Path) -> None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(len(_MAGIC))
     except OSError as error:
         raise DatabaseError(f"{path} cannot be read: {error.strerror}") from error

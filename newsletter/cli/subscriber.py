@@ -108,7 +108,7 @@ def import_csv(
     site = open_site(context)
     with site.database.read() as session:
         find_category(session, category)
-    if file.is_file():
+    if file.is_file():  # what comes through a pipe can be read only once
         deque(read_people(file), maxlen=0)  # a file that breaks off is refused before anyone is subscribed
     permission = Permission("import", evidence=cell(file.name)[:1000], confirmed=confirmed)
     counts: dict[Joined, int] = dict.fromkeys(Joined, 0)

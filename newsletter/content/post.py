@@ -16,7 +16,6 @@ import hashlib
 import json
 import re
 import shlex
-import stat
 import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -28,6 +27,7 @@ from newsletter.content.markdown import to_tree
 from newsletter.content.speakers import read_speakers
 from newsletter.content.tree import Speaker
 from newsletter.errors import ContentError
+from newsletter.files import open_regular
 
 MAX_POST_BYTES = 2_000_000
 MAX_TITLE_CHARS = 300
@@ -91,18 +91,12 @@ def read_bytes(path: Path) -> bytes:
         ContentError: there is no such file, or it is none that can be read, or it is too large.
     """
     try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise _unreadable(error, path) from error
-    if stat.S_ISDIR(mode):
-        raise ContentError("is a directory: name the post's file inside it", path=path)
-    if not stat.S_ISREG(mode):
-        raise ContentError("is not a regular file", path=path)
-    try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_POST_BYTES + 1)
             size = file.seek(0, 2)
-    except OSError as error:
+    except IsADirectoryError as error:
+        raise ContentError("is a directory: name the post's file inside it", path=path) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(error, path) from error
     if size > MAX_POST_BYTES:
         raise _too_large(size, path)

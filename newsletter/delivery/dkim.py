@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from newsletter.errors import SettingsError
+from newsletter.files import open_regular
 from newsletter.render.message import Seal
 from newsletter.settings import Settings
 
@@ -263,8 +264,8 @@ def _ed25519_key(path: Path) -> Ed25519PrivateKey:
 
 def _private_key(path: Path) -> object:
     try:
-        pem = path.read_bytes()
-        mode = path.stat().st_mode
+        with open_regular(path) as file:
+            pem, mode = file.read(), os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise SettingsError(
             f"the DKIM key cannot be read ({error.strerror}): `paperround dkim keygen` makes one, or empty "

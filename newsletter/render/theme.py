@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from newsletter.errors import ThemeError
+from newsletter.files import open_regular
 from newsletter.render.builtin import builtin_templates
 
 FILE_NAME = "theme.toml"
@@ -170,7 +171,8 @@ class _MistakeError(Exception):
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with open_regular(path) as file:
+            return file.read().decode("utf-8-sig")
     except OSError as error:
         raise ThemeError(f"cannot be read: {error.strerror}", path=path) from error
     except UnicodeDecodeError:

@@ -79,7 +79,7 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ),
     ({}, "queue add p.md", 1, r"p\.md: there is no such file"),
     ({}, "queue add .", 1, r"\.: is a directory"),
-    ({}, "queue add /dev/null", 1, r"/dev/null: is not a regular file"),
+    ({}, "queue add /dev/null", 1, r"/dev/null: cannot be read: not a regular file"),
     ({"p.md": "Hi"}, "queue add p.md", 1, r"p\.md: fits no category here .* this site has: advice"),
     (
         {"p.md": "Hi"},
