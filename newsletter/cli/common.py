@@ -1,4 +1,4 @@
-"""What the nouns share: opening the site they are about, or an example of one, and reading instants."""
+"""What the nouns share: opening the site they are about, or an example of one; numbers and instants."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,23 @@ _EXAMPLE = {
 """What a post is shown with where there is no site."""
 
 
+def _possible(number: int | None) -> int | None:
+    """A number that a row can have: drivers of databases fail on others."""
+    if number is not None and abs(number) >= 2**63:
+        raise typer.BadParameter(f"nothing can have the number {number}")
+    return number
+
+
+IssueArgument = Annotated[
+    int,
+    typer.Argument(metavar="ISSUE", callback=_possible, help="Its number, as `issue list` shows it."),
+]
+IssueOption = Annotated[
+    int | None, typer.Option("--issue", metavar="ISSUE", callback=_possible, help="Only of this issue.")
+]
+DeliveryArgument = Annotated[
+    int, typer.Argument(metavar="DELIVERY", callback=_possible, help="Its number in `delivery list`.")
+]
 AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="INSTANT", help="Set the clock for a trial, such as 2026-12-01T08:00:00Z."),

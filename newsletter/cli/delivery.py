@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_site
+from newsletter.cli.common import DeliveryArgument, IssueOption, open_site
 from newsletter.cli.output import JsonFlag, note, plain, print_json, print_record, print_rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ app = typer.Typer(help="The ledger: every letter to every reader.", no_args_is_h
 def list_deliveries(
     context: typer.Context,
     state: Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only in this state.")] = None,
-    issue: Annotated[int | None, typer.Option("--issue", metavar="ISSUE", help="Only of this issue.")] = None,
+    issue: IssueOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show deliveries, in the order they were planned."""
@@ -57,7 +57,7 @@ def _print_array(rows: Iterable[dict[str, Any]]) -> None:
 @app.command()
 def show(
     context: typer.Context,
-    delivery_id: Annotated[int, typer.Argument(metavar="DELIVERY", help="Its number in `delivery list`.")],
+    delivery_id: DeliveryArgument,
     as_json: JsonFlag = False,
 ) -> None:
     """Show one delivery and every attempt at it, replies verbatim."""
@@ -80,7 +80,7 @@ def show(
 @app.command()
 def resolve(
     context: typer.Context,
-    delivery_id: Annotated[int, typer.Argument(metavar="DELIVERY", help="Its number in `delivery list`.")],
+    delivery_id: DeliveryArgument,
     decision: Annotated[
         str, typer.Option("--as", metavar="sent|again", help="It has arrived, or it is to be sent again.")
     ],
@@ -110,7 +110,7 @@ def resolve(
 @app.command()
 def complained(
     context: typer.Context,
-    delivery_id: Annotated[int, typer.Argument(metavar="DELIVERY", help="Its number in `delivery list`.")],
+    delivery_id: DeliveryArgument,
 ) -> None:
     """Record that a reader complained of a letter.
 

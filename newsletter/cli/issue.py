@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli import watch
-from newsletter.cli.common import open_site
+from newsletter.cli.common import IssueArgument, open_site
 from newsletter.cli.output import (
     JsonFlag,
     Progress,
@@ -28,7 +28,6 @@ _LONGEST_REASON = 200
 
 app = typer.Typer(help="What has gone out, how it stands, and a hand on it.", no_args_is_help=True)
 
-IssueArgument = Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `issue list` shows it.")]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for who reads `issue list` later.")
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_site
+from newsletter.cli.common import IssueArgument, open_site
 from newsletter.cli.output import cell, plain, tally
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Watcher:
 
 def watch(
     context: typer.Context,
-    issue_id: Annotated[int, typer.Argument(metavar="ISSUE", help="Its number, as `issue list` shows it.")],
+    issue_id: IssueArgument,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line on standard output, at each change.")
     ] = False,

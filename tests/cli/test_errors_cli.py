@@ -172,7 +172,20 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ({}, "plan --weeks many", 2, r"--weeks"),
     ({}, "issue show 7", 1, r"no issue 7; `paperround issue list` shows"),
     ({}, "issue show x", 2, r"ISSUE"),
+    *(
+        ({}, f"{command} {number}", 2, rf"{name}'?: nothing can have the number {number}")
+        for number in (2**63, 10**30)
+        for name, commands in (
+            ("ISSUE", ["issue show", "issue watch", "issue pause", "issue resume", "issue cancel"]),
+            ("ISSUE", ["issue retry-failed"]),
+            ("--issue", ["delivery list --issue"]),
+            ("DELIVERY", ["delivery show", "delivery complained", "delivery resolve --as sent"]),
+        )
+        for command in commands
+    ),
+    ({}, f"queue move ghost {10**30}", 1, r"no post 'ghost' here"),
     ({}, "issue list --category ghost", 1, r"no category 'ghost' here"),
+    ({}, f"issue show {2**63 - 1}", 1, r"no issue 9223372036854775807; `paperround issue list` shows"),
     ({}, "delivery show 7", 1, r"no delivery 7; `paperround delivery list` shows"),
     ({}, "delivery list --state lost", 2, r"--state: 'lost' is no state of a delivery: queued, claimed"),
     ({}, "render ghost.md", 1, r"ghost\.md: there is no such file"),
