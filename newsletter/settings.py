@@ -38,6 +38,8 @@ _PASSWORD_SECONDS = 60
 """How long `password_command` may take: long enough for a person to unlock a key."""
 
 
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+"""What may stand between two dots of a host's name (RFC 1035 §2.3.1, RFC 1123 §2.1)."""
 _LONGEST_RETURN_LOCAL = 64 - len("+bounce.") - TOKEN_LENGTH
 """Characters before the @ that leave room for a letter's token."""
 
@@ -154,8 +156,11 @@ def _domain_or_star(value: str) -> str:
 
 
 def _selector(value: str) -> str:
-    if value and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*", value):
-        raise ValueError("is not a selector (RFC 6376 §3.1): letters, digits and hyphens, such as 2026a")
+    if value and not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
+        raise ValueError(
+            "is not a selector (RFC 6376 §3.1): letters, digits and hyphens within, such as 2026a, at most "
+            "63 of them between dots (RFC 1035)"
+        )
     return value
 
 

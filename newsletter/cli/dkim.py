@@ -42,7 +42,7 @@ def keygen(
     if selector is not None:
         selector = _checked(selector)
 
-    from newsletter.delivery.dkim import DkimKey, make_key, signing_domain
+    from newsletter.delivery.dkim import DkimKey, make_key, record_name, signing_domain
     from newsletter.settings_file import FILE_NAME, load_settings
 
     settings = load_settings(site_folder(context))
@@ -52,6 +52,7 @@ def keygen(
         (chosen.ed25519_key_file, chosen.ed25519_selector) if ed25519 else (chosen.key_file, chosen.selector)
     )
     selector = selector or named or _USUAL_SELECTORS[kind]
+    record_name(selector, domain)  # before there is a key that it cannot belong to
     path = settings.folder / file_name
     key = DkimKey(selector, make_key(path, None if ed25519 else bits or _USUAL_BITS))
     note(f"The new key is in {path}: keep it to yourself.")

@@ -42,6 +42,8 @@ LEAST_BITS = 1024
 """The shortest RSA key that may sign (RFC 8301 §3.2)."""
 _STRING_OCTETS = 255
 """What one string of a TXT record holds (RFC 1035 §3.3.14)."""
+_LONGEST_NAME = 253
+"""Of a name as it is written; on the wire it has two octets more (RFC 1035 §2.3.4)."""
 _LINE = 72
 _WHITE_SPACE = re.compile(rb"(?:(?:\r\n)?[ \t])+")
 _OVERSIGNED = (b"from", b"subject")
@@ -100,7 +102,7 @@ class DkimKey:
         else:
             octets = public.public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 §4
         value = f"v=DKIM1; k={self.kind}; p={b64encode(octets).decode('ascii')}"
-        return DnsRecord(f"{self.selector}._domainkey.{domain}", value)
+        return DnsRecord(record_name(self.selector, domain), value)
 
 
 def _restored(selector: str, octets: bytes) -> DkimKey:
@@ -187,6 +189,17 @@ def signing_domain(settings: Settings) -> str:
     )
 
 
+def record_name(selector: str, domain: str) -> str:
+    """The name of a key's record (RFC 6376 §3.6.2.1). Raises SettingsError if the DNS cannot have it."""
+    name = f"{selector}._domainkey.{domain}"
+    if len(name) > _LONGEST_NAME:
+        raise SettingsError(
+            f"the key's record would have a name of {len(name)} characters, and the DNS has none of more "
+            f"than {_LONGEST_NAME} (RFC 1035): choose a shorter selector than {selector}"
+        )
+    return name
+
+
 def load_keys(settings: Settings) -> tuple[DkimKey, ...]:
     """The keys that letters are signed with, none if no selector is set. Raises SettingsError."""
     chosen = settings.dkim
@@ -205,6 +218,8 @@ def load_keys(settings: Settings) -> tuple[DkimKey, ...]:
                 f"name would hide each other"
             )
         keys.append(DkimKey(chosen.ed25519_selector, _ed25519_key(settings.folder / chosen.ed25519_key_file)))
+    for key in keys:
+        record_name(key.selector, signing_domain(settings))
     return tuple(keys)
 
 

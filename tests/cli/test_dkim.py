@@ -118,6 +118,9 @@ def test_a_key_beside_the_one_in_use(dkim: Dkim, folder: Path, monkeypatch: pyte
         ["--selector", "a\nb"],
         ["--selector", "é"],
         ["--selector=-a"],
+        ["--selector", "a.-b"],
+        ["--selector", "a" * 64],
+        ["--selector", "b." + "a" * 64],
         ["--selector", ""],
     ],
 )
@@ -126,6 +129,25 @@ def test_what_cannot_be_is_a_usage_error(dkim: Dkim, folder: Path, arguments: li
     done = dkim("keygen", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert not list(folder.glob("*.pem"))
+
+
+def test_a_name_that_the_dns_cannot_have_makes_no_key(
+    dkim: Dkim, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A label has 63 octets at most, a name 253 characters (RFC 1035 §2.3.4); nothing is signed in vain."""
+    rest = len("._domainkey.example.org")
+    longest = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * (253 - rest - 3 * 64)])
+    assert len(longest) + rest == 253
+    done = dkim("keygen", "--bits", 1024, "--selector", f"{longest}d")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a name of 254 characters" in done.stderr
+    assert not list(folder.glob("*.pem"))
+    follow(dkim("keygen", "--bits", 1024, "--selector", longest), folder)
+    assert dkim("show").returncode == 0
+    monkeypatch.setenv("PAPERROUND_DKIM__SELECTOR", f"{longest}d")
+    assert "a name of 254 characters" in dkim("show").stderr
+    monkeypatch.setenv("PAPERROUND_DKIM__SELECTOR", "a" * 64)
+    assert "PAPERROUND_DKIM__SELECTOR: dkim.selector is not a selector" in dkim("show").stderr
 
 
 def test_a_domain_that_is_not_the_senders_makes_no_key(
