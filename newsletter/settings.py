@@ -9,6 +9,8 @@ import os
 import re
 import shlex
 import subprocess
+from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -23,6 +25,7 @@ from pydantic import (
     SecretStr,
     StrictBool,
     StrictInt,
+    WrapValidator,
     model_validator,
 )
 
@@ -34,6 +37,8 @@ from newsletter.states import Mode, PicturePolicy
 from subscribers.address import AddressError, parse_address
 from subscribers.tokens import TOKEN_LENGTH
 
+_MOST_PER_MINUTE = 1_000_000
+"""Letters: more than any relay takes, so that a slip of the finger is found out."""
 _PASSWORD_SECONDS = 60
 """How long `password_command` may take: long enough for a person to unlock a key."""
 
@@ -155,6 +160,16 @@ def _domain_or_star(value: str) -> str:
     return value if value == "*" else _required(_domain(value))
 
 
+def _each_once(given: object, read: Callable[[object], dict[str, int]]) -> dict[str, int]:
+    """The rates of domains; one that is named in two spellings has none that could be called its own."""
+    rates = read(given)
+    if isinstance(given, dict) and len(rates) < len(given):
+        spellings = Counter(_domain_or_star(name) for name in given)
+        twice = next(name for name, number in spellings.items() if number > 1)
+        raise ValueError(f"names {twice} in more than one spelling: keep one of them")
+    return rates
+
+
 def _selector(value: str) -> str:
     if value and not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
         raise ValueError(
@@ -169,6 +184,8 @@ RequiredLine = Annotated[Line, AfterValidator(_required)]
 MailboxText = Annotated[Line, AfterValidator(_mailbox)]
 AddressText = Annotated[Line, AfterValidator(_bare_address)]
 DomainName = Annotated[str, AfterValidator(_domain_or_star)]
+Rate = Annotated[StrictInt, Field(ge=1, le=_MOST_PER_MINUTE)]
+DomainRates = Annotated[dict[DomainName, Rate], WrapValidator(_each_once)]
 WebUrl = Annotated[Line, AfterValidator(_web_url)]
 
 
@@ -371,9 +388,12 @@ class DeliverySection(Section):
         description="A slot found this late, after downtime, still goes out; an older one is skipped.",
     )
     per_minute: StrictInt = Field(
-        default=0, ge=0, description="Letters a minute at most, to all readers together. 0: no limit."
+        default=0,
+        ge=0,
+        le=_MOST_PER_MINUTE,
+        description="Letters a minute at most, to all readers together. 0: no limit.",
     )
-    domain_per_minute: dict[DomainName, Annotated[StrictInt, Field(ge=1)]] = Field(
+    domain_per_minute: DomainRates = Field(
         default={},
         description='The same for the readers of one domain, such as { "gmail.com" = 600, "*" = 3000 }; '
         '"*" is each domain that is not named.',

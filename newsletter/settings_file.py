@@ -10,6 +10,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -21,6 +22,8 @@ from newsletter.settings import Section, Settings, SiteSection
 
 FILE_NAME = "paperround.toml"
 _PREFIX = "PAPERROUND_"
+_NOT_TOML = (ValueError, RecursionError)
+"""What tomllib raises: `TOMLDecodeError` is a ValueError, and so is what Python says to very long numbers."""
 
 
 def find_site(start: Path) -> Path:
@@ -73,12 +76,15 @@ def _override(data: dict[str, Any]) -> dict[tuple[str, str], str]:
     return variables
 
 
-def _as_in_toml(value: str, kind: object) -> str | int | bool:
+def _as_in_toml(value: str, kind: object) -> Any:
     """A variable's value as the file would have it; a password of digits stays a text."""
-    if kind is int and re.fullmatch(r"-?[0-9]{1,9}", value):
+    if kind is int and re.fullmatch(r"-?[0-9]{1,99}", value):
         return int(value)
     if kind is bool and value in ("true", "false"):
         return value == "true"
+    if get_origin(kind) is dict:
+        with suppress(*_NOT_TOML):  # what is no table is refused with the file's other mistakes
+            return tomllib.loads(f"value = {value}")["value"]
     return value
 
 
@@ -101,9 +107,13 @@ def _problem(error: Mapping[str, Any], section: str, key: str) -> str:
         case "tuple_type" | "model_type" | "model_attributes_type":
             kind = f"a list, each under [[{section}]]" if _is_repeated(section) else "a section of its own"
             return f"{name} must be {kind}, with its keys below it"
-        case "value_error":
-            return f"{name} {message}"
-    return f"{name}: {message[:1].lower()}{message[1:]}"
+        case "dict_type":
+            return f'{name} must be a table, written as {{ "KEY" = VALUE, … }}'
+    return f"{name} {message}" if error["type"] == "value_error" else f"{name}: {_uncapitalised(message)}"
+
+
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _is_repeated(section: str) -> bool:
@@ -155,8 +165,11 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         line = int(place[1]) if place and place[1] else max(1, len(text.splitlines()))
         message = str(error)[: place.start()] if place else str(error)
         raise SettingsError(f"is not TOML: {message}", path=path, line=line) from None
-    except RecursionError:
-        raise SettingsError("is not TOML that can be read: it is nested too deeply", path=path) from None
+    except _NOT_TOML:
+        raise SettingsError(
+            "is not TOML that can be read: it is nested too deeply, or a number has thousands of digits",
+            path=path,
+        ) from None
 
 
 def load_settings(folder: Path) -> Settings:

@@ -177,6 +177,24 @@ def test_any_text_survives_the_file(name: str, address: str) -> None:
         ("in_doubt", '"drop"', "delivery.in_doubt: input should be 'resend' or 'hold'"),
         ("expire_after_hours", "0.5", "delivery.expire_after_hours: input should be a valid integer"),
         ("catch_up_hours", "-1", "delivery.catch_up_hours: input should be greater than or equal to 0"),
+        ("per_minute", "1000001", "delivery.per_minute: input should be less than or equal to 1000000"),
+        (
+            "domain_per_minute",
+            '{ "a.example" = 1000001 }',
+            "delivery.domain_per_minute: input should be less than or equal to 1000000",
+        ),
+        ("domain_per_minute", '{ "a b" = 1 }', "delivery.domain_per_minute is not a domain: 'a b'"),
+        ("domain_per_minute", "5", "delivery.domain_per_minute must be a table"),
+        (
+            "domain_per_minute",
+            '{ "Example.org" = 1, "example.org" = 2 }',
+            "delivery.domain_per_minute names example.org in more than one spelling",
+        ),
+        (
+            "domain_per_minute",
+            '{ "bücher.example" = 1, "xn--bcher-kva.example" = 1 }',
+            "delivery.domain_per_minute names xn--bcher-kva.example in more than one spelling",
+        ),
     ],
 )
 def test_what_a_key_cannot_be_is_named_with_its_line(folder: Path, key: str, value: str, said: str) -> None:
@@ -248,6 +266,8 @@ def test_files_as_other_systems_write_them(folder: Path) -> None:
     assert refusal(folder) == f"{path}:2: is not UTF-8; save it as UTF-8"
     write(folder, "x = " + "[" * 100_000)
     assert "is not TOML" in refusal(folder)
+    write(folder, "x = " + "9" * 5000)
+    assert "a number has thousands of digits" in refusal(folder)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +285,14 @@ def test_files_as_other_systems_write_them(folder: Path) -> None:
         ("PAPERROUND_SITE__REQUIRE_PERMISSION", "false", "site", "require_permission", False),
         ("PAPERROUND_IMAGES__POLICY", "embed", "images", "policy", PicturePolicy.EMBED),
         ("PAPERROUND_DELIVERY__CATCH_UP_HOURS", "0", "delivery", "catch_up_hours", 0),
+        (
+            "PAPERROUND_DELIVERY__DOMAIN_PER_MINUTE",
+            '{ "Gmail.com" = 600, "bücher.example" = 1, "*" = 3000 }',
+            "delivery",
+            "domain_per_minute",
+            {"gmail.com": 600, "xn--bcher-kva.example": 1, "*": 3000},
+        ),
+        ("PAPERROUND_DELIVERY__DOMAIN_PER_MINUTE", "{}", "delivery", "domain_per_minute", {}),
     ],
 )
 def test_the_environment_overrides_the_file(
@@ -289,6 +317,22 @@ def test_the_environment_overrides_the_file(
         ("PAPERROUND_RELY__HOST", "x", "[rely] is not a section of settings"),
         ("PAPERROUND_RELAY__PORT", "many", "relay.port: input should be a valid integer"),
         ("PAPERROUND_RELAY__PORT", "70000", "relay.port: input should be less than"),
+        ("PAPERROUND_RELAY__PORT", "9" * 20, "relay.port: input should be less than or equal to 65535"),
+        (
+            "PAPERROUND_DELIVERY__DOMAIN_PER_MINUTE",
+            "gmail.com=600",
+            'delivery.domain_per_minute must be a table, written as { "KEY" = VALUE, … }',
+        ),
+        (
+            "PAPERROUND_DELIVERY__DOMAIN_PER_MINUTE",
+            "[" * 100_000,
+            "delivery.domain_per_minute must be a table",
+        ),
+        (
+            "PAPERROUND_DELIVERY__DOMAIN_PER_MINUTE",
+            '{ "gmail.com" = 0 }',
+            "delivery.domain_per_minute: input should be greater than or equal to 1",
+        ),
         ("PAPERROUND_SITE__NAME", "", "site.name must not be empty"),
         ("PAPERROUND_SITE__SENDER", "x@y.example", "site.sender is not a setting"),
         ("PAPERROUND_CATEGORIES__TIMEZONE", "Mars/Base", "categories.timezone 'Mars/Base'"),

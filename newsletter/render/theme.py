@@ -185,8 +185,11 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"\(at line ([0-9]+)", str(error))
         raise ThemeError(f"is not TOML: {error}", path=path, line=int(line[1]) if line else None) from None
-    except RecursionError:
-        raise ThemeError("is not TOML that can be read: it is nested too deeply", path=path) from None
+    except (RecursionError, ValueError):  # Python reads no number of thousands of digits
+        raise ThemeError(
+            "is not TOML that can be read: it is nested too deeply, or a number has thousands of digits",
+            path=path,
+        ) from None
 
 
 @cache

@@ -148,9 +148,9 @@ def test_a_mistake_is_explained_at_its_line(tmp_path: Path, text: str, line: int
     assert str(caught.value).startswith(f"{tmp_path / 'theme.toml'}:{line}: ")
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", b"x=" + b"[" * 100_000])
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"x=" + b"[" * 100_000, b"x=" + b"9" * 5000])
 def test_a_file_that_is_no_text_or_no_toml_is_refused(tmp_path: Path, data: bytes) -> None:
-    """Bytes that are not UTF-8, and TOML nested without end, are errors that name the file."""
+    """Bytes that are not UTF-8, TOML nested without end, endless numbers are errors that name the file."""
     (tmp_path / "theme.toml").write_bytes(data)
     with pytest.raises(ThemeError, match=r"theme\.toml"):
         load_theme(tmp_path)
