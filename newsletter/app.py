@@ -19,7 +19,7 @@ from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
-from newsletter.errors import SettingsError
+from newsletter.errors import RelayError, SettingsError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log, open_log
 from newsletter.render.edition import EditionMaker
@@ -37,6 +37,8 @@ class SendReport:
     recovered: Recovered = field(default_factory=lambda: Recovered(0, ()))
     expired: int = 0
     tally: Tally = field(default_factory=Tally)
+    down: list[RelayError] = field(default_factory=list)
+    """Why relays were found to be down, whether or not others took their letters."""
     finished: list[int] = field(default_factory=list)
     """Issues whose last letter has come to its end."""
 
@@ -160,6 +162,7 @@ class App:
         composer = Composer(
             database, self.signer, self.settings.media_folder, dkim=load_signer(self.settings)
         )
+        errors = [relay.error for relay in relays]
         log = self._log_of("sending")
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
@@ -188,6 +191,11 @@ class App:
                 )
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     report.tally = runner.run(dispatcher.send_due())
+                report.down = [
+                    relay.error
+                    for relay, before in zip(relays, errors, strict=True)
+                    if relay.error is not None and relay.error is not before
+                ]
                 report.finished = ledger.finish(self.clock())
             finally:
                 ledger.close(self.clock())

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -274,6 +274,9 @@ class DatabaseSection(Section):
 class RelaySection(Section):
     """The SMTP server that takes the letters."""
 
+    table: ClassVar[str] = "[relay]"
+    """Where in paperround.toml it stands, for who has to mend it."""
+
     host: RequiredLine = Field(
         default="sandbox",
         description='Its host name. "sandbox" keeps letters as files in this folder and sends nothing.',
@@ -332,8 +335,16 @@ class RelaySection(Section):
                 timeout=_PASSWORD_SECONDS,
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise SettingsError(f"relay.password_command failed: {_without_output(error)}") from None
+            raise SettingsError(
+                f"password_command of {self.name} in {self.table} failed: {_without_output(error)}"
+            ) from None
         return answer.stdout.rstrip("\r\n")
+
+
+class FurtherRelaySection(RelaySection):
+    """Another one."""
+
+    table: ClassVar[str] = "[[further_relays]]"
 
 
 class SandboxSection(Section):
@@ -464,7 +475,7 @@ class Settings(BaseModel):
     delivery: DeliverySection = DeliverySection()
     dkim: DkimSection = DkimSection()
     log: LogSection = LogSection()
-    further_relays: tuple[RelaySection, ...] = ()
+    further_relays: tuple[FurtherRelaySection, ...] = ()
 
     _folder: Path = PrivateAttr(default=Path())
 

@@ -438,7 +438,7 @@ def test_a_password_command_that_fails_says_so_and_no_more(
     """A command that fails, hangs or is not there is named; what it printed is not, not even in a cause."""
     monkeypatch.setattr(newsletter.settings, "_PASSWORD_SECONDS", 0.5)
     changed(folder, password_command=command)
-    with pytest.raises(SettingsError, match=r"relay\.password_command failed: ") as failed:
+    with pytest.raises(SettingsError, match=r"password_command of \S+:587 in \[relay\] failed: ") as failed:
         load_settings(folder).relay.login_password()
     assert said in str(failed.value)
     assert SECRET not in str(failed.value)

@@ -155,7 +155,7 @@ def _tell_missed(slots: "list[PlannedIssue]") -> None:
 
 
 def tell_sent(site: "App", report: "SendReport") -> bool:
-    """Print what sending did; True if the relay could not be used."""
+    """Print what sending did; True if no relay could be used."""
     if report.recovered.requeued:
         print(f"taken over from a dead process: {count_of(report.recovered.requeued, 'untried letter')}")
     policy = "sent again" if site.settings.delivery.in_doubt == "resend" else "held"
@@ -178,9 +178,11 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
             )
     for domain, words in report.tally.resting.items():
         note(f"{domain} refuses letters for policy and is left alone for ten minutes: {words}")
-    if report.tally.relay_error:
-        note(f"paperround: {report.tally.relay_error}")
-    return report.tally.relay_error is not None
+    stuck = report.tally.relay_error
+    then = "Every letter that was not tried stays queued" if stuck else "Its letters go by the others"
+    for error in report.down or filter(None, [stuck]):
+        note(f"paperround: {str(error).removesuffix('.')}. {then}")
+    return stuck is not None
 
 
 def tell_standing(site: "App") -> None:

@@ -353,7 +353,7 @@ class Dispatcher:
         if relay.breaker.refused_for_policy(now):
             error = RelayError(
                 f"the relay {relay.name} refuses letter after letter for policy ({outcome.words}); see SPF, "
-                f"DKIM and the relay's rules (`paperround doctor`). Every other letter stays queued"
+                f"DKIM and the relay's rules (`paperround doctor`)"
             )
             self._is_down(relay, error)
 
@@ -385,9 +385,7 @@ class Dispatcher:
         if outcome.eases_off:
             relay.concurrency.ease_off()
         if not line.was_of_use and relay.breaker.lost(now):
-            error = RelayError(
-                f"the relay {relay.name} ends every connection: {outcome.words} Every letter stays queued"
-            )
+            error = RelayError(f"the relay {relay.name} ends every connection: {outcome.words}")
             self._is_down(relay, error)
 
     def _is_down(self, relay: Relay, error: RelayError) -> None:

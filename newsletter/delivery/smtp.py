@@ -76,12 +76,10 @@ class SMTPTransport:
         except aiosmtplib.SMTPAuthenticationError as error:
             raise RelayError(
                 f"{place} refused the login of {relay.user!r} ({error.code} {printable(error.message)}); see "
-                f"user and password in [relay]. Every letter stays queued"
+                f"user and password in {relay.table}"
             ) from error
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise RelayError(
-                f"{place} cannot be used: {printable(str(error))}. Every letter stays queued"
-            ) from error
+            raise RelayError(f"{place} cannot be used: {printable(str(error))}") from error
         finally:
             if not self.is_usable:
                 _cut(client)

@@ -104,13 +104,13 @@ def _relays(settings: Settings) -> Iterable[tuple[str, Check]]:
         try:
             password = relay.login_password() if relay.user else ""
         except SettingsError as fault:
-            yield subject, partial(_password_failed, subject, str(fault))
+            yield subject, partial(_password_failed, subject, str(fault), relay.table)
             continue
         yield subject, partial(check_relay, relay, password, settings.sender.domain)
 
 
-def _password_failed(subject: str, fault: str) -> list[Finding]:
-    return [error(subject, fault, "see password_command in [relay]")]
+def _password_failed(subject: str, fault: str, table: str) -> list[Finding]:
+    return [error(subject, fault, f"see password_command in {table}")]
 
 
 def _outside(

@@ -45,7 +45,7 @@ def check_relay(relay: RelaySection, password: str, helo_name: str) -> Iterator[
     try:
         offers = asyncio.run(_connect(relay, password, helo_name))
     except RelayError as fault:
-        yield error(subject, str(fault), "see host, port, tls, user and password in [relay]")
+        yield error(subject, str(fault), f"see host, port, tls, user and password in {relay.table}")
         return
     except TimeoutError:
         yield error(
@@ -83,7 +83,9 @@ def _certificate(relay: RelaySection, subject: str) -> Iterator[Finding]:
     """How long the certificate lasts, where the sender checks it; a relay that will not say is let be."""
     if relay.tls is TLSMode.NONE:
         if not is_loopback(relay.host):
-            yield warning(subject, "letters and password travel in the open", 'tls = "auto" in [relay]')
+            yield warning(
+                subject, "letters and password travel in the open", f'tls = "auto" in {relay.table}'
+            )
         return
     if relay.tls is TLSMode.AUTO and is_loopback(relay.host):
         return

@@ -319,9 +319,9 @@ def refusing_relay() -> Iterator[int]:
     [
         (
             {"PASSWORD": "Tr0ub4dor"},
-            r"refused the login of 'me' \(535 5\.7\.8 Not you\).* Every letter stays queued",
+            r"refused the login of 'me' \(535 5\.7\.8 Not you\).* in \[relay\]\. Every letter .* stays",
         ),
-        ({"PASSWORD_COMMAND": "false"}, r"relay\.password_command failed: exit status 1"),
+        ({"PASSWORD_COMMAND": "false"}, r"password_command of 127.* in \[relay\] failed: exit status 1"),
     ],
 )
 def test_a_relay_that_refuses_us_leaves_everything_queued(

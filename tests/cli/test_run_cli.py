@@ -264,6 +264,21 @@ def test_a_tick_with_nothing_to_do_is_quiet_for_cron(
 
 
 @ON_SQLITE
+def test_a_tick_names_a_relay_whose_letters_another_took(letter: App, cli: Cli) -> None:
+    """Nothing is late, so it is no failure; but somebody has to see to that relay."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    path = letter.settings.folder / "paperround.toml"
+    further = f'\n[[further_relays]]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n'
+    path.write_text(path.read_text("utf-8") + further, "utf-8")
+    done = cli("--site", letter.settings.folder, "tick", "--at", DUE)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "12 sent")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"paperround: the relay 127.0.0.1:{port} cannot be used: ")
+    assert last.endswith(". Its letters go by the others")
+
+
+@ON_SQLITE
 def test_the_sandbox_is_loud_about_being_one(letter: App, cli: Cli) -> None:
     """A new site's relay sends to nobody, says so at every tick, and keeps the letters as files."""
     done = cli("--site", letter.settings.folder, "tick", "--at", DUE)

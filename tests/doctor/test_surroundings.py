@@ -20,7 +20,7 @@ from newsletter.doctor.findings import Finding, Level, ok
 from newsletter.doctor.machine import check_database, check_disks, check_files, check_key, file_system, room
 from newsletter.doctor.relay import check_relay
 from newsletter.doctor.website import check_website, skew
-from newsletter.settings import RelaySection
+from newsletter.settings import RelaySection, Settings
 from newsletter.web.server import PageServer
 from subscribers.base import system_clock
 from subscribers.tokens import Purpose, TokenSigner
@@ -62,6 +62,22 @@ def test_a_relay_that_refuses_the_login_is_an_error() -> None:
     assert finding.level is Level.ERROR
     assert "refused the login of 'ann'" in finding.found
     assert "[relay]" in finding.mend
+
+
+def test_a_further_relay_is_mended_where_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not in [relay], which names another one: what is down, and a password that cannot be had."""
+    further = [
+        {"host": "127.0.0.1", "port": 9, "tls": "none"},
+        {"host": "127.0.0.1", "port": 10, "user": "ann", "password_command": "false"},
+    ]
+    site = {"name": "N", "from": "a@example.org", "base_url": "https://example.org", "postal_address": "X"}
+    settings = Settings.model_validate({"site": site, "further_relays": further}).in_folder(tmp_path)
+    monkeypatch.setattr("newsletter.doctor.examine._outside", lambda *_: [])
+    told = {finding.subject: finding for finding in examine(settings, system_clock)}
+    assert told["relay 127.0.0.1:9"].mend == "see host, port, tls, user and password in [[further_relays]]"
+    lacking = told["relay 127.0.0.1:10"]
+    assert lacking.found.startswith("password_command of 127.0.0.1:10 in [[further_relays]] failed: ")
+    assert lacking.mend == "see password_command in [[further_relays]]"
 
 
 def test_a_relay_nobody_can_reach_or_trust_is_an_error() -> None:
