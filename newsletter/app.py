@@ -13,6 +13,7 @@ from threading import Event
 from newsletter.database import Database
 from newsletter.delivery.composer import Composer
 from newsletter.delivery.dispatcher import Dispatcher, Tally
+from newsletter.delivery.issues import Stopped, going, stopped
 from newsletter.delivery.ledger import Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters, has_work
 from newsletter.delivery.pace import Limits
@@ -39,6 +40,8 @@ class SendReport:
     tally: Tally = field(default_factory=Tally)
     down: list[RelayError] = field(default_factory=list)
     """Why relays were found to be down, whether or not others took their letters."""
+    stopped: list[Stopped] = field(default_factory=list)
+    """Issues that somebody else has paused or cancelled meanwhile."""
     finished: list[int] = field(default_factory=list)
     """Issues whose last letter has come to its end."""
 
@@ -155,6 +158,7 @@ class App:
         with database.read() as session:
             if not has_work(session, now, resend_in_doubt=resend_in_doubt, canary_wait=canary_wait):
                 return SendReport()
+            issues = going(session)
         if all(relay.breaker.is_open(time.monotonic()) for relay in relays):
             return SendReport()
         # Asked for once, and before any letter is on its way: it may be a command that fails.
@@ -199,6 +203,8 @@ class App:
                 report.finished = ledger.finish(self.clock())
             finally:
                 ledger.close(self.clock())
+        with database.read() as session:
+            report.stopped = stopped(session, issues - {one.issue_id for one in report.tally.verdicts})
         if log:
             log.write_all(report.log_records())
         return report

@@ -114,11 +114,13 @@ def cancel(context: typer.Context, issue_id: IssueArgument, reason: ReasonOption
     """End an issue for good: what has not gone does not go."""
     from newsletter.delivery import issues
     from newsletter.log import Event
+    from newsletter.states import OPEN, DeliveryState
 
     reason = _checked(reason)
     site = open_site(context)
     with site.database.write() as session:
         issues.cancel(session, issue_id, reason)
+        before = issues.letters_by_state(session, issue_id)
     ended, more = 0, 1
     with Progress() as progress:
         while more:  # from the first moment no letter goes; this writes it down for each, a few at a time
@@ -127,9 +129,12 @@ def cancel(context: typer.Context, issue_id: IssueArgument, reason: ReasonOption
             progress(f"{ended} ended")
     with site.database.write() as session:
         issues.finish(session.connection(), site.clock())
-    _record(site, Event.ISSUE_CANCELLED, issue_id, letters=ended)
-    unsent = count_of(ended, "letter")
-    note(f"Issue {issue_id} is cancelled; {unsent} will not go: {_standing(site, issue_id)}.")
+        after = issues.letters_by_state(session, issue_id)
+    # By their states, not as they were ended here: a sender ends those that it has in hand, now or soon.
+    over = (DeliveryState.CANCELLED, DeliveryState.IN_DOUBT, *OPEN)
+    unsent = sum(after.get(state, 0) for state in over) - before.get(DeliveryState.CANCELLED, 0)
+    _record(site, Event.ISSUE_CANCELLED, issue_id, letters=unsent)
+    note(f"Issue {issue_id} is cancelled; {count_of(unsent, 'letter')} will not go: {tally(after)}.")
 
 
 @app.command("retry-failed")

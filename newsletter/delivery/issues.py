@@ -7,10 +7,10 @@ letters to `clear`, which ends a few at a time, so that nobody waits for 100,000
 between the two leaves the rest to `finish`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
 from sqlmodel import Session, col
@@ -26,6 +26,14 @@ _CLEARED_AT_ONCE = 2000
 """Letters in one step of clearing a cancelled issue: a sender that waits for it hardly notices."""
 
 _READERS_FAULTS = (Fault.ADDRESS, Fault.MAILBOX)
+
+
+class Stopped(NamedTuple):
+    """An issue of which no further letter goes."""
+
+    issue_id: int
+    state: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,22 @@ def _refusal(session: Session, issue_id: int, verb: str) -> Exception:
     else:
         stands = "is going out" if found.state == IssueState.PLANNED else f"is {found.state}"
     return QueueError(f"issue {issue_id} {stands} and cannot be {verb}; nothing changed")
+
+
+def going(session: Session) -> set[int]:
+    """The issues that go out, or will when they are due."""
+    planned = select(col(Issue.id)).where(
+        col(Issue.state) == IssueState.PLANNED, col(Issue.finished_at).is_(None)
+    )
+    return set(session.execute(planned).scalars())
+
+
+def stopped(session: Session, issue_ids: Collection[int]) -> list[Stopped]:
+    """Which of these issues somebody has paused or cancelled."""
+    found = select(col(Issue.id), col(Issue.state), col(Issue.reason)).where(
+        col(Issue.id).in_(issue_ids), col(Issue.state).in_([IssueState.PAUSED, IssueState.CANCELLED])
+    )
+    return [Stopped(*row) for row in session.execute(found.order_by(col(Issue.id)))]
 
 
 def clear(connection: Connection, issue_id: int) -> int:

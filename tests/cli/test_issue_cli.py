@@ -4,8 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, update
+from sqlmodel import col
 
+import newsletter.delivery.issues
 from newsletter.app import App
+from newsletter.models import Delivery
 from newsletter.states import DeliveryState, Fault, IssueState
 from tests import issues
 from tests.conftest import Cli, Done
@@ -73,6 +77,27 @@ def test_an_issue_is_cancelled(site: App, issue_id: int, run: Cli) -> None:
     assert shown["finished_at"] is not None
     assert run("issue", "cancel", issue_id).returncode == 1
     assert logged(site) == [{"level": "info", "event": "issue.cancelled", "issue": 1, "letters": 2}]
+
+
+def test_letters_that_a_sender_has_in_hand_are_counted_among_the_cancelled(
+    site: App, issue_id: int, run: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is quicker to end them, and whether they are ended yet: none of them will go."""
+    claimed = issues.letters_of(site.database, issue_id)[-1]
+    clear = newsletter.delivery.issues.clear
+
+    def outrun(connection: Connection, issue_id: int) -> int:
+        clear(connection, issue_id)  # as the sender did meanwhile, but for what it claimed just then
+        connection.execute(
+            update(Delivery).where(col(Delivery.id) == claimed).values(state=DeliveryState.CLAIMED)
+        )
+        return 0
+
+    monkeypatch.setattr(newsletter.delivery.issues, "clear", outrun)
+    assert said(run("issue", "cancel", issue_id)) == (
+        "Issue 1 is cancelled; 2 letters will not go: 1 cancelled, 1 claimed, 2 sent.\n"
+    )
+    assert logged(site)[0]["letters"] == 2
 
 
 def test_a_large_issue_is_cancelled_to_its_last_letter(site: App, issue_id: int, run: Cli) -> None:

@@ -195,6 +195,33 @@ def test_an_interrupted_tick_finishes_the_letters_in_flight(
     assert sorted(letter.recipient for letter in relay.accepted) == sorted(READERS)
 
 
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (
+            "pause",
+            "Issue 1 was paused meanwhile (a wrong link); `paperround issue resume 1` lets the rest go.\n",
+        ),
+        ("cancel", "Issue 1 was cancelled meanwhile (a wrong link).\n"),
+    ],
+)
+def test_a_tick_whose_issue_is_stopped_says_so(
+    letter: App, cli: Cli, relay: HoldingServer, act: str, told: str
+) -> None:
+    """Somebody else did it, and whoever reads what the tick says would wonder where the letters are."""
+    environment = relay.environment | {"PAPERROUND_RELAY__CONNECTIONS": "2"}
+    with Running(letter, "tick", "--at", DUE, **environment) as tick:
+        relay.wait_for(2)
+        done = cli("--site", letter.settings.folder, "issue", act, 1, "--reason", "a wrong link")
+        assert done.returncode == 0
+        relay.go_on()
+        assert tick.end() == 0
+    assert tick.said[-1] == told
+    assert 2 <= states(letter, cli)["sent"] < len(READERS)
+    with Running(letter, "tick", "--at", DUE, **environment) as tick:
+        assert (tick.end(), tick.said) == (0, []), "it is told once"
+
+
 @ON_SQLITE
 def test_run_resumes_by_itself_when_the_relay_is_up_again(due_now: App, cli: Cli) -> None:
     """While nobody listens at the relay's port it says so and counts nothing; then it sends."""
