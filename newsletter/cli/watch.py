@@ -154,7 +154,8 @@ def as_record(view: View, at: datetime) -> dict[str, Any]:
 def as_line(view: View) -> str:
     """A view on one line."""
     snapshot = view.snapshot
-    return cell(f"issue {snapshot.issue_id}: {_standing(snapshot)}; {tally(snapshot.letters)}{_speed(view)}")
+    letters = f"; {tally(snapshot.letters)}" if snapshot.letters else ""
+    return cell(f"issue {snapshot.issue_id}: {_standing(snapshot)}{letters}{_speed(view)}")
 
 
 def _standing(snapshot: "Snapshot") -> str:

@@ -158,6 +158,7 @@ def test_the_rate_and_what_is_left_are_told() -> None:
     letters = {"queued": 3600, "sent": 100}
     moving = Pace().after(0.0, 0).after(10.0, 100)
     assert as_line(view(letters)) == "issue 7: going out; 3600 queued, 100 sent"
+    assert as_line(view({})) == "issue 7: going out"
     assert as_line(view(letters, moving)) == (
         "issue 7: going out; 3600 queued, 100 sent; 10 letters/s, 0:06:00 to go"
     )
