@@ -22,7 +22,7 @@ from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
 from newsletter.errors import RelayError, SettingsError
 from newsletter.log import Event as LogEvent
-from newsletter.log import Log, open_log
+from newsletter.log import open_log
 from newsletter.render.edition import EditionMaker
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
 from newsletter.settings import Settings
@@ -65,7 +65,7 @@ class App:
         self.settings = settings
         self.clock = clock
         self.letters = LedgerLetters()
-        self._logs: dict[str, Log | None] = {}
+        self._log = open_log(settings, clock)
         self._limits = Limits(settings.delivery.per_minute, settings.delivery.domain_per_minute)
 
     @cached_property
@@ -105,8 +105,8 @@ class App:
     def plan_due(self) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot that is due."""
         planned = self.planner.plan_due(self.clock())
-        if log := self._log_of("planning"):
-            log.write_all(
+        if self._log:
+            self._log.write_all(
                 {
                     "event": LogEvent.ISSUE_PLANNED,
                     "issue": issue.issue_id,
@@ -119,12 +119,6 @@ class App:
                 if isinstance(issue, PlannedIssue)
             )
         return planned
-
-    def _log_of(self, job: str) -> Log | None:
-        """The log, opened once for each job: they run side by side, and a log is not for several threads."""
-        if job not in self._logs:
-            self._logs[job] = open_log(self.settings, self.clock)
-        return self._logs[job]
 
     @contextmanager
     def open_relays(self) -> Iterator[list[Relay]]:
@@ -167,7 +161,6 @@ class App:
             database, self.signer, self.settings.media_folder, dkim=load_signer(self.settings)
         )
         errors = [relay.error for relay in relays]
-        log = self._log_of("sending")
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:
@@ -191,7 +184,7 @@ class App:
                     monotonic=time.monotonic,
                     stop=stop,
                     progress=progress,
-                    log=log,
+                    log=self._log,
                 )
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     report.tally = runner.run(dispatcher.send_due())
@@ -205,8 +198,8 @@ class App:
                 ledger.close(self.clock())
         with database.read() as session:
             report.stopped = stopped(session, issues - {one.issue_id for one in report.tally.verdicts})
-        if log:
-            log.write_all(report.log_records())
+        if self._log:
+            self._log.write_all(report.log_records())
         return report
 
 

@@ -4,7 +4,7 @@ A line has `time` (RFC 3339, UTC), `level` (`info` or `warning`), `event` (one o
 level info only the fields in `PUBLIC` are written, so no slip brings an address or a reply there; debug
 writes all that is given. A record that cannot be written (a full disk, a folder that is gone) never stops
 what is recorded: it is dropped, and standard error is told once an outage. A file that logrotate moved away
-is made anew. Not safe for several threads; several processes may share a file, a batch being one write.
+is made anew. Several threads and processes may share it, a batch being one write.
 """
 
 import json
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from subscribers.base import Clock
@@ -90,6 +91,7 @@ class Log:
         self._file: int | None = None
         self._is_out_of_order = False
         self._ends_in_half_a_line = False
+        self._one_at_a_time = Lock()
 
     def write(self, event: Event, **fields: Any) -> None:
         """Record one thing."""
@@ -101,16 +103,17 @@ class Log:
         lines = "".join([self._line(time, record) for record in records])
         if not lines:
             return
-        try:
-            if self._path is None:
-                sys.stderr.write(lines)
-                sys.stderr.flush()
+        with self._one_at_a_time:
+            try:
+                if self._path is None:
+                    sys.stderr.write(lines)
+                    sys.stderr.flush()
+                else:
+                    self._append(self._path, lines.encode("ascii"))
+            except (OSError, ValueError) as error:
+                self._complain(error)
             else:
-                self._append(self._path, lines.encode("ascii"))
-        except (OSError, ValueError) as error:
-            self._complain(error)
-        else:
-            self._is_out_of_order = False
+                self._is_out_of_order = False
 
     def close(self) -> None:
         """Close the file. The next record would open it again."""

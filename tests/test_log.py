@@ -4,8 +4,10 @@ import io
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError, Thread
 from typing import Any
 
 import pytest
@@ -121,6 +123,28 @@ def test_a_file_that_was_moved_away_is_made_anew(log: Log, path: Path) -> None:
     log.close()
     assert [record["delivery"] for record in lines(path.with_suffix(".1"))] == [1]
     assert [record["delivery"] for record in lines(path)] == [3, 4]
+
+
+def test_threads_share_the_file_that_is_open(log: Log, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes while another opens the file waits for it, and nobody's line is lost."""
+    opened: list[object] = []
+    met, real = Barrier(2, timeout=0.2), os.open
+
+    def slow(*arguments: Any) -> int:
+        opened.append(arguments)
+        with suppress(BrokenBarrierError):
+            met.wait()  # for another thread that would be opening it as well
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "open", slow)
+    threads = [Thread(target=log.write, args=(Event.LETTER_SENT,), kwargs={"delivery": n}) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    assert len(opened) == 1
+    assert {record["delivery"] for record in lines(path)} == {1, 2}
 
 
 def test_a_folder_that_vanished_is_told_once_and_comes_back(

@@ -291,6 +291,17 @@ def test_a_tick_with_nothing_to_do_is_quiet_for_cron(
 
 
 @ON_SQLITE
+def test_a_log_that_cannot_be_written_is_told_once(
+    letter: App, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planning and sending both record, and the letters go."""
+    monkeypatch.setenv("PAPERROUND_LOG__TO", "gone/letters.jsonl")
+    done = cli("--site", letter.settings.folder, "tick", "--at", DUE)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "12 sent")
+    assert done.stderr.count("cannot be written") == 1
+
+
+@ON_SQLITE
 def test_a_tick_names_a_relay_whose_letters_another_took(letter: App, cli: Cli) -> None:
     """Nothing is late, so it is no failure; but somebody has to see to that relay."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
