@@ -5,13 +5,16 @@ Exit codes: 0 done, 1 the thing asked for failed, 2 usage, 3 `check` found error
 
 import io
 import os
+import signal
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from newsletter.cli import (
     category,
@@ -33,7 +36,35 @@ from newsletter.cli import (
 )
 from newsletter.cli.output import note
 
+
+class _OutputClosedError(Exception):
+    """Whoever read what a command prints has seen enough."""
+
+
+@contextmanager
+def _output_may_close() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _OutputClosedError from None
+
+
+class _Commands(TyperGroup):
+    """The nouns; Typer, left to itself, calls a closed pipe a failure."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the command line, and print help."""
+        with _output_may_close():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run what was asked for."""
+        with _output_may_close():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="paperround",
     help="Publish Markdown advice posts as weekly letters, every one accounted for.",
     no_args_is_help=True,
@@ -99,9 +130,9 @@ def main() -> None:
             app(prog_name="paperround")
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()  # whoever read it has seen enough
-        sys.exit(1)
+    except (BrokenPipeError, _OutputClosedError):
+        _discard_output()
+        _end_by_sigpipe()
     except Exception as error:
         _discard_output()
         sys.exit(_explain(error))
@@ -111,6 +142,13 @@ def _discard_output() -> None:
     """Let what Python flushes at exit go nowhere, so that it does not fail, and complain, a second time."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end_by_sigpipe() -> NoReturn:
+    """End as other programs do whose reader has gone. (Python ignores the signal, for its sockets' sake.)"""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGPIPE)
+    sys.exit(128 + signal.SIGPIPE)  # where it is blocked: what a shell makes of the signal
 
 
 def _explain(error: Exception) -> int:

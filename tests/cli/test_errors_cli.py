@@ -3,9 +3,12 @@
 import asyncio
 import os
 import re
+import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -444,19 +447,41 @@ def test_output_that_finds_a_full_disk_is_told(
         assert (done.returncode, done.stderr) == (1, "paperround: No space left on device\n")
 
 
-def test_a_reader_of_our_output_may_leave(
-    tmp_path: Path, sqlite_template: Path, paperround: Paperround, cli: Cli, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("readers", [0, 3, 300], ids=["nothing", "less than a buffer", "more than a buffer"])
+def test_a_reader_that_has_gone_ends_a_command_quietly(
+    advice: App, paperround: Paperround, readers: int
 ) -> None:
-    """A pipe that is closed before all is written is nobody's error, and nothing is said."""
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    make(tmp_path / "site", cli)
-    (tmp_path / "site" / "paperround.db").write_bytes(sqlite_template.read_bytes())
-    reading, writing = os.pipe()
-    os.close(reading)
-    options = {"capture_output": False, "stdout": writing, "stderr": subprocess.PIPE}
-    done = paperround("--site", tmp_path / "site", "queue", "list", "--json", **options)
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (1, "")
+    """By SIGPIPE, as it ends `cat` or `ls`, whether the pipe is found closed while printing or at the end."""
+    subscribe(advice, *(f"reader{place}@example.org" for place in range(readers)))
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as gone:
+        done = paperround(
+            *("--site", advice.settings.folder, "subscriber", "list", "--json"),
+            capture_output=False,
+            stdout=gone,
+            stderr=subprocess.PIPE,
+        )
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+def test_a_reader_that_has_gone_needs_no_help(paperround: Paperround) -> None:
+    """What is printed before there is any command ends in the same way."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as gone:
+        done = paperround("--help", capture_output=False, stdout=gone, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_head_of_a_long_list_is_no_failure_of_its_own(advice: App) -> None:
+    """In a pipeline the status is the one that a shell gives every program whose reader leaves early."""
+    subscribe(advice, *(f"reader{place}@example.org" for place in range(1000)))
+    command = f"{sys.executable} -m newsletter --site {advice.settings.folder} subscriber list --json"
+    shell = f'{command} | head -1; echo "${{PIPESTATUS[*]}}"'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("[\n141 0\n", "")
 
 
 def test_a_surprise_is_a_bug_and_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
