@@ -14,7 +14,6 @@ from newsletter.cli.output import Progress, count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
     from newsletter.app import App, SendReport
-    from newsletter.delivery.issues import Stopped
     from newsletter.delivery.relays import Relay
     from newsletter.schedule.planner import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
@@ -179,7 +178,9 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
             )
     for issue in report.stopped:
         why = f" ({issue.reason})" if issue.reason else ""
-        note(f"Issue {issue.issue_id} was {issue.state} meanwhile{why}{_way_on(issue)}.")
+        is_paused = issue.state == "paused"
+        then = f"; `paperround issue resume {issue.issue_id}` lets the rest go" if is_paused else ""
+        note(f"Issue {issue.issue_id} was {issue.state} meanwhile{why}{then}.")
     for domain, words in report.tally.resting.items():
         note(f"{domain} refuses letters for policy and is left alone for ten minutes: {words}")
     stuck = report.tally.relay_error
@@ -187,10 +188,6 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
     for error in report.down or filter(None, [stuck]):
         note(f"paperround: {str(error).removesuffix('.')}. {then}")
     return stuck is not None
-
-
-def _way_on(issue: "Stopped") -> str:
-    return f"; `paperround issue resume {issue.issue_id}` lets the rest go" * (issue.state == "paused")
 
 
 def tell_standing(site: "App") -> None:
