@@ -30,8 +30,9 @@ from mjml import mjml2html
 from newsletter.content.post import PostSource, parse_post
 from newsletter.errors import ContentError
 from newsletter.render.edition import EditionMaker, Occasion
-from newsletter.render.letter import Rendering, Slots
+from newsletter.render.letter import Rendering
 from newsletter.render.renderer import render_letter
+from newsletter.render.slots import Slots
 from newsletter.settings import Settings
 
 PROMISED = 4

@@ -144,7 +144,7 @@ class App:
         """
         import uvloop
 
-        from newsletter.delivery.dkim import load_signer
+        from newsletter.delivery.dkim_keys import load_signer
 
         database, delivery, now = self.database, self.settings.delivery, self.clock()
         resend_in_doubt = delivery.in_doubt == "resend"

@@ -23,9 +23,10 @@ from newsletter.content.frontmatter import split
 from newsletter.content.post import parse_post, read_bytes
 from newsletter.errors import ContentError, TemplateError
 from newsletter.render.edition import EditionMaker
-from newsletter.render.letter import Letter, Slots
+from newsletter.render.letter import Letter
 from newsletter.render.proof import usual_occasion
 from newsletter.render.renderer import render_letter
+from newsletter.render.slots import Slots
 from newsletter.render.theme import FILE_NAME
 from newsletter.settings import Settings
 

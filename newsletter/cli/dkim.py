@@ -42,7 +42,8 @@ def keygen(
     if selector is not None:
         selector = _checked(selector)
 
-    from newsletter.delivery.dkim import DkimKey, make_key, record_name, signing_domain
+    from newsletter.delivery.dkim import DkimKey, record_name
+    from newsletter.delivery.dkim_keys import make_key, signing_domain
     from newsletter.settings_file import FILE_NAME, load_settings
 
     settings = load_settings(site_folder(context))
@@ -65,7 +66,7 @@ def keygen(
 @app.command()
 def show(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Show the DNS records of the keys that letters are signed with."""
-    from newsletter.delivery.dkim import load_keys, signing_domain
+    from newsletter.delivery.dkim_keys import load_keys, signing_domain
     from newsletter.settings_file import load_settings
 
     settings = load_settings(site_folder(context))

@@ -109,7 +109,7 @@ def _reader(site: "App", address: str) -> "Reader":
 
 
 def _proofs(site: "App", source: "PostSource", readers: "list[Reader]") -> "list[Proof]":
-    from newsletter.delivery.dkim import load_signer
+    from newsletter.delivery.dkim_keys import load_signer
     from newsletter.render.edition import EditionMaker
     from newsletter.render.proof import make_proof
     from newsletter.schedule.occasion import occasion_of

@@ -32,7 +32,7 @@ _JOB = 50
 _MANY = 500
 """From so many letters on, starting copyists is worth its while."""
 _MOST_COPYISTS = 3
-"""Each takes some 50 MB."""
+"""Each takes some 30 MB."""
 
 _EDITION = attrgetter("edition_id")
 

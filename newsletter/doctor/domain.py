@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 
-from newsletter.delivery.dkim import DkimKey, load_keys, signing_domain
+from newsletter.delivery.dkim import DkimKey
+from newsletter.delivery.dkim_keys import load_keys, signing_domain
 from newsletter.doctor import dmarc, spf
 from newsletter.doctor.findings import Finding, error, ok, warning
 from newsletter.doctor.names import Address, Names

@@ -56,19 +56,6 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
-    """What stands in the reader's places of a template.
-
-    When an edition is compiled these are sentinels (ASCII letters and digits), later replaced reader by
-    reader; `paperround render` fills in examples instead.
-    """
-
-    address: str
-    unsubscribe_url: str
-    preferences_url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Rendering:
     """A letter's parts: subject on one line, MJML, HTML and plain text, with the reader's places filled.
 

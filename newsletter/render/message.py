@@ -1,8 +1,7 @@
 """An edition compiled once, and spliced into one message a reader (RFC 5322, RFC 2045, RFC 8058).
 
 `compile_message` encodes everything that all readers share into static segments; a reader's message is
-those segments joined with a few header fields and the values of the body's slots. `Slot` is the one
-place that says which slots there are.
+those segments joined with a few header fields and the values of the body's slots (`newsletter.render.slots`).
 """
 
 import hashlib
@@ -13,7 +12,6 @@ from base64 import encodebytes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 from newsletter.render.headers import (
@@ -25,23 +23,14 @@ from newsletter.render.headers import (
     text_field,
     uri_field,
 )
-from newsletter.render.letter import Slots
-from newsletter.render.pictures import content_id
 from newsletter.render.quoted_printable import SOFT_BREAK, encode
+from newsletter.render.slots import Slot, Slots
 
 _MARKUP = re.compile("[&<>\"']")
 """What `html.escape` changes."""
 
 Seal = Callable[[bytes, bytes], bytes]
 """Makes signature fields from a copy's own header fields and its body."""
-
-
-class Slot(StrEnum):
-    """A place in the body that differs from reader to reader."""
-
-    ADDRESS = "address"
-    UNSUBSCRIBE_URL = "unsubscribeurl"
-    PREFERENCES_URL = "preferencesurl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +172,11 @@ def _part_head(boundary: bytes, subtype: bytes) -> bytes:
         b"--" + boundary + b"\r\nContent-Type: text/" + subtype + b"; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
+
+
+def content_id(file_name: str) -> str:
+    """The Content-ID of a picture in a message (RFC 2392), without its brackets."""
+    return f"{file_name}@pictures.invalid"
 
 
 def _picture(boundary: bytes, file_name: str, data: bytes) -> bytes:

@@ -22,6 +22,7 @@ from newsletter.errors import ContentError
 from newsletter.images.errors import ImageError
 from newsletter.images.placing import Placed, place_pictures
 from newsletter.images.sources import image_lines, locate
+from newsletter.render.message import content_id
 from newsletter.states import PicturePolicy
 
 if TYPE_CHECKING:
@@ -104,11 +105,6 @@ class Gallery:
         if self.policy is PicturePolicy.HOST:
             return Hung(for_web, for_web, speakers, ())
         return Hung(place_pictures(document, embedded), for_web, speakers, tuple(files))
-
-
-def content_id(file_name: str) -> str:
-    """The Content-ID of a picture in a message (RFC 2392), without its brackets."""
-    return f"{file_name}@pictures.invalid"
 
 
 def shown_in(html: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ from newsletter.content.language import direction_of
 from newsletter.content.tree import Document
 from newsletter.errors import ContentError
 from newsletter.render.cutting import beginning, size_of
-from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering, Slots
+from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering
 from newsletter.render.mjml import compile_mjml
+from newsletter.render.slots import Slots
 from newsletter.render.templates import render_template
 from newsletter.render.text import plain_words, to_text
 from newsletter.render.theme import Theme

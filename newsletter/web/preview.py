@@ -38,7 +38,7 @@ from newsletter.images.errors import ImageError
 from newsletter.images.sources import image_lines, locate
 from newsletter.images.store import ImageStore
 from newsletter.render.edition import EditionMaker, Occasion
-from newsletter.render.pictures import content_id
+from newsletter.render.message import content_id
 from newsletter.render.proof import Proof, example_reader, make_proof, usual_occasion
 from newsletter.render.renderer import MAX_HTML_BYTES
 from newsletter.render.templates import render_template, template_environment

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.delivery.dkim import load_keys, load_signer
+from newsletter.delivery.dkim_keys import load_keys, load_signer
 from newsletter.settings_file import load_settings
 from newsletter.site import make_site
 from tests.conftest import GIVEN, Cli, Done

@@ -11,7 +11,8 @@ from sqlalchemy import event
 from newsletter.app import App, open_app
 from newsletter.delivery.composer import Composer
 from newsletter.delivery.copies import preferences_url, return_path, unsubscribe_url
-from newsletter.delivery.dkim import DkimKey, DkimSigner, make_key
+from newsletter.delivery.dkim import DkimKey, DkimSigner
+from newsletter.delivery.dkim_keys import make_key
 from newsletter.delivery.ledger import ClaimedDelivery
 from newsletter.delivery.transport import Letter
 from subscribers.tokens import Purpose, TokenSigner

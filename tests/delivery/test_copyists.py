@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +18,8 @@ from newsletter.delivery import composer
 from newsletter.delivery.copies import Master, make_copy
 from newsletter.delivery.copyist import Signers
 from newsletter.delivery.copyists import EDITIONS_KNOWN, Copyists, Task, spare_cores
-from newsletter.delivery.dkim import DkimKey, DkimSigner, make_key
+from newsletter.delivery.dkim import DkimKey, DkimSigner
+from newsletter.delivery.dkim_keys import make_key
 from newsletter.delivery.ledger import ClaimedDelivery
 from newsletter.states import DeliveryState
 from subscribers.tokens import TokenSigner
@@ -207,6 +209,15 @@ def test_closing_leaves_no_process_behind_and_tells_nothing_more() -> None:
             assert processes() == []
 
     run(scenario)
+
+
+def test_a_copyist_is_light() -> None:
+    """It knows neither the database nor the settings nor how posts are read: each takes little memory."""
+    program = "import newsletter.delivery.copyist, newsletter.delivery.dkim, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert {"sqlalchemy", "pydantic", "markdown", "asyncio"}.isdisjoint(loaded.split())
 
 
 def test_keys_are_not_shown() -> None:

@@ -25,15 +25,8 @@ from dkim.canonicalization import Relaxed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.delivery.dkim import (
-    DkimKey,
-    DkimSigner,
-    DnsRecord,
-    load_keys,
-    load_signer,
-    make_key,
-    signing_domain,
-)
+from newsletter.delivery.dkim import DkimKey, DkimSigner, DnsRecord
+from newsletter.delivery.dkim_keys import load_keys, load_signer, make_key, signing_domain
 from newsletter.errors import SettingsError
 from newsletter.render.message import compile_message
 from newsletter.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.delivery.dkim import load_keys, make_key
+from newsletter.delivery.dkim_keys import load_keys, make_key
 from newsletter.doctor import dmarc, spf
 from newsletter.doctor.domain import check_dkim, check_dmarc, check_mx, check_ptr, check_spf, mail_domains
 from newsletter.doctor.findings import Finding, Level

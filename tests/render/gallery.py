@@ -14,8 +14,9 @@ from pathlib import Path
 from newsletter.content.post import read_post
 from newsletter.content.tree import Document, Form, Prose, Speaker, Thread, Turn
 from newsletter.render.edition import EditionMaker, Occasion
-from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering, Slots
+from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering
 from newsletter.render.renderer import render_letter
+from newsletter.render.slots import Slots
 from newsletter.render.templates import template_environment
 from newsletter.render.theme import DEFAULT_THEME
 from newsletter.settings import Settings

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from newsletter.content.post import read_post
 from newsletter.content.tree import Block, Document, Prose, Thread, Turn
 from newsletter.render.edition import EditionMaker, Occasion
-from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering, Slots
+from newsletter.render.letter import Letter, LetterPost, Neighbour, Rendering
 from newsletter.render.renderer import render_letter
+from newsletter.render.slots import Slots
 from newsletter.render.templates import template_environment
 from newsletter.render.theme import DEFAULT_THEME, FILE_NAME, Theme, load_theme
 from newsletter.settings import Settings

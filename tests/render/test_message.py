@@ -20,9 +20,9 @@ from newsletter.render.message import (
     Envelope,
     Reader,
     compile_message,
+    content_id,
     sentinel_slots,
 )
-from newsletter.render.pictures import content_id
 
 KEY = "0123456789abcdef" * 4
 SLOTS = sentinel_slots(KEY)

@@ -17,7 +17,8 @@ from newsletter.content.post import PostSource, parse_post
 from newsletter.content.threads import document_of
 from newsletter.errors import ContentError
 from newsletter.images.errors import ImageError
-from newsletter.render.pictures import Gallery, Hung, content_id, read_pictures
+from newsletter.render.message import content_id
+from newsletter.render.pictures import Gallery, Hung, read_pictures
 from newsletter.states import PicturePolicy
 from newsletter.web.server import PageServer
 from tests.conftest import Cli, Clock, subscribe
