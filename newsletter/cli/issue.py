@@ -199,7 +199,9 @@ def _record(site: "App", event: "Event", issue_id: int, **fields: Any) -> None:
 
 
 def _state(row: dict[str, Any]) -> str:
-    return f"{row['state']}: {row['reason']}" if row["reason"] else str(row["state"])
+    """For people; `planned` is what an issue stays whose letters have all come to an end."""
+    state = "finished" if row["state"] == "planned" and row["finished_at"] else row["state"]
+    return f"{state}: {row['reason']}" if row["reason"] else str(state)
 
 
 def _row(report: "IssueReport") -> dict[str, Any]:

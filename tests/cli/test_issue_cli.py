@@ -63,6 +63,16 @@ def test_an_issue_is_paused_and_resumed(site: App, issue_id: int, run: Cli) -> N
     assert [record["event"] for record in logged(site)] == ["issue.paused", "issue.resumed"]
 
 
+def test_an_issue_that_went_out_is_finished(site: App, issue_id: int, run: Cli) -> None:
+    """Said so to people, once its last letter has come to its end; its state stays what scripts know."""
+    assert " planned " in run("issue", "list").stdout
+    issues.put(site.database, issues.letters_of(site.database, issue_id), State.SENT)
+    with site.database.write() as session:
+        newsletter.delivery.issues.finish(session.connection(), TUESDAY)
+    assert " finished " in run("issue", "list").stdout
+    assert json.loads(run("issue", "list", "--json").stdout)[0]["state"] == "planned"
+
+
 def test_an_issue_is_cancelled(site: App, issue_id: int, run: Cli) -> None:
     """What was not sent never will be, and the issue has come to its end."""
     assert said(run("issue", "cancel", issue_id)) == (
