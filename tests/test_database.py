@@ -274,6 +274,40 @@ def test_instants_come_back_as_they_went(database: Database, values: list[dateti
     assert later == sum(value > values[0] for value in values)
 
 
+ODD = st.sampled_from(["NULL", "", "{}", '"', "\\", '\\"', "a,b", " a ", "\n", "'", "%s", "漢\u2028"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(
+            ODD | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=50),
+            st.integers(-(2**31), 2**31 - 1),
+            instants,
+            st.none() | instants,
+        ),
+        max_size=5,
+    )
+)
+def test_many_rows_are_written_as_they_are(
+    database: Database, rows: list[tuple[str, int, datetime, datetime | None]]
+) -> None:
+    """Whatever stands in a text, and where nothing stands: what comes back is what was given."""
+    columns = ("host", "pid", "started_at", "ended_at")
+    write = database.inserts(Owner, *columns)
+    given_rows = [(host, pid, database.instant(at), database.instant(end)) for host, pid, at, end in rows]
+    with database.writing_connection() as connection:
+        connection.execute(text("DELETE FROM owner"))
+        with database.in_one_trip(connection):
+            changed = write.run(connection, given_rows) if rows else lambda: 0
+        assert changed() == len(rows)
+        found = connection.execute(
+            select(*(getattr(Owner, name) for name in columns)).order_by(Owner.id)
+        ).all()
+        connection.rollback()
+    assert list(map(tuple, found)) == rows
+
+
 def test_no_instant_stays_none(database: Database) -> None:
     """An instant that is not there is not there on either side."""
     with database.read() as session:
