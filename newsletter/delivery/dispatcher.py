@@ -5,7 +5,8 @@ ends when nothing more is due, when it is told to stop (letters in flight are fi
 be had (everything untried stays queued, and nothing counts against any reader).
 
 Everything here happens in one event loop; a line's methods are called from within it, between two letters.
-What they raise ends the pass: no exception is left to the loop.
+What goes wrong there ends the pass: no exception is left to the loop. Letters that have leave still go, and
+their answers are recorded, unless it is the books that cannot be kept: then nothing goes.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ from newsletter.delivery.transport import Letter, Transport
 from newsletter.errors import RelayError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log
-from newsletter.models import Issue
+from newsletter.models import Delivery, Issue
 from newsletter.states import DeliveryState, IssueState
 from subscribers.base import Clock
 
@@ -113,33 +114,18 @@ class Dispatcher:
         self._told_at = 0.0
         self._failure: BaseException | None = None
         self._tally = Tally()
-        self._journal = Journal(self._settle, settled=self._settled, failed=self.fail)
+        self._journal = Journal(self._settle, settled=self._settled, failed=self._books_failed)
 
     async def send_due(self) -> Tally:
         """Send until nothing is due; what is claimed and untried then, the ledger gives back on closing.
 
-        Raises DatabaseError if the books cannot be kept: then nothing goes.
+        Raises DatabaseError if the books cannot be kept or read.
         """
         try:
-            while self._failure is None:
-                self._changed.clear()
-                self._staff()
-                wait = self._patience()
-                is_idle = not self._lines and not self._supply.is_preparing and wait is None
-                if is_idle and not self._judge_first_shares():
-                    break
-                self._rouse()
-                self._give_up_connecting()
-                await self._change_within(_TELL_SECONDS if wait is None else min(wait, _TELL_SECONDS))
-                if self._stop.is_set() and not self._lines:
-                    break
-        except Exception as error:  # raised below, once the connections are closed
-            self.fail(error)
+            while self._is_going_on():
+                await self._change_within(min(_TELL_SECONDS, self._patience() or _TELL_SECONDS))
         finally:
-            for line in self._lines:
-                if self._failure is not None:
-                    line.transport.abandon()
-                line.end()
+            self._cut_off()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._supply.close()
         if self._failure is not None:
@@ -149,10 +135,47 @@ class Dispatcher:
         self._progress(self._tally)
         return self._tally
 
+    def _is_going_on(self) -> bool:
+        """Look after the lines and the letters; whether there is, or may yet be, anything to do."""
+        self._changed.clear()
+        try:
+            self._staff()
+            is_idle = not self._lines and not self._supply.is_preparing and self._patience() is None
+            if is_idle and not self._judge_first_shares():
+                return False
+            self._rouse()
+        except Exception as error:
+            self.fail(error)
+        if self.is_stopping:
+            for line in list(self._lines):
+                line.stop()
+        self._give_up_connecting()
+        return not self.is_stopping or bool(self._lines)
+
     @property
     def is_stopping(self) -> bool:
         """Whether no further letter is to be begun."""
-        return self._stop.is_set()
+        return self._failure is not None or self._stop.is_set()
+
+    def fail(self, error: BaseException) -> None:
+        """End the pass, once the letters that may go have been answered."""
+        if self._failure is None:
+            self._failure = error
+        self._changed.set()
+
+    def _books_failed(self, error: Exception) -> None:
+        """End the pass here and now: nothing can be recorded, so nothing goes."""
+        self.fail(error)
+        self._cut_off()
+
+    def _cut_off(self) -> None:
+        """Leave no line behind but those that are taking leave."""
+        for task, line in list(self._tasks.items()):
+            if line.is_open:
+                line.transport.abandon()
+                line.end()
+            elif not line.ended.is_set():
+                task.cancel()
 
     async def _change_within(self, seconds: float) -> None:
         try:
@@ -161,18 +184,9 @@ class Dispatcher:
         except TimeoutError:
             pass
 
-    def fail(self, error: BaseException) -> None:
-        """End the pass: nothing more is let go."""
-        if self._failure is None:
-            self._failure = error
-        for line in list(self._lines):
-            line.transport.abandon()
-            line.end()
-        self._changed.set()
-
     def _judge_first_shares(self) -> bool:
         """With every letter answered: whether a first share went so well that the others follow at once."""
-        if self._stop.is_set():
+        if self.is_stopping:
             return False
         with self._database.explained():
             verdicts = self._review()
@@ -189,7 +203,7 @@ class Dispatcher:
 
     def _staff(self) -> None:
         """Open as many lines as the relays want and the letters in hand need."""
-        if self._stop.is_set():
+        if self.is_stopping:
             return
         now = self._now()
         for relay in self._relays:
@@ -204,15 +218,18 @@ class Dispatcher:
                 self._open_line(relay)
 
     def _open_line(self, relay: Relay) -> None:
-        line = Line(self, relay, self._transport(relay))
+        line = Line(self, relay, self._transport(relay), is_pipelined=self._may_pipeline(relay))
         self._lines.append(line)
         task = asyncio.get_running_loop().create_task(self._keep(line))
         self._tasks[task] = line
         task.add_done_callback(self._tasks.pop)
 
+    def _may_pipeline(self, relay: Relay) -> bool:
+        return relay.habits.may_pipeline(asyncio.get_running_loop().time())
+
     def _give_up_connecting(self) -> None:
         """A relay's greeting may take minutes: nobody waits for a line that is not needed any more."""
-        if self._stop.is_set() or not self._supply.has_letters:
+        if self.is_stopping or not self._supply.has_letters:
             for task, line in self._tasks.items():
                 if not line.is_open and not line.ended.is_set():
                     task.cancel()
@@ -221,7 +238,7 @@ class Dispatcher:
         """Open a line, see it through its letters, and take leave."""
         try:
             await line.transport.connect(line)
-            if self._failure is None:
+            if not self.is_stopping:
                 line.is_open = True
                 self._working[id(line.relay)] += 1
                 self._changed.set()
@@ -230,7 +247,7 @@ class Dispatcher:
             await line.transport.close()
         except RelayError as error:
             self._could_not_connect(line, error)
-        except Exception as error:  # ends the pass
+        except Exception as error:
             line.transport.abandon()
             self.fail(error)
         finally:
@@ -255,9 +272,16 @@ class Dispatcher:
     # Letters: how they come to lines
 
     def next_letter(self, line: Line) -> Letter | None:
-        """Take the next letter for a line, None if there is none that may go by it now."""
+        """Take the next letter for a line, None if there is none that may go by it now. Never raises."""
+        try:
+            return self._next_letter(line)
+        except Exception as error:  # the letter before this one has leave, and goes
+            self.fail(error)
+            return None
+
+    def _next_letter(self, line: Line) -> Letter | None:
         relay, now = line.relay, self._now()
-        if self._stop.is_set() or self._failure or relay.breaker.is_open(now):
+        if self.is_stopping or relay.breaker.is_open(now):
             return None
         if self._working[id(relay)] > relay.wanted(now):
             return None
@@ -265,26 +289,25 @@ class Dispatcher:
         if taken is None:
             return None
         line.proposed, letter = taken
-        return letter
+        # Whose envelope may have been what the relay stumbled over is asked about one command at a time.
+        is_alone = line.proposed.losses > 0 or relay.breaker.is_probing
+        return letter._replace(is_alone=True) if is_alone else letter
 
     def _halted(self, issue_id: int, reason: str) -> None:
         self._tally.verdicts.append(CanaryVerdict(issue_id, has_passed=False, reason=reason))
 
     def feed(self, line: Line) -> None:
         """Give an idle line its next letter; without one it waits, or ends if there will be none."""
-        try:
-            letter = self.next_letter(line)
-            if letter is not None:
-                line.transport.propose(letter)
-            elif not self._may_be_needed(line):
-                line.end()
-        except Exception as error:  # ends the pass
-            self.fail(error)
+        letter = self.next_letter(line)
+        if letter is not None:
+            line.transport.propose(letter)
+        elif not self._may_be_needed(line):
+            line.end()
 
     def _may_be_needed(self, line: Line) -> bool:
         """Whether an idle line has letters to wait for: for their pace, not for a relay to come up."""
         now = self._now()
-        if self._stop.is_set() or self._working[id(line.relay)] > line.relay.wanted(now):
+        if self.is_stopping or self._working[id(line.relay)] > line.relay.wanted(now):
             return False
         return self._supply.has_letters
 
@@ -292,7 +315,7 @@ class Dispatcher:
         """Seconds until letters in hand may go that wait for their pace; None if nothing waits for that."""
         is_busy = self._lines and not any(line.is_idle for line in self._lines)
         is_any_up = any(self._is_up(place) for place in range(len(self._relays)))
-        return None if is_busy or self._stop.is_set() or not is_any_up else self._supply.seconds_to_wait()
+        return None if is_busy or self.is_stopping or not is_any_up else self._supply.seconds_to_wait()
 
     def _rouse(self) -> None:
         """Feed the lines that wait."""
@@ -321,7 +344,7 @@ class Dispatcher:
                 self._went_badly(line, delivery, outcome)
             if line.is_idle and line.transport.is_usable:
                 self.feed(line)
-        except Exception as error:  # ends the pass
+        except Exception as error:
             self.fail(error)
 
     def _went_well(self, line: Line, delivery: ClaimedDelivery) -> None:
@@ -359,20 +382,28 @@ class Dispatcher:
 
     def not_allowed(self, line: Line, delivery: ClaimedDelivery) -> None:
         """A letter did not get leave: its reader left; or its issue was stopped, and all of it goes back."""
-        with self._database.read() as session:
-            state = session.get_one(Issue, delivery.issue_id).state
-        if state != IssueState.PAUSED:
-            self._tally.states[DeliveryState.CANCELLED] += 1
-        if state != IssueState.PLANNED:
-            self._supply.give_up(delivery.issue_id)
+        try:
+            with self._database.read() as session:
+                has_ended = session.get_one(Delivery, delivery.id).state == DeliveryState.CANCELLED
+                is_stopped = session.get_one(Issue, delivery.issue_id).state != IssueState.PLANNED
+            if has_ended:
+                self._tally.states[DeliveryState.CANCELLED] += 1
+            if is_stopped:
+                self._supply.give_up(delivery.issue_id)
+        except Exception as error:
+            self.fail(error)
+
+    def take_back(self, delivery: ClaimedDelivery) -> None:
+        """A letter does not go now after all; it is next."""
+        self._journal.withdraw(delivery.id)
+        self._supply.put_back(delivery)
 
     def lost(self, line: Line, untried: ClaimedDelivery | None, outcome: Outcome) -> None:
         """A relay ended a connection; a letter of which it had said nothing is taken back in hand."""
         relay, now = line.relay, self._now()
         if untried is not None:
-            self._journal.withdraw(untried.id)
-            self._supply.put_back(untried)
-        if line.was_pipelined and relay.habits.pipelining_fails:
+            self.take_back(untried._replace(losses=untried.losses + 1))
+        if line.was_pipelined and not self._may_pipeline(relay):
             return  # what it says of a group is not to be trusted: it is asked again, one command at a time
         others = sum(
             other.was_of_use and other.is_open

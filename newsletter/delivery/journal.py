@@ -45,11 +45,6 @@ class Journal:
         self._outcomes.append(recorded)
         self._schedule()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether everything is written."""
-        return not self._asked and not self._outcomes
-
     def _schedule(self) -> None:
         if not self._scheduled and not self._is_shut:
             self._scheduled = True
@@ -61,9 +56,20 @@ class Journal:
         self._asked, self._outcomes = {}, []
         try:
             allowed = self._settle(list(asked), outcomes)
-            for delivery_id, answer in asked.items():
-                answer(delivery_id in allowed)
-            self._settled()
         except Exception as error:  # told to whoever waits for the end of the pass
-            self._is_shut = True
-            self._failed(error)
+            self._shut(error)
+            return
+        failures = []
+        for delivery_id, answer in asked.items():
+            try:
+                answer(delivery_id in allowed)
+            except Exception as error:  # the others have leave, and it is on disk: they go
+                failures.append(error)
+        if failures:
+            self._shut(failures[0])
+        else:
+            self._settled()
+
+    def _shut(self, error: Exception) -> None:
+        self._is_shut = True
+        self._failed(error)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     exists,
     insert,
+    or_,
     select,
     update,
 )
@@ -39,7 +40,9 @@ from newsletter.delivery.statements import (
     come_to,
     in_hand,
     is_active,
+    issue_state,
     mark_sending,
+    put_off,
 )
 from newsletter.models import Attempt, Delivery, Issue, Owner
 from newsletter.states import UNSENT, DeliveryState, IssueState
@@ -63,6 +66,8 @@ class ClaimedDelivery(NamedTuple):
     issue_id: int
     copy: Copy | None = None
     """What its letter has of its own, where that was made ahead."""
+    losses: int = 0
+    """Connections that were lost in this pass before the relay said a word of it."""
 
     @property
     def domain(self) -> str:
@@ -105,6 +110,7 @@ class Ledger:
         self._mark_sending = database.updates(mark_sending, id=BigInteger(), owner=BigInteger())
         self._add_attempts = database.inserts(Attempt, *_ATTEMPT)
         words, instant = Text(), UTCDateTime()
+        self._put_off = database.updates(put_off, due_at=instant, id=BigInteger(), owner=BigInteger())
         self._come_to = database.updates(
             come_to,
             state=words, due_at=instant, sent_at=instant, doubted_at=instant, reply=words, fault=words,
@@ -220,17 +226,11 @@ class Ledger:
 
     def put_off(self, letters: Sequence[tuple[int, datetime]]) -> None:
         """Give claimed letters back untried, to be due later."""
-        for delivery_id, due_at in sorted(letters):
-            self._connection.execute(
-                update(Delivery)
-                .where(
-                    col(Delivery.id) == delivery_id,
-                    col(Delivery.owner_id) == self.owner_id,
-                    col(Delivery.state) == DeliveryState.CLAIMED,
-                )
-                .values(state=BEFORE_THE_CLAIM, owner_id=None, due_at=due_at)
-            )
-        self._connection.commit()
+        rows = [(self._instant(due_at), delivery, self.owner_id) for delivery, due_at in sorted(letters)]
+        with self._database.in_one_trip(self._connection):
+            if rows:
+                self._put_off.run(self._connection, rows)
+            self._connection.commit()
 
     def settle(self, sending: Sequence[int], outcomes: Sequence[Recorded]) -> set[int]:
         """Write outcomes, and mark letters as `sending`; returns those of `sending` that may go.
@@ -301,21 +301,22 @@ class Ledger:
         return set(found.scalars())
 
     def _let_go(self, refused: Sequence[int]) -> None:
-        """Letters that may not go after all: of a paused issue they wait, else they end here."""
+        """Letters that may not go after all: those of readers and issues that are no more end here."""
         ours = and_(
             col(Delivery.id).in_(refused),
             col(Delivery.owner_id) == self.owner_id,
             col(Delivery.state) == DeliveryState.CLAIMED,
         )
-        paused = select(col(Issue.id)).where(col(Issue.state) == IssueState.PAUSED)
-        self._hand_back(and_(ours, col(Delivery.issue_id).in_(paused), is_active()))
+        # Looked at again: between the refusal and now an issue may have been resumed, a reader come back.
+        is_over = or_(~is_active(), issue_state() == IssueState.CANCELLED)
         rows = self._connection.execute(
             update(Delivery)
-            .where(ours)
+            .where(ours, is_over)
             .values(state=DeliveryState.CANCELLED, reply=_LEFT)
             .returning(col(Delivery.id))
         ).scalars()
         release_receipts(self._connection, list(rows))
+        self._hand_back(ours)
 
     def close(self, now: datetime) -> None:
         """End in good order: what is still claimed goes back, and the lock is given up come what may."""

@@ -109,7 +109,13 @@ def resolve(session: Session, delivery_id: int, *, is_sent: bool, now: datetime,
     if is_sent:
         values = {"state": DeliveryState.SENT, "sent_at": now, "reply": "Said by a person to have arrived."}
     else:
-        values = {"state": DeliveryState.QUEUED, "due_at": now, "owner_id": None, "doubted_at": None}
+        values = {
+            "state": DeliveryState.QUEUED,
+            "due_at": now,
+            "owner_id": None,
+            "doubted_at": None,
+            "fault": None,
+        }
     changed = session.execute(
         update(Delivery)
         .where(col(Delivery.id) == delivery_id, col(Delivery.state) == DeliveryState.IN_DOUBT)

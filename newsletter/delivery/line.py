@@ -28,7 +28,7 @@ class Desk(Protocol):
         ...
 
     def next_letter(self, line: "Line") -> Letter | None:
-        """Take the next letter for a line, and compose it. May raise."""
+        """Take the next letter for a line, and compose it. Never raises."""
         ...
 
     def came_of(self, line: "Line", delivery: ClaimedDelivery, outcome: Outcome) -> None:
@@ -36,7 +36,11 @@ class Desk(Protocol):
         ...
 
     def not_allowed(self, line: "Line", delivery: ClaimedDelivery) -> None:
-        """A letter did not get leave. May raise."""
+        """A letter did not get leave. Never raises."""
+        ...
+
+    def take_back(self, delivery: ClaimedDelivery) -> None:
+        """A letter does not go now after all."""
         ...
 
     def lost(self, line: "Line", untried: ClaimedDelivery | None, outcome: Outcome) -> None:
@@ -51,13 +55,13 @@ class Desk(Protocol):
 class Line:
     """One connection at work."""
 
-    def __init__(self, desk: Desk, relay: Relay, transport: Transport) -> None:
+    def __init__(self, desk: Desk, relay: Relay, transport: Transport, *, is_pipelined: bool) -> None:
         self.relay = relay
         self.transport = transport
         self.proposed: ClaimedDelivery | None = None
         self.released: ClaimedDelivery | None = None
         self.is_open = False
-        self.was_pipelined = not relay.habits.pipelining_fails
+        self.was_pipelined = is_pipelined
         """Whether commands went in groups here, if the relay offers that."""
         self.was_of_use = False
         """Whether the relay has decided about a letter here."""
@@ -73,9 +77,18 @@ class Line:
         """The relay is ready for a letter's content."""
         assert self.proposed is not None  # noqa: S101  # a transport asks for what was proposed
         if self._desk.is_stopping:
-            self._cut()
+            self.stop()
         else:
             self._desk.ask_leave(self.proposed, self.leave)
+
+    def stop(self) -> None:
+        """Begin nothing more: only a letter whose content is out is waited for."""
+        if self.released is None and self.proposed is not None:
+            delivery, self.proposed = self.proposed, None
+            self._cut()
+            self._desk.take_back(delivery)
+        elif self.is_idle:
+            self.end()
 
     def leave(self, is_given: bool) -> None:
         """The journal's answer: the content goes, and the next letter behind it; or the connection is cut."""

@@ -73,12 +73,21 @@ def _octets(size: str) -> int:
     return int(size) if size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS else 0
 
 
-@dataclass
 class Habits:
-    """What was learnt of a relay, for all connections to it."""
+    """What was learnt of a relay, for all connections to it. Instants are the event loop's."""
 
-    pipelining_fails: bool = False
-    """It offers PIPELINING, and loses its place: commands go one at a time."""
+    _MEMORY_SECONDS = 3600.0
+
+    def __init__(self) -> None:
+        self._one_at_a_time_until = 0.0
+
+    def may_pipeline(self, now: float) -> bool:
+        """Whether commands may go in groups, if it offers that: not while it is known to lose its place."""
+        return now >= self._one_at_a_time_until
+
+    def lost_its_place(self, now: float) -> None:
+        """Its answers to a group made no sense, or stopped to come: for an hour commands go one at a time."""
+        self._one_at_a_time_until = now + self._MEMORY_SECONDS
 
 
 class Unsuitable(Exception):  # noqa: N818  # never leaves this module: it carries an outcome to where it is told
@@ -191,7 +200,7 @@ class Session(asyncio.Protocol):
     def propose(self, letter: Letter) -> None:
         """Ask for a letter to be taken."""
         assert self._transport is not None  # noqa: S101  # else nobody would be told what came of it
-        self._flush(self._envelope_of(letter))
+        self._flush(self._envelope_of(letter), alone=letter.is_alone)
 
     def release(self, following: Letter | None) -> None:
         """Write the content that was asked for, and right behind it the envelope of the next letter."""
@@ -203,9 +212,11 @@ class Session(asyncio.Protocol):
         if b"\r\n." in content or content.startswith(b"."):
             content = _stuffed(content)
         commands: list[tuple[Stage, bytes]] = [(Stage.DOT, content + b".\r\n")]
-        if following is not None:
+        if following is not None and not following.is_alone:
             commands += self._envelope_of(following)
         self._flush(commands)
+        if following is not None and following.is_alone:
+            self._flush(self._envelope_of(following), alone=True)
 
     def abandon(self) -> None:
         """Cut the connection, whatever is on its way; the listener is told nothing."""
@@ -249,15 +260,15 @@ class Session(asyncio.Protocol):
             commands.insert(0, (Stage.CONNECT, b"RSET\r\n"))
         return commands
 
-    def _flush(self, commands: list[tuple[Stage, bytes]]) -> None:
-        """Write commands: all at once, or the first one if each waits for the reply to the last."""
+    def _flush(self, commands: list[tuple[Stage, bytes]], *, alone: bool = False) -> None:
+        """Write commands: all at once; or one by one, if each waits for the reply to the last."""
         if not commands:
             return
         if not self.is_usable:  # uvloop would raise RuntimeError; connection_lost is on its way
             self._await(stage for stage, _ in commands)
             return
         assert self._transport is not None  # noqa: S101  # usable
-        if self.offers.pipelining:
+        if self.offers.pipelining and not alone:
             self._transport.write(b"".join([octets for _, octets in commands]))
             self._await(stage for stage, _ in commands)
         else:
@@ -299,7 +310,9 @@ class Session(asyncio.Protocol):
     def _replied(self, code: int, raw: bytes) -> None:
         """Act on the reply to the oldest command that waits for one."""
         if not self._awaited:
-            if code == 421:
+            if (
+                400 <= code < 500
+            ):  # 421, as RFC 5321 §3.8 has it, or in other words that it is tired of waiting
                 self._lose(f"the relay closed: {_text(raw)}")
             else:
                 self._lose_track(f"the relay said {code} {_text(raw)} unasked")
@@ -381,7 +394,8 @@ class Session(asyncio.Protocol):
         """End because what the relay says makes no sense any more, or does not come."""
         if self._transport is not None:
             self.lost_track = True
-            self._habits.pipelining_fails |= self.offers.pipelining
+            if self.offers.pipelining:
+                self._habits.lost_its_place(self._loop.time())
             self._lose(what, verdict=verdict)
 
     def _lose(self, what: str, *, verdict: Outcome | None = None, counts_as: Outcome | None = None) -> None:

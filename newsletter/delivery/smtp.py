@@ -106,7 +106,7 @@ class SMTPTransport:
         if transport is None or transport.is_closing():  # its loss has been told to aiosmtplib
             raise aiosmtplib.SMTPServerDisconnected("it closed the connection before the first letter")
         offers = Offers.of(client.esmtp_extensions)
-        if self._habits.pipelining_fails:
+        if not self._habits.may_pipeline(asyncio.get_running_loop().time()):
             offers = replace(offers, pipelining=False)
         self._session = Session(offers, listener, self._time_limits, self._habits)
         transport.set_protocol(self._session)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    null,
     select,
     true,
     update,
@@ -28,21 +29,24 @@ from newsletter.states import DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
+
+def _literal(value: str) -> Any:
+    """A constant of ours within the SQL, for statements that are run for many rows."""
+    return literal_column(f"'{value}'")
+
+
 BEFORE_THE_CLAIM = case(
-    (col(Delivery.doubted_at).is_(None), DeliveryState.QUEUED), else_=DeliveryState.IN_DOUBT
+    (col(Delivery.doubted_at).is_not(None), _literal(DeliveryState.IN_DOUBT)),
+    (col(Delivery.fault).is_not(None), _literal(DeliveryState.DEFERRED)),
+    else_=_literal(DeliveryState.QUEUED),
 )
-"""The state of a claimed letter once nobody has it any more."""
+"""The state of a claimed letter once nobody has it any more: what the last try led to, if there was one."""
 
 
 def in_hand(state: DeliveryState) -> ColumnElement[bool]:
     """Letters that some process has: looked for along the index, however long the history."""
     unfinished = select(col(Issue.id)).where(col(Issue.finished_at).is_(None))
     return and_(col(Delivery.issue_id).in_(unfinished), col(Delivery.state) == state)
-
-
-def _literal(value: str) -> Any:
-    """A constant of ours within the SQL, for statements that are run for many rows."""
-    return literal_column(f"'{value}'")
 
 
 def is_active() -> ColumnElement[bool]:
@@ -54,7 +58,7 @@ def is_active() -> ColumnElement[bool]:
     )
 
 
-def _issue_state() -> Any:
+def issue_state() -> Any:
     """The state of a letter's issue. Not an EXISTS: PostgreSQL would begin with all letters of the issue."""
     return (
         select(col(Issue.state))
@@ -73,9 +77,22 @@ def mark_sending(given: Given) -> Executable:
             col(Delivery.owner_id) == given["owner"],
             col(Delivery.state) == _literal(DeliveryState.CLAIMED),
             is_active(),
-            _issue_state() == _literal(IssueState.PLANNED),
+            issue_state() == _literal(IssueState.PLANNED),
         )
         .values(state=_literal(DeliveryState.SENDING))
+    )
+
+
+def put_off(given: Given) -> Executable:
+    """Give a claimed letter back untried, to be due later."""
+    return (
+        update(Delivery)
+        .where(
+            col(Delivery.id) == given["id"],
+            col(Delivery.owner_id) == given["owner"],
+            col(Delivery.state) == _literal(DeliveryState.CLAIMED),
+        )
+        .values(state=BEFORE_THE_CLAIM, owner_id=null(), due_at=given["due_at"])
     )
 
 

@@ -23,6 +23,8 @@ class Letter(NamedTuple):
     recipient: str
     content: bytes
     """Header and body: CRLF ends every line."""
+    is_alone: bool = False
+    """Whether to wait for every answer before the next word, also where words could go in groups."""
 
 
 class Listener(Protocol):
