@@ -47,8 +47,6 @@ class SendReport:
 
     def log_records(self) -> Iterator[dict[str, object]]:
         """What a pass leaves to be logged besides its letters."""
-        for delivery, _ in self.recovered.in_doubt:
-            yield {"event": LogEvent.LETTER_IN_DOUBT, "delivery": delivery}
         for verdict in self.tally.verdicts:
             event = LogEvent.ISSUE_PASSED if verdict.has_passed else LogEvent.ISSUE_HALTED
             yield {"event": event, "issue": verdict.issue_id}
@@ -120,6 +118,11 @@ class App:
             )
         return planned
 
+    def _note_recovered(self, recovered: Recovered) -> None:
+        if self._log:
+            doubtful = recovered.in_doubt
+            self._log.write_all({"event": LogEvent.LETTER_IN_DOUBT, "delivery": one} for one, _ in doubtful)
+
     @contextmanager
     def open_relays(self) -> Iterator[list[Relay]]:
         """How to reach the relays, and what is learnt of them; runs the sandbox meanwhile, if that is one."""
@@ -133,11 +136,17 @@ class App:
             yield [Relay(section) for section in sections]
 
     def send_due(
-        self, relays: Sequence[Relay], stop: Event, progress: Callable[[Tally], None] = lambda _: None
+        self,
+        relays: Sequence[Relay],
+        stop: Event,
+        *,
+        progress: Callable[[Tally], None] = lambda _: None,
+        recovered: Callable[[Recovered], None] = lambda _: None,
     ) -> SendReport:
         """Take over what dead processes left, and send everything due, until done or told to stop.
 
-        `progress` is called with the tally so far, some times a second.
+        `progress` is called with the tally so far, some times a second, and `recovered` with what dead
+        processes left, once that is on disk and before anything is sent.
 
         Raises DatabaseError, and SettingsError if a password or a key cannot be had. A relay that cannot be
         used is in the report: everything stays queued.
@@ -164,7 +173,10 @@ class App:
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:
-                report = SendReport(recovered=ledger.recover(now), expired=ledger.expire(now))
+                found = ledger.recover(now)
+                self._note_recovered(found)
+                recovered(found)
+                report = SendReport(recovered=found, expired=ledger.expire(now))
                 dispatcher = Dispatcher(
                     database,
                     ledger,

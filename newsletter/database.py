@@ -6,6 +6,7 @@ read to a write fails at once where waiting would have served. What the driver r
 DatabaseError that says what to do.
 """
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,7 +123,9 @@ class Database:
                 with driver.pipeline():
                     yield
         except (driver_error, exc.DBAPIError) as error:
-            with suppress(driver_error):
+            with suppress(
+                driver_error, exc.SQLAlchemyError
+            ):  # where the connection is gone, so is what was done
                 # After a commit that failed SQLAlchemy has no transaction to roll back; the server still has.
                 connection.connection.rollback()
             if isinstance(error, exc.DBAPIError):
@@ -337,6 +340,8 @@ def _sqlite_engine(url: Any) -> Engine:
 
 
 def _postgresql_engine(url: Any) -> Engine:
+    # What the driver would print of a lost connection is raised as well, and explained.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     return create_engine(
         url,
         pool_pre_ping=True,

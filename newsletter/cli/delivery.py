@@ -21,6 +21,9 @@ def list_deliveries(
     context: typer.Context,
     state: Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only in this state.")] = None,
     issue: IssueOption = None,
+    doubted: Annotated[
+        bool, typer.Option("--doubted", help="Only those that were ever in doubt, whatever became of them.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show deliveries, in the order they were planned."""
@@ -35,12 +38,12 @@ def list_deliveries(
     site = open_site(context)
     with site.database.read() as session:
         wanted = DeliveryState(state) if state else None
-        rows = map(_row, deliveries(session, state=wanted, issue_id=issue))
+        rows = map(_row, deliveries(session, state=wanted, issue_id=issue, were_doubted=doubted))
         if as_json:
             _print_array(rows)
             return
         table = list(rows)
-    empty = "No delivery of that kind." if state or issue else "No delivery yet: `paperround plan`"
+    empty = "No delivery of that kind." if state or issue or doubted else "No delivery yet: `paperround plan`"
     print_rows(table, ("id", "issue", "address", "state", "fault", "attempts", "reply"), empty=empty)
 
 
@@ -145,6 +148,7 @@ def _row(report: "DeliveryReport") -> dict[str, Any]:
         "attempts": delivery.attempts,
         "due_at": delivery.due_at,
         "sent_at": delivery.sent_at,
+        "doubted_at": delivery.doubted_at,
         "complained_at": delivery.complained_at,
         "reply": delivery.reply,
     }

@@ -34,7 +34,7 @@ from newsletter.cli import (
     send_test,
     subscriber,
 )
-from newsletter.cli.output import note
+from newsletter.cli.output import cell, note
 
 
 class _OutputClosedError(Exception):
@@ -157,6 +157,10 @@ def _explain(error: Exception) -> int:
     if isinstance(error, PaperroundError):
         for line in str(error).splitlines():
             note(f"paperround: {line}")
+    elif isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        given = cell(error.object).encode("utf-8", "replace").decode()
+        note(f"paperround: {given!r} is not UTF-8, and no other text can be kept or shown")
+        return 2
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         note(f"paperround: {place}{error.strerror or error}")

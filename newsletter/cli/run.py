@@ -14,6 +14,7 @@ from newsletter.cli.output import Progress, count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
     from newsletter.app import App, SendReport
+    from newsletter.delivery.ledger import Recovered
     from newsletter.delivery.relays import Relay
     from newsletter.schedule.planner import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
@@ -64,7 +65,12 @@ def tick(
     with site.open_relays() as relays:
         warn_of_sandbox(site)
         with Progress() as progress:
-            report = site.send_due(relays, stop, lambda sofar: progress(tally(sofar.states)))
+            report = site.send_due(
+                relays,
+                stop,
+                progress=lambda sofar: progress(tally(sofar.states)),
+                recovered=lambda recovered: tell_recovered(site, recovered),
+            )
     failed |= tell_sent(site, report)
     if not planned and report == SendReport() and is_terminal():
         note("Nothing is due; `paperround plan` shows what comes.")
@@ -104,7 +110,8 @@ def make_runner(
         tell_planned(site.plan_due())
 
     def send_job() -> None:
-        tell_sent(site, site.send_due(relays, stop))
+        report = site.send_due(relays, stop, recovered=lambda recovered: tell_recovered(site, recovered))
+        tell_sent(site, report)
 
     jobs = {"plan": (plan_job, plan_every), "send": (send_job, send_every)}
     return Runner(jobs, report=lambda error: note(f"paperround: {error}"))
@@ -154,13 +161,18 @@ def _tell_missed(slots: "list[PlannedIssue]") -> None:
         print(f"{category} {what}: skipped: {'the last ' if first is not last else ''}{last.reason}")
 
 
-def tell_sent(site: "App", report: "SendReport") -> bool:
-    """Print what sending did; True if no relay could be used."""
-    if report.recovered.requeued:
-        print(f"taken over from a dead process: {count_of(report.recovered.requeued, 'untried letter')}")
-    policy = "sent again" if site.settings.delivery.in_doubt == "resend" else "held"
-    for delivery, address in report.recovered.in_doubt:
+def tell_recovered(site: "App", recovered: "Recovered") -> None:
+    """Name letters that nobody can be sure of as soon as that is known: this pass may not end well either."""
+    if recovered.requeued:
+        print(f"taken over from a dead process: {count_of(recovered.requeued, 'untried letter')}")
+    policy = "to be sent again" if site.settings.delivery.in_doubt == "resend" else "held"
+    for delivery, address in recovered.in_doubt:
         print(f"in doubt after a crash: delivery {delivery} to {address}; {policy}")
+    sys.stdout.flush()
+
+
+def tell_sent(site: "App", report: "SendReport") -> bool:
+    """Print what sending did; True if an issue was halted, or no relay could be used."""
     if report.expired:
         print(f"{report.expired} expired")
     if report.tally.states:
@@ -184,10 +196,13 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
     for domain, words in report.tally.resting.items():
         note(f"{domain} refuses letters for policy and is left alone for ten minutes: {words}")
     stuck = report.tally.relay_error
-    then = "Every letter that was not tried stays queued" if stuck else "Its letters go by the others"
-    for error in report.down or filter(None, [stuck]):
+    errors = report.down or list(filter(None, [stuck]))
+    stays = stuck is not None or len(errors) == len(site.settings.relays)
+    then = "Every letter that was not tried stays queued" if stays else "Its letters go by the others"
+    for error in errors:
         note(f"paperround: {str(error).removesuffix('.')}. {then}")
-    return stuck is not None
+    is_any_halted = any(not verdict.has_passed for verdict in report.tally.verdicts)
+    return stays or is_any_halted
 
 
 def tell_standing(site: "App") -> None:

@@ -8,9 +8,12 @@ frames are a length and a pickle: both ends are the same program, of one user.
 """
 
 import pickle
+import signal
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from newsletter.delivery.copies import Copy, Master, make_copy
@@ -59,8 +62,12 @@ def opened(pickled: bytes) -> Any:
 
 
 def _frames(stream: BinaryIO) -> Iterator[Any]:
+    """What the sender says, until it is gone, be it in the middle of a word."""
     while len(head := stream.read(HEAD.size)) == HEAD.size:
-        yield opened(stream.read(*HEAD.unpack(head)))
+        (octets,) = HEAD.unpack(head)
+        if len(pickled := stream.read(octets)) < octets:
+            return
+        yield opened(pickled)
 
 
 def _answer(job: Job, signers: Signers, known: dict[int, tuple[Master, Seal | None]]) -> list[Copy]:
@@ -77,15 +84,13 @@ def _answer(job: Job, signers: Signers, known: dict[int, tuple[Master, Seal | No
 
 def main() -> None:
     """Serve until the sender is gone."""
-    with socket.socket(fileno=0) as sender, sender.makefile("rb") as stream:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sender says when to end
+    known: dict[int, tuple[Master, Seal | None]] = {}
+    with socket.socket(fileno=0) as sender, sender.makefile("rb") as stream, suppress(ConnectionError):
         frames = _frames(stream)
-        signers = next(frames)
-        known: dict[int, tuple[Master, Seal | None]] = {}
-        try:
+        for signers in islice(frames, 1):
             for job in frames:
                 sender.sendall(framed(_answer(job, signers, known)))
-        except ConnectionError:
-            return
 
 
 if __name__ == "__main__":

@@ -336,7 +336,8 @@ class Dispatcher:
             if outcome.state in (DeliveryState.DEFERRED, DeliveryState.IN_DOUBT):
                 luck = random.random()  # noqa: S311  # jitter
                 retry_at = next_attempt(delivery.attempts + 1, now, luck=luck)
-            self._journal.record(Recorded(delivery.id, outcome, now, retry_at, line.relay.name))
+            name = line.relay.name
+            self._journal.record(Recorded(delivery.id, delivery.issue_id, outcome, now, retry_at, name))
             self._tally.states[outcome.state] += 1
             if outcome.state is DeliveryState.SENT:
                 self._went_well(line, delivery)
@@ -449,6 +450,7 @@ def _log_record(recorded: Recorded) -> dict[str, object]:
     return {
         "event": LogEvent(f"letter.{outcome.state}"),
         "delivery": recorded.delivery_id,
+        "issue": recorded.issue_id,
         "relay": recorded.relay,
         "stage": outcome.stage,
         "code": outcome.code,

@@ -79,6 +79,7 @@ class Recorded(NamedTuple):
     """An outcome to be written; `retry_at` is when a deferred letter is due again, `relay` who said it."""
 
     delivery_id: int
+    issue_id: int
     outcome: Outcome
     at: datetime
     retry_at: datetime | None = None

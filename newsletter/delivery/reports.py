@@ -120,7 +120,11 @@ def standing(session: Session) -> list[tuple[int, str, dict[str, int]]]:
 
 
 def deliveries(
-    session: Session, *, state: DeliveryState | None = None, issue_id: int | None = None
+    session: Session,
+    *,
+    state: DeliveryState | None = None,
+    issue_id: int | None = None,
+    were_doubted: bool = False,
 ) -> Iterator[DeliveryReport]:
     """Deliveries in the order they were planned, one at a time: the ledger may be large."""
     statement = (
@@ -134,6 +138,8 @@ def deliveries(
         statement = statement.where(col(Delivery.state) == state)
     if issue_id is not None:
         statement = statement.where(col(Delivery.issue_id) == issue_id)
+    if were_doubted:
+        statement = statement.where(col(Delivery.doubted_at).is_not(None))
     for row in session.execute(statement):
         yield DeliveryReport(*row)
 

@@ -11,7 +11,7 @@ from newsletter.errors import DatabaseError
 
 
 def recorded(delivery: int) -> Recorded:
-    return Recorded(delivery, replied(Stage.DOT, 250, "ok"), datetime(2026, 1, 1, tzinfo=UTC))
+    return Recorded(delivery, 1, replied(Stage.DOT, 250, "ok"), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 class Books:

@@ -66,7 +66,7 @@ def claim(ledger: Ledger, limit: int = 100, now: datetime = DUE) -> list[int]:
 
 
 def record(ledger: Ledger, delivery: int, outcome: Outcome, retry_at: datetime | None = None) -> None:
-    ledger.settle([], [Recorded(delivery, outcome, DUE, retry_at)])
+    ledger.settle([], [Recorded(delivery, 1, outcome, DUE, retry_at)])
 
 
 def row(site: App, delivery: int) -> Delivery:
@@ -353,7 +353,11 @@ def test_many_outcomes_and_marks_are_one_transaction(advice: App) -> None:
     with opened(advice) as ledger:
         claim(ledger)
         ledger.settle(ids[:3], [])
-        turn = [Recorded(ids[0], YES, DUE), Recorded(ids[1], NEVER_AT_DOT, DUE), Recorded(ids[3], NEVER, DUE)]
+        turn = [
+            Recorded(ids[0], 1, YES, DUE),
+            Recorded(ids[1], 1, NEVER_AT_DOT, DUE),
+            Recorded(ids[3], 1, NEVER, DUE),
+        ]
         assert ledger.settle(ids[4:], turn) == set(ids[4:])
         expected = [State.SENT, State.BOUNCED, State.SENDING, State.BOUNCED, State.SENDING, State.SENDING]
         assert [states(advice)[delivery] for delivery in ids] == expected
@@ -588,7 +592,7 @@ class Walk:
     def _record(self, which: int, ids: list[int], outcome: Outcome) -> None:
         retry_at = self.now + timedelta(minutes=5) if outcome.state not in (State.SENT, *UNSENT) else None
         if ids:
-            self.ledgers[which].settle([], [Recorded(ids[0], outcome, self.now, retry_at)])
+            self.ledgers[which].settle([], [Recorded(ids[0], 1, outcome, self.now, retry_at)])
 
     def depart(self, which: int, place: int) -> None:
         say_goodbye(self.site, self.ids[place % len(self.ids)])
