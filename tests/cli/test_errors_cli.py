@@ -188,6 +188,7 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ),
     ({}, f"queue move ghost {10**30}", 1, r"no post 'ghost' here"),
     ({}, "issue list --category ghost", 1, r"no category 'ghost' here"),
+    ({}, "subscriber list --category \udcff", 2, r"is not UTF-8, and no other text can be kept or shown"),
     ({}, f"issue show {2**63 - 1}", 1, r"no issue 9223372036854775807; `paperround issue list` shows"),
     ({}, "delivery show 7", 1, r"no delivery 7; `paperround delivery list` shows"),
     ({}, "delivery list --state lost", 2, r"--state: 'lost' is no state of a delivery: queued, claimed"),

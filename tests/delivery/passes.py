@@ -24,6 +24,7 @@ from tests.delivery.bigissue import SLOT, queue_post
 
 DUE = datetime.fromisoformat(SLOT)
 EOF = b"(the connection is closed)"
+SILENCE = b"(nothing is said)"
 """In place of a reply."""
 _YES = {"MAIL": b"250 2.1.0 Ok", "RCPT": b"250 2.1.5 Ok", "DATA": b"354 Go on", ".": b"250 2.0.0 Taken"}
 
@@ -91,7 +92,58 @@ class Transaction:
 
 
 Says = Callable[[str, Transaction], bytes | None]
-"""The reply to a command within a transaction, EOF, or None for yes."""
+"""The reply to a command within a transaction, EOF, SILENCE, or None for yes."""
+
+
+class BufferingRelay(AbstractAsyncContextManager["BufferingRelay"]):
+    """A relay that answers what came together together (RFC 2920 §3.2), and hangs up at one reader's RCPT.
+
+    What it had to say until then is lost with the connection.
+    """
+
+    def __init__(self, poison: str) -> None:
+        self._poison = f"RCPT TO:<{poison}>".encode()
+        self.recipients: list[str] = []
+        self.connections = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.relay = Relay(RelaySection(host="127.0.0.1", port=port, tls=TLSMode.NONE, connections=2))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        writer.write(b"220 here\r\n")
+        rest, recipient, takes_content = b"", "", False
+        while data := await reader.read(2**16):
+            rest, replies = rest + data, b""
+            while b"\r\n" in rest:
+                end = b"\r\n.\r\n" if takes_content else b"\r\n"
+                if end not in rest:
+                    break
+                taken, _, rest = rest.partition(end)
+                if taken.startswith(self._poison):
+                    writer.transport.abort()
+                    return
+                if takes_content:
+                    self.recipients.append(recipient)
+                elif taken.startswith(b"RCPT"):
+                    recipient = taken.partition(b"<")[2].partition(b">")[0].decode()
+                takes_content = taken == b"DATA"
+                replies += self._reply(taken)
+            writer.write(replies)
+        writer.close()
+
+    def _reply(self, command: bytes) -> bytes:
+        if command.startswith(b"EHLO"):
+            return b"250-here\r\n250 PIPELINING\r\n"
+        return b"354 Go on\r\n" if command == b"DATA" else b"250 2.0.0 Ok\r\n"
 
 
 class ControlledRelay(AbstractAsyncContextManager["ControlledRelay"]):
@@ -188,6 +240,8 @@ class ControlledRelay(AbstractAsyncContextManager["ControlledRelay"]):
         if reply == EOF:
             await writer.drain()
             return False
+        if reply == SILENCE:
+            return True
         if verb == "." and not self._server.is_serving():
             now.replies[verb] = EOF  # it died meanwhile
             return False

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from newsletter.app import App
 from newsletter.delivery import composer
 from newsletter.delivery.copies import Master, make_copy
-from newsletter.delivery.copyist import Signers
+from newsletter.delivery.copyist import Signers, framed
 from newsletter.delivery.copyists import EDITIONS_KNOWN, Copyists, Task, spare_cores
 from newsletter.delivery.dkim import DkimKey, DkimSigner
 from newsletter.delivery.dkim_keys import make_key
@@ -299,3 +300,15 @@ def signing(site: App) -> dict[str, str]:
     """Make a key; returns what makes a sender sign with it."""
     make_key(site.settings.folder / "dkim.pem", 1024)
     return {"PAPERROUND_DKIM__SELECTOR": "a", "PAPERROUND_DKIM__KEY_FILE": "dkim.pem"}
+
+
+@pytest.mark.parametrize("said", [b"", b"\0", framed(UNSIGNED), framed(UNSIGNED) + b"\0\0\1\0x"])
+def test_a_copyist_whose_sender_is_gone_ends_without_a_word(said: bytes) -> None:
+    """Before the first frame, within one or behind one."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(said)
+        ours.shutdown(socket.SHUT_RDWR)
+        program = "from newsletter.delivery.copyist import main; main()"
+        done = subprocess.run([sys.executable, "-c", program], stdin=theirs, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -1,12 +1,16 @@
 """One pass of the sender, over real SMTP, judged by what the relay got."""
 
 import asyncio
+import json
 import re
+import socket
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,11 +22,15 @@ from sqlmodel import col
 
 from newsletter import database as database_module
 from newsletter.app import App, SendReport, open_app
+from newsletter.delivery import supply
+from newsletter.delivery.ledger import ClaimedDelivery, Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.relays import Relay
+from newsletter.delivery.reports import deliveries
 from newsletter.delivery.transport import Letter
 from newsletter.errors import DatabaseError, SettingsError
+from newsletter.log import Log
 from newsletter.models import Delivery, Edition, Issue, Owner
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, IssueState
@@ -32,7 +40,7 @@ from tests.contract.transport import run
 from tests.delivery.bigissue import queue_post
 from tests.delivery.neighbour import Neighbour
 from tests.delivery.scripted import EOF, RESET, ScriptedServer
-from tests.delivery.test_ledger import attempts, plan, receipts, row, states
+from tests.delivery.test_ledger import DUE, attempts, dying, plan, receipts, row, states
 
 State = DeliveryState
 
@@ -485,3 +493,81 @@ def test_a_pass_never_reads_the_whole_history(advice: App, clock: Clock) -> None
             assert not [step for step in steps if re.match(r"SCAN delivery\b(?! USING COVERING)", step[3])], (
                 statement
             )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_letters_that_have_leave_go_though_no_more_can_be_claimed(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that fails ends the pass; what is marked as on its way does go, and its answer is recorded."""
+    plan(advice, 12)
+    monkeypatch.setattr(supply, "_PAGE", 4)
+    claim, claims = Ledger.claim, count()
+
+    def failing(self: Ledger, *arguments: Any) -> list[ClaimedDelivery]:
+        if next(claims) == 2:
+            raise DatabaseError("the database is locked")
+        return claim(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "claim", failing)
+    with Postmaster() as relay:
+        with pytest.raises(DatabaseError, match="is locked"):
+            send(advice, relay.port, connections=3)
+        assert len(relay.accepted) >= 6
+        found = Counter(states(advice).values())
+        assert found == {State.SENT: len(relay.accepted), State.QUEUED: 12 - len(relay.accepted)}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_failed_pass_does_not_wait_for_a_relay_that_does_not_greet(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is still being opened is given up; it might have taken five minutes."""
+    plan(advice, 12)
+    monkeypatch.setattr(supply, "_PAGE", 4)
+    claim, claims = Ledger.claim, count()
+
+    def failing(self: Ledger, *arguments: Any) -> list[ClaimedDelivery]:
+        if next(claims) == 1:
+            raise DatabaseError("the database is locked")
+        return claim(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "claim", failing)
+    with Postmaster() as relay, socket.create_server(("127.0.0.1", 0)) as silent:
+        relays = [Relay(relay_on(relay.port)), Relay(relay_on(silent.getsockname()[1]))]
+        with pytest.raises(DatabaseError, match="is locked"):
+            advice.send_due(relays, Event())
+    assert State.SENDING not in states(advice).values()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_doubts_are_told_before_anything_else_can_go_wrong(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass that takes over and then fails has named them all: told, in the log, and on record for ever."""
+    ids = plan(advice, 3)
+    log = advice.settings.folder / "log.jsonl"
+    monkeypatch.setattr(advice, "_log", Log(log, advice.clock, is_debug=False))
+    with dying(advice) as dead:
+        dead.claim(3, DUE)
+        dead.settle(ids[:2], [])
+    told: list[Recovered] = []
+
+    def fail(self: Ledger, now: object) -> int:
+        raise DatabaseError("the database is locked")
+
+    monkeypatch.setattr(Ledger, "expire", fail)
+    with Postmaster() as relay, pytest.raises(DatabaseError, match="is locked"):
+        advice.send_due([Relay(relay_on(relay.port))], Event(), recovered=told.append)
+    assert [delivery for delivery, _ in told[0].in_doubt] == ids[:2]
+    logged = map(json.loads, log.read_text("utf-8").splitlines())
+    assert [(one["event"], one["delivery"]) for one in logged] == [
+        ("letter.in_doubt", ids[0]),
+        ("letter.in_doubt", ids[1]),
+    ]
+    monkeypatch.undo()
+    with Postmaster() as relay:
+        send(advice, relay.port)
+        assert len(relay.accepted) == 3
+    with advice.database.read() as session:
+        assert [one.delivery.id for one in deliveries(session, were_doubted=True)] == ids[:2]

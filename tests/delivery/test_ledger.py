@@ -694,3 +694,44 @@ def walked(advice: App) -> tuple[App, Rows]:
         receipts = [found.model_dump() for found in session.execute(select(Receipt)).scalars()]
         assert session.execute(select(func.count()).select_from(Subscriber)).scalar_one() == 6
     return advice, Rows(ids, deliveries, receipts)
+
+
+def test_an_issue_that_is_resumed_at_the_wrong_moment_loses_nobody(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused leave while it was paused, looked at when it goes on again: its letters wait for their turn."""
+    ids = plan(advice, 3)
+    pause = update(Issue).values(state=IssueState.PAUSED)
+    resume = update(Issue).values(state=IssueState.PLANNED)
+    with opened(advice) as ledger:
+        claim(ledger)
+        with advice.database.write() as session:
+            session.execute(pause)
+        look = ledger._marked
+
+        def meanwhile(sending: list[int]) -> set[int]:
+            ledger._connection.commit()
+            with advice.database.write() as session:
+                session.execute(resume)
+            return look(sending)
+
+        monkeypatch.setattr(ledger, "_marked", meanwhile)
+        assert ledger.settle(ids, []) == set()
+        assert set(states(advice).values()) == {State.QUEUED}
+        assert claim(ledger) == ids
+    assert receipts(advice) == set(ids)
+
+
+def test_a_deferred_letter_that_is_given_back_untried_stays_deferred(advice: App) -> None:
+    """It has been tried: `delivery list --state deferred` has it, also after a stop between claim and try."""
+    first, second = plan(advice, 2)
+    with opened(advice) as ledger:
+        claim(ledger)
+        record(ledger, first, replied(Stage.RCPT, 450, "4.2.1 later"), retry_at=DUE)
+        assert claim(ledger, 1) == [first]
+    assert states(advice) == {first: State.DEFERRED, second: State.QUEUED}
+    with opened(advice) as ledger:
+        assert claim(ledger) == [first, second]
+        ledger.put_off([(first, DUE), (second, DUE + timedelta(hours=1))])
+    assert states(advice) == {first: State.DEFERRED, second: State.QUEUED}
+    assert row(advice, second).due_at == DUE + timedelta(hours=1)

@@ -24,6 +24,7 @@ from subscribers.models import Subscriber
 from tests.conftest import Clock
 from tests.delivery.passes import (
     EOF,
+    BufferingRelay,
     ControlledRelay,
     Transaction,
     asyncio,
@@ -622,3 +623,26 @@ def test_each_letter_ends_in_the_right_state(advice: App) -> None:
 
     clock_start = Clock().now
     walk()
+
+
+@ON_SQLITE
+def test_a_letter_that_a_relay_hangs_up_on_holds_up_nobody(advice: App) -> None:
+    """After that it is asked about one command at a time: it is put off as by a 451, and the others go."""
+    plan_for(advice, readers(20))
+    poison = letters_in_order(advice)[0]
+
+    async def scenario() -> None:
+        async with BufferingRelay(poison) as server:
+            await one_pass(advice, server.relay)
+            assert sorted(server.recipients) == sorted(set(readers(20)) - {poison})
+            assert server.connections < 8
+
+    jumping(scenario)
+    assert letters(advice)[poison].state == State.DEFERRED
+    (attempt,) = [one for one in tries(advice) if one.outcome == State.DEFERRED]
+    assert (attempt.stage, attempt.code) == ("RCPT", None)
+
+
+def letters_in_order(site: App) -> list[str]:
+    """Readers' addresses in the order of their letters."""
+    return [address for address, _ in sorted(letters(site).items(), key=lambda pair: pair[1].id)]

@@ -671,3 +671,33 @@ def test_offers_are_read_by_their_keywords() -> None:
 def test_the_time_limits_are_those_of_the_standard() -> None:
     """RFC 5321 §4.5.3.2: greeting, MAIL and RCPT 5 minutes, DATA 2 minutes, the message's end 10 minutes."""
     assert dict(zip((Stage.CONNECT, *STAGES), (300, 300, 300, 120, 600), strict=True)) == TIME_LIMITS
+
+
+@both_modes
+def test_a_relay_that_is_tired_of_waiting_closes(offers: Offers) -> None:
+    """An idle connection ended in other words than 421, as qmail does, says nothing of pipelining."""
+
+    def scenario() -> None:
+        scene = Scene(offers)
+        scene.play()
+        scene.session.data_received(b"451 timeout (#4.4.2)\r\n")
+        assert "timeout" in scene.sender.losses[0].reply
+        assert not scene.session.lost_track
+
+    timeless(scenario)
+
+
+@both_modes
+def test_a_letter_by_itself_waits_for_every_answer(offers: Offers) -> None:
+    """Behind another letter and first of all: one command at a time, and nothing else is out meanwhile."""
+
+    def scenario() -> None:
+        letters = [LETTERS[0], LETTERS[1]._replace(is_alone=True), LETTERS[2]._replace(is_alone=True)]
+        scene = Scene(offers, letters)
+        scene.play()
+        assert scene.sender.states == ["sent"] * 3
+        alone = [group for group in scene.groups if LETTERS[1].recipient.encode() in group]
+        assert [group.split(b" ")[0] for group in alone][:1] == [b"RCPT"]
+        assert all(group.count(b"\r\n") == 1 for group in alone)
+
+    timeless(scenario)

@@ -13,7 +13,16 @@ from newsletter.delivery.issues import cancel, clear, pause, resume
 from newsletter.delivery.pace import Limits
 from newsletter.models import Issue
 from newsletter.states import DeliveryState
-from tests.delivery.passes import ControlledRelay, Transaction, asyncio, clock, jumping, one_pass, plan_for
+from tests.delivery.passes import (
+    SILENCE,
+    ControlledRelay,
+    Transaction,
+    asyncio,
+    clock,
+    jumping,
+    one_pass,
+    plan_for,
+)
 from tests.delivery.test_ledger import receipts
 from tests.delivery.test_passes import ON_SQLITE, letters, readers, states, tries
 
@@ -144,3 +153,26 @@ def test_a_letter_that_waits_for_its_pace_is_stopped_too(advice: App) -> None:
     assert tally.states[State.SENT] == sent == 5
     assert ended_at < 45 + 11, "it waited for letters that were not to go"
     assert states(advice) == {State.SENT: 5, State.CANCELLED: 15}
+
+
+def test_stopping_does_not_wait_for_answers_to_envelopes(advice: App) -> None:
+    """A relay that does not answer MAIL has nothing in flight: the pass ends at once, and nothing counts."""
+    plan_for(advice, readers(READERS))
+    stop = Event()
+
+    def says(verb: str, transaction: Transaction) -> bytes | None:
+        if transaction.number < STOPPED_AT:
+            return None
+        stop.set()
+        return SILENCE
+
+    async def scenario() -> float:
+        async with ControlledRelay(says) as server:
+            began = asyncio.get_running_loop().time()
+            tally = await one_pass(advice, server.relay(CONNECTIONS), stop=stop)
+            assert tally.states == {State.SENT: len(server.accepted)}
+            return asyncio.get_running_loop().time() - began
+
+    assert jumping(scenario) < 10
+    assert set(states(advice)) == {State.SENT, State.QUEUED}
+    assert len(tries(advice)) == states(advice)[State.SENT]
