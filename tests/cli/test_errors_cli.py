@@ -188,7 +188,6 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ),
     ({}, f"queue move ghost {10**30}", 1, r"no post 'ghost' here"),
     ({}, "issue list --category ghost", 1, r"no category 'ghost' here"),
-    ({}, "subscriber list --category \udcff", 2, r"is not UTF-8, and no other text can be kept or shown"),
     ({}, f"issue show {2**63 - 1}", 1, r"no issue 9223372036854775807; `paperround issue list` shows"),
     ({}, "delivery show 7", 1, r"no delivery 7; `paperround delivery list` shows"),
     ({}, "delivery list --state lost", 2, r"--state: 'lost' is no state of a delivery: queued, claimed"),
@@ -218,6 +217,15 @@ def test_a_mistake_is_one_message_and_changes_nothing(
         except AssertionError as error:
             error.add_note(f"after: paperround {command[:80]}")
             raise
+
+
+def test_what_is_not_utf_8_is_refused(advice: App) -> None:
+    """An argument that no database keeps and no terminal shows: one message, and no traceback."""
+    command = [sys.executable, "-m", "newsletter", "--site", advice.settings.folder]
+    for words in (["subscriber", "list", "--category"], ["subscriber", "add", "a@example.org", "--category"]):
+        done = subprocess.run([*command, *words, b"a\xff"], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr == "paperround: 'a?' is not UTF-8, and no other text can be kept or shown\n"
 
 
 def test_several_bad_posts_are_named_at_once_and_none_is_queued(advice: App, cli: Cli) -> None:
