@@ -5,14 +5,13 @@ signed and the machine has cores to spare, by copyists ahead of that. Either way
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.database import Database
-from newsletter.delivery.copies import Master, make_copy
+from newsletter.delivery.copies import Master, Shelf, make_copy
 from newsletter.delivery.copyist import Signers
 from newsletter.delivery.copyists import Copyists, Ready, Task, spare_cores
 from newsletter.delivery.ledger import ClaimedDelivery
@@ -26,7 +25,6 @@ from subscribers.tokens import TokenSigner
 if TYPE_CHECKING:
     from newsletter.delivery.dkim import DkimSigner
 
-_EDITIONS_KEPT = 32
 _JOB = 50
 """Copies made at a time."""
 _MANY = 500
@@ -46,9 +44,22 @@ class Composer:
         self._database = database
         self._media_folder = media_folder
         self._signers = Signers(signer, dkim)
-        self._edition = lru_cache(_EDITIONS_KEPT)(self._load)
+        self._shelf = Shelf()
+        self._editions: dict[int, tuple[Master, Seal | None]] = {}
+        self._latest: int | None = None
         self._prepared = 0
         self._copyists: Copyists | None = None
+
+    def _edition(self, edition_id: int) -> tuple[Master, Seal | None]:
+        if edition_id == self._latest:  # as a rule, and asked for each letter
+            return self._editions[edition_id]
+        found = self._editions.get(edition_id)
+        if found is None:
+            found = self._editions[edition_id] = self._load(edition_id)
+        for away in self._shelf.take(edition_id, found[0].octets):
+            del self._editions[away]
+        self._latest = edition_id
+        return found
 
     def _load(self, edition_id: int) -> tuple[Master, Seal | None]:
         with self._database.read() as session:

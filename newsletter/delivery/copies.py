@@ -6,12 +6,15 @@ has the same envelope, Message-ID and bytes (RFC 5321 §4.5.4.1, RFC 6647), whic
 Pure, and light to import: processes that do nothing else make copies too (`newsletter.delivery.copyist`).
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from newsletter.render.headers import Mailbox
 from newsletter.render.message import CompiledMessage, Reader, Seal, Share
 from subscribers.tokens import Purpose, TokenSigner
+
+_OCTETS_AT_HAND = 16 * 2**20
 
 TEST_DELIVERY = 0
 """What the links of a test letter name: there is no delivery of this number."""
@@ -25,6 +28,32 @@ class Master:
     base_url: str
     sender_domain: str
     bounce_address: str
+
+    @property
+    def octets(self) -> int:
+        """How much memory it takes, more or less."""
+        return len(self.message.fields) + sum(map(len, self.message.body))
+
+
+class Shelf:
+    """Which masters are at hand. May surprise: the last one stays, however large."""
+
+    def __init__(self, most: int = _OCTETS_AT_HAND) -> None:
+        """`most` octets in all: editions with pictures in them can have megabytes each."""
+        self._most = most
+        self._sizes: OrderedDict[int, int] = OrderedDict()
+
+    def __contains__(self, edition: int) -> bool:
+        return edition in self._sizes
+
+    def take(self, edition: int, octets: int) -> list[int]:
+        """Use one; returns those that are to be put away for it, the longest unused first."""
+        self._sizes[edition] = octets
+        self._sizes.move_to_end(edition)
+        away = []
+        while len(self._sizes) > 1 and sum(self._sizes.values()) > self._most:
+            away.append(self._sizes.popitem(last=False)[0])
+        return away
 
 
 class Copy(NamedTuple):

@@ -44,8 +44,8 @@ class Job(NamedTuple):
     edition: int
     master: Master | None
     """Where the edition is new to the copyist."""
-    forget: int | None
-    """An edition that no job will be about before it is brought again."""
+    forget: list[int]
+    """Editions that no job will be about before they are brought again."""
     readers: list[tuple[int, str, str | None]]
     """Delivery, address and name."""
 
@@ -71,8 +71,8 @@ def _frames(stream: BinaryIO) -> Iterator[Any]:
 
 
 def _answer(job: Job, signers: Signers, known: dict[int, tuple[Master, Seal | None]]) -> list[Copy]:
-    if job.forget is not None:
-        del known[job.forget]
+    for edition in job.forget:
+        del known[edition]
     if job.master is not None:
         known[job.edition] = (job.master, signers.seal(job.master))
     master, seal = known[job.edition]

@@ -12,19 +12,17 @@ import os
 import socket
 import subprocess
 import sys
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-from newsletter.delivery.copies import Master
+from newsletter.delivery.copies import Master, Shelf
 from newsletter.delivery.copyist import HEAD, Job, Signers, framed, opened
 from newsletter.delivery.ledger import ClaimedDelivery
 
 _AHEAD = 2
 """Jobs that a copyist has at a time, so that it need not wait for the next."""
-EDITIONS_KNOWN = 32
-"""How many editions a copyist keeps."""
 _PATIENCE_SECONDS = 10.0
 """For one job, which takes some 20 ms: whoever takes longer has stopped."""
 _PROGRAM = "from newsletter.delivery.copyist import main; main()"
@@ -98,7 +96,7 @@ class Copyists:
     async def _work(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, under_way: deque[Task]
     ) -> None:
-        known: OrderedDict[int, None] = OrderedDict()
+        known = Shelf()
         while True:
             if not under_way or (len(under_way) < _AHEAD and not self._pile.empty()):
                 task = await self._pile.get()
@@ -139,12 +137,9 @@ async def _engaged() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.Stream
         process.wait()
 
 
-def _job(task: Task, known: OrderedDict[int, None]) -> Job:
-    """A task as a job for a copyist who knows these editions, the longest unused first."""
-    is_new, forget = task.edition not in known, None
-    known[task.edition] = None
-    known.move_to_end(task.edition)
-    if len(known) > EDITIONS_KNOWN:
-        forget, _ = known.popitem(last=False)
+def _job(task: Task, known: Shelf) -> Job:
+    """A task as a job for a copyist who has these editions at hand."""
+    is_new = task.edition not in known
+    forget = known.take(task.edition, task.master.octets)
     readers = [(letter.id, letter.address, letter.name) for letter in task.letters]
     return Job(task.edition, task.master if is_new else None, forget, readers)

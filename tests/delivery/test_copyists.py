@@ -9,16 +9,19 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
+from functools import partial
 
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter.app import App
-from newsletter.delivery import composer
-from newsletter.delivery.copies import Master, make_copy
+from newsletter.delivery import composer, copyists
+from newsletter.delivery.copies import Master, Shelf, make_copy
 from newsletter.delivery.copyist import Signers, framed
-from newsletter.delivery.copyists import EDITIONS_KNOWN, Copyists, Task, spare_cores
+from newsletter.delivery.copyists import Copyists, Task, spare_cores
 from newsletter.delivery.dkim import DkimKey, DkimSigner
 from newsletter.delivery.dkim_keys import make_key
 from newsletter.delivery.ledger import ClaimedDelivery
@@ -123,9 +126,12 @@ def test_a_copyist_makes_the_very_copies_that_the_sender_would(signers: Signers)
         assert MASTER.message.joined(there.share) == MASTER.message.joined(copy.share)
 
 
-def test_copyists_keep_a_few_editions_and_are_brought_the_others_again() -> None:
+def test_copyists_keep_a_few_editions_and_are_brought_the_others_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """More editions than they keep, in turn and twice over: each letter is made from its own."""
-    number = EDITIONS_KNOWN + 3
+    monkeypatch.setattr(copyists, "Shelf", partial(Shelf, 5 * MASTER.octets))
+    number = 9
     masters = {
         edition: Master(
             compiled(f"Edition {edition}.", "<p>-</p>"), "https://e.example", "e.example", "a@e.example"
@@ -135,9 +141,9 @@ def test_copyists_keep_a_few_editions_and_are_brought_the_others_again() -> None
     tasks = [Task(edition, masters[edition], letters(1, edition)) for edition in [*range(number)] * 2]
 
     async def scenario() -> list[ClaimedDelivery]:
-        async with engaged(1, UNSIGNED) as (copyists, desk):
+        async with engaged(1, UNSIGNED) as (hired, desk):
             for task in tasks:
-                copyists.give(task)
+                hired.give(task)
             return await desk.have(len(tasks))
 
     made = run(scenario)
@@ -219,6 +225,19 @@ def test_a_copyist_is_light() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
     assert {"sqlalchemy", "pydantic", "markdown", "asyncio"}.isdisjoint(loaded.split())
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 100)), max_size=60))
+def test_a_shelf_holds_no_more_than_it_may(taken: list[tuple[int, int]]) -> None:
+    """The last edition is there, and of the others, by their last use, as many as fit with it."""
+    shelf, sizes, there = Shelf(100), dict(taken), list[int]()
+    for edition, _ in taken:
+        away = shelf.take(edition, sizes[edition])
+        there = [one for one in [*(x for x in there if x != edition), edition] if one not in away]
+        assert all((one in shelf) == (one in there) for one in range(10))
+        assert edition in shelf
+        assert len(there) == 1 or sum(sizes[one] for one in there) <= 100
+        assert not away or sum(sizes[one] for one in [away[-1], *there]) > 100
 
 
 def test_keys_are_not_shown() -> None:
