@@ -170,15 +170,28 @@ class Database:
 
         if (found := self.version()) is not None and not is_known(found):
             raise self._wrong_version(found)
-        with self.explained():
-            upgrade(self.engine, revision)
+        with self.reshaping() as connection:
+            upgrade(connection, revision)
 
     def downgrade(self, revision: str) -> None:
         """Run the migrations down to a revision."""
         from newsletter.migrations.run import downgrade
 
-        with self.explained():
-            downgrade(self.engine, revision)
+        with self.reshaping() as connection:
+            downgrade(connection, revision)
+
+    @contextmanager
+    def reshaping(self) -> Iterator[Connection]:
+        """A connection in one transaction that may change the tables themselves; committed at the end."""
+        with self.explained(), self.writing_connection() as connection:
+            if self.is_sqlite:
+                # A table that is changed is made anew and the old one dropped, whatever refers to it (it
+                # still does). Within a transaction SQLite would not hear of it.
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                yield connection
+            if self.is_sqlite:
+                connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -14,6 +14,9 @@ from sqlmodel import Field, SQLModel
 from subscribers.base import UTCDateTime
 from subscribers.models import Key
 
+REASON_LIMIT = 200
+"""Characters of an issue's reason."""
+
 
 class Category(SQLModel, table=True):
     """A stream one may subscribe to, and when it goes out."""
@@ -76,7 +79,7 @@ class Issue(SQLModel, table=True):
     """Local wall-clock time, `2026-12-01T08:00`: DST cannot make two of it."""
     due_at: datetime = Field(sa_type=UTCDateTime)
     state: str = Field(max_length=16)
-    reason: str = Field(default="", max_length=200)
+    reason: str = Field(default="", max_length=REASON_LIMIT)
     planned_at: datetime = Field(sa_type=UTCDateTime)
     expires_at: datetime = Field(sa_type=UTCDateTime)
     """When its letters are stale: what is unsent then ends as `expired`."""

@@ -21,7 +21,7 @@ from newsletter.backup.quiet import Quieted, quieten
 from newsletter.database import Database
 from newsletter.errors import DatabaseError
 from newsletter.migrations import HEAD
-from newsletter.migrations.run import is_known
+from newsletter.migrations.run import is_known, upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ def _restore_sqlite(path: Path, file: Path, now: datetime) -> Restored:
         _refuse_unknown(found, file)
         made = Database(f"sqlite:///{temporary}")
         try:
-            quieted = _quieten(made, now)
-            made.upgrade()
+            quieted = _made_current(made, now)
         finally:
             made.close()
         sqlite.settle(temporary)
@@ -85,17 +84,17 @@ def _restore_postgresql(database: Database, file: Path, folder: Path, now: datet
     if was_there:
         back_up(database, kept)
     postgresql.put_back(database, file, folder)
-    quieted = _quieten(database, now, marked=True)
-    database.upgrade()
+    quieted = _made_current(database, now, is_marked=True)
     return Restored(found, kept if was_there else None, quieted)
 
 
-def _quieten(database: Database, now: datetime, *, marked: bool = False) -> Quieted:
-    with database.write() as session:
-        quieted = quieten(session.connection(), now)
-        if marked:
-            postgresql.unmark(session.connection())
-    return quieted
+def _made_current(database: Database, now: datetime, *, is_marked: bool = False) -> Quieted:
+    """Bring restored tables up to date and make them quiet, in one transaction: nobody sees less of it."""
+    with database.reshaping() as connection:
+        if is_marked:
+            postgresql.unmark(connection)
+        upgrade(connection, "head")
+        return quieten(connection, now)
 
 
 def _kept(path: Path, now: datetime) -> Path:

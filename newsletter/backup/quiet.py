@@ -8,8 +8,7 @@ until a person has said so:
 - where a category had a slot since, the slots up to now are let go, and the posts that wait in its queue are
   held: `queue drop` those that went out, `queue release` the others.
 
-Only columns of the first revision are used, because an older backup is made quiet before its tables are
-brought up to date. A second run changes nothing more.
+The tables of an older backup are brought up to date first. A second run changes nothing more.
 """
 
 from dataclasses import dataclass
@@ -19,18 +18,11 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 from sqlmodel import col
 
+from newsletter.delivery.issues import pausing
+from newsletter.delivery.letters import UNFINISHED
 from newsletter.models import Attempt, Category, Delivery, Issue, QueueEntry
 from newsletter.schedule.cadence import due_slots, parse_cadence, parse_zone
-from newsletter.states import DeliveryState, EntryState, IssueState
-
-_NOT_ENDED = (
-    DeliveryState.QUEUED,
-    DeliveryState.CLAIMED,
-    DeliveryState.SENDING,
-    DeliveryState.DEFERRED,
-    DeliveryState.IN_DOUBT,
-    DeliveryState.HELD,
-)
+from newsletter.states import EntryState, IssueState
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +57,11 @@ def _pause_issues(connection: Connection, last_entry: datetime | None) -> tuple[
     reason = (
         f"restored from a backup that ends at {last_entry:%Y-%m-%d %H:%M} UTC: letters may have gone since"
     )
-    unfinished = select(col(Delivery.issue_id)).where(col(Delivery.state).in_(_NOT_ENDED))
+    unfinished = select(col(Delivery.issue_id)).where(col(Delivery.state).in_(UNFINISHED))
     paused = connection.execute(
         update(Issue)
         .where(col(Issue.state) == IssueState.PLANNED, col(Issue.id).in_(unfinished))
-        .values(state=IssueState.PAUSED, reason=reason)
+        .values(**pausing(reason))
         .returning(col(Issue.id))
     )
     return tuple(sorted(paused.scalars()))

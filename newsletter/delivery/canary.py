@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select, update
 from sqlmodel import col
 
+from newsletter.delivery.issues import pausing
 from newsletter.delivery.letters import UNTRIED
 from newsletter.models import Delivery, Issue
 from newsletter.states import DeliveryState, IssueState
@@ -127,7 +128,7 @@ def _review_one(
         reason = ""
     else:
         reason = explain(issue.id, share, limit_percent)
-        changed = _settle(connection, issue, canary_done_at=since, state=IssueState.PAUSED, reason=reason)
+        changed = _settle(connection, issue, **pausing(reason, judged_at=since))
     if changed:
         yield CanaryVerdict(issue.id, has_passed, reason)
 

@@ -18,7 +18,7 @@ from sqlmodel import Session, col
 from newsletter.database import Database
 from newsletter.delivery.letters import at_least, cancel_open, give_back_receipts, is_over
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Delivery, EditionPost, Issue, Receipt
+from newsletter.models import REASON_LIMIT, Delivery, EditionPost, Issue, Receipt
 from newsletter.states import OPEN, DeliveryState, Fault, IssueState
 from subscribers.models import Subscription, SubscriptionState
 
@@ -46,19 +46,25 @@ class Retried:
 
 
 def pause(session: Session, issue_id: int, reason: str) -> None:
-    """Let no further letter of an issue go. Raises NotFoundError, QueueError.
+    """Let no further letter of an issue go. Raises NotFoundError, QueueError."""
+    _change(session, issue_id, (IssueState.PLANNED,), "paused", **pausing(reason))
 
-    A first share that was waited for is waited for anew after `resume`.
+
+def pausing(reason: str, *, judged_at: datetime | None = None) -> dict[str, Any]:
+    """What an issue that goes out is changed to when it is paused, whoever pauses it.
+
+    Only its first share's own halt says when the share was `judged_at`; `is_halted` tells by that. Paused for
+    any other reason, a share that was waited for is waited for anew after `resume`.
     """
-    _change(
-        session,
-        issue_id,
-        (IssueState.PLANNED,),
-        "paused",
-        state=IssueState.PAUSED,
-        reason=reason,
-        canary_done_at=case((col(Issue.canary_every).is_(None), col(Issue.canary_done_at)), else_=None),
-    )
+    waits_for_its_share = col(Issue.canary_every).is_not(None)
+    done_at = case((waits_for_its_share, judged_at), else_=col(Issue.canary_done_at))
+    return {"state": IssueState.PAUSED, "reason": reason[:REASON_LIMIT], "canary_done_at": done_at}
+
+
+def is_halted(issue: Issue) -> bool:
+    """Whether an issue is paused because its first share was not taken well."""
+    is_judged = issue.canary_every is not None and issue.canary_done_at is not None
+    return issue.state == IssueState.PAUSED and is_judged
 
 
 def resume(session: Session, issue_id: int, *, now: datetime, expiry: timedelta) -> None:

@@ -49,8 +49,6 @@ from newsletter.states import UNSENT, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber
 
-_REASON = 200
-"""Characters of an issue's reason."""
 _LEFT = "Stopped before it went."
 _DIED = "The sending process died before the reply was recorded."
 
@@ -215,7 +213,7 @@ class Ledger:
         self._connection.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id, col(Issue.state) == IssueState.PLANNED)
-            .values(state=IssueState.PAUSED, reason=reason[:_REASON])
+            .values(**issues.pausing(reason))
         )
         self._connection.commit()
 

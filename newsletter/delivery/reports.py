@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from newsletter.delivery.issues import is_halted
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.errors import NotFoundError
 from newsletter.models import Attempt, Category, Delivery, Edition, EditionPost, Issue, Post
@@ -31,7 +32,7 @@ class IssueReport:
             return None if self.issue.canary_done_at is None else "over"
         if self.issue.canary_done_at is None:
             return "first share"
-        return "halted" if self.issue.state == IssueState.PAUSED else "waiting"
+        return "halted" if is_halted(self.issue) else "waiting"
 
 
 @dataclass(frozen=True, slots=True)

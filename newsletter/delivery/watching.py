@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from newsletter.delivery.issues import letters_by_state
+from newsletter.delivery.issues import is_halted, letters_by_state
 from newsletter.delivery.letters import UNTRIED
 from newsletter.errors import NotFoundError
 from newsletter.models import Category, Delivery, Issue
@@ -101,14 +101,13 @@ def look(session: Session, issue_id: int) -> Snapshot:
     if row is None:
         raise NotFoundError(f"there is no issue {issue_id}; `paperround issue list` shows those there are")
     issue: Issue = row[0]
-    is_paused = issue.state == IssueState.PAUSED
     return Snapshot(
         issue_id,
         row[1],
         IssueState(issue.state),
         issue.reason,
         is_over=issue.finished_at is not None or issue.state != IssueState.PLANNED,
-        is_halted=is_paused and issue.canary_every is not None and issue.canary_done_at is not None,
+        is_halted=is_halted(issue),
         letters=letters_by_state(session, issue_id),
     )
 

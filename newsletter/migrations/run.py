@@ -5,14 +5,14 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 
-def config(engine: Engine | None = None) -> Config:
-    """Alembic's configuration for our history, bound to an engine."""
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration for our history, bound to a connection."""
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    made.attributes["engine"] = engine
+    made.attributes["connection"] = connection
     return made
 
 
@@ -21,11 +21,11 @@ def is_known(revision: str) -> bool:
     return revision in {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
 
 
-def upgrade(engine: Engine, revision: str) -> None:
-    """Bring the tables up to a revision, in one transaction."""
-    command.upgrade(config(engine), revision)
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the tables up to a revision; see `newsletter.database.Database.reshaping`."""
+    command.upgrade(config(connection), revision)
 
 
-def downgrade(engine: Engine, revision: str) -> None:
-    """Take the tables back to a revision, in one transaction."""
-    command.downgrade(config(engine), revision)
+def downgrade(connection: Connection, revision: str) -> None:
+    """Take the tables back to a revision; see `newsletter.database.Database.reshaping`."""
+    command.downgrade(config(connection), revision)

@@ -20,6 +20,7 @@ from newsletter.backup import postgresql
 from newsletter.backup.copies import back_up, restore
 from newsletter.backup.soundness import damage, require_current
 from newsletter.database import Database
+from newsletter.delivery.issues import resume
 from newsletter.errors import DatabaseError
 from newsletter.migrations import HEAD
 from newsletter.models import Category, Delivery, Issue, QueueEntry
@@ -228,7 +229,7 @@ expires_at, attempts) VALUES (1, 1, 1, 1, 'advice', 'issue:1', 'queued', :at, :a
 
 
 def test_an_older_backup_is_brought_up_to_date(database: Database, tmp_path: Path) -> None:
-    """A backup made before an upgrade of the program serves, and is as quiet as any other."""
+    """A backup made before an upgrade of the program serves, is as quiet as any other, and can go on."""
     database.downgrade("0002")
     with database.write() as session:
         for statement in _OLDER.split(";"):
@@ -237,6 +238,9 @@ def test_an_older_backup_is_brought_up_to_date(database: Database, tmp_path: Pat
     assert put_back(database, tmp_path / "backup") == "0002"
     require_current(database)
     assert set(states(database)[0].values()) == {IssueState.PAUSED}
+    with database.write() as session:
+        resume(session, 1, now=LATER, expiry=WEEK)
+    assert set(states(database)[0].values()) == {IssueState.PLANNED}
 
 
 def test_a_newer_programs_backup_is_refused(site: Town, database: Database, tmp_path: Path) -> None:

@@ -7,9 +7,13 @@ from threading import Barrier, Thread
 import pytest
 from sqlmodel import Session, col, select
 
+from newsletter.backup.quiet import quieten
 from newsletter.database import Database
+from newsletter.delivery.canary import review
 from newsletter.delivery.issues import Retried, cancel, clear, finish, pause, resume, retry_failed
+from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.letters import has_work, record_complaint, resolve
+from newsletter.delivery.watching import look
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import Delivery, EditionPost, Post, Receipt
 from newsletter.states import UNSENT, DeliveryState, Fault, IssueState
@@ -73,20 +77,62 @@ def test_resuming_soon_takes_no_time_away(town: Town) -> None:
     assert issues.issue(town.database, issue_id).expires_at == before
 
 
+def by_its_share(database: Database, issue_id: int) -> None:
+    issues.put(database, issues.letters_of(database, issue_id)[:1], State.BOUNCED)
+    with database.write() as session:
+        review(session.connection(), TUESDAY, wait=DAY, limit_percent=5)
+
+
+def by_a_person(database: Database, issue_id: int) -> None:
+    do(database, lambda session: pause(session, issue_id, "by hand"))
+
+
+def by_letters_that_cannot_be_made(database: Database, issue_id: int) -> None:
+    with database.writing_connection() as connection:
+        ledger = Ledger(database, connection, resend_in_doubt=True, now=TUESDAY)
+        ledger.halt(issue_id, "no such theme")
+        ledger.close(TUESDAY)
+
+
+def by_a_restoration(database: Database, issue_id: int) -> None:
+    with database.write() as session:
+        assert quieten(session.connection(), TUESDAY).issues == (issue_id,)
+
+
 @pytest.mark.parametrize(
-    ("is_halted", "every_after"), [(True, None), (False, 4)], ids=["by its first share", "by a person"]
+    ("stop", "is_by_its_share"),
+    [
+        (by_its_share, True),
+        (by_a_person, False),
+        (by_letters_that_cannot_be_made, False),
+        (by_a_restoration, False),
+    ],
 )
-def test_who_paused_decides_what_resuming_means(town: Town, is_halted: bool, every_after: int | None) -> None:
-    """Halted by its first share: the rest goes. Paused by a person: the first share is waited for anew."""
-    issue_id = issues.plan_issue(town, 1)
-    issues.change_issue(town.database, issue_id, canary_every=4, canary_done_at=TUESDAY)
-    if is_halted:
-        issues.change_issue(town.database, issue_id, state=IssueState.PAUSED)
-    else:
-        do(town.database, lambda session: pause(session, issue_id, ""))
+def test_who_paused_decides_what_resuming_means(
+    town: Town, stop: Callable[[Database, int], None], is_by_its_share: bool
+) -> None:
+    """Halted by its first share: the rest goes. Paused for any other reason: the share is waited for anew."""
+    issue_id = issues.plan_issue(town, 2)
+    issues.change_issue(town.database, issue_id, canary_every=1, canary_done_at=TUESDAY)
+    stop(town.database, issue_id)
+    row = issues.issue(town.database, issue_id)
+    assert (row.state, bool(row.reason)) == (IssueState.PAUSED, True)
+    with town.database.read() as session:
+        assert look(session, issue_id).is_halted is is_by_its_share
     do(town.database, lambda session: resume(session, issue_id, now=TUESDAY, expiry=DAY))
     row = issues.issue(town.database, issue_id)
-    assert (row.canary_every, row.canary_done_at) == (every_after, TUESDAY if is_halted else None)
+    expected = (None, TUESDAY) if is_by_its_share else (1, None)
+    assert (row.canary_every, row.canary_done_at) == expected
+
+
+def test_a_share_that_was_taken_well_stays_so_over_a_pause(town: Town) -> None:
+    """The others are on their way: pausing them is no reason to judge anew, and no halt by the share."""
+    issue_id = issues.plan_issue(town, 1)
+    issues.change_issue(town.database, issue_id, canary_every=None, canary_done_at=TUESDAY)
+    by_a_person(town.database, issue_id)
+    with town.database.read() as session:
+        assert not look(session, issue_id).is_halted
+    assert issues.issue(town.database, issue_id).canary_done_at == TUESDAY
 
 
 def test_a_cancelled_issue_ends_but_for_what_is_on_the_wire(town: Town) -> None:
