@@ -31,13 +31,18 @@ def has_work(
 ) -> bool:
     """Whether a sending pass would find anything; `canary_wait` as in `newsletter.delivery.canary`.
 
-    That is letters due, claims a dead process may have left, or an issue whose end is not recorded yet.
+    That is letters due, claims a dead process may have left, a first share to be judged, or an issue whose
+    end is not recorded yet. A pass asks for passwords and keys, so that none is to begin for nothing.
     """
-    state, is_due, planned = col(Delivery.state), col(Delivery.due_at) <= now, _is(IssueState.PLANNED)
+    state, is_due = col(Delivery.state), col(Delivery.due_at) <= now
+    planned, cancelled = _is(IssueState.PLANNED), _is(IssueState.CANCELLED)
     canary_every, canary_done_at = col(Issue.canary_every), col(Issue.canary_done_at)
     goes_first = canary_every.is_(None) | (col(Delivery.id) % canary_every == 0)
+    untried = exists().where(
+        col(Delivery.issue_id) == col(Issue.id), state.in_(UNTRIED), col(Delivery.id) % canary_every == 0
+    )
     is_to_judge = canary_every.is_not(None) & (
-        canary_done_at.is_(None) | (canary_done_at <= now - canary_wait)
+        (canary_done_at.is_(None) & ~untried) | (canary_done_at <= now - canary_wait)
     )
     letters = [
         planned & (state == DeliveryState.QUEUED) & is_due & goes_first,
@@ -46,7 +51,7 @@ def has_work(
     ]
     if resend_in_doubt:
         is_fresh = col(Issue.expires_at) > now
-        letters.append(planned & (state == DeliveryState.IN_DOUBT) & is_due & is_fresh)
+        letters.append(planned & (state == DeliveryState.IN_DOUBT) & is_due & goes_first & is_fresh)
     # One kind at a time: each is a walk along the index that stops at the first letter.
     wanted = [
         select(col(Issue.id))
@@ -55,6 +60,8 @@ def has_work(
         for kind in letters
     ]
     wanted.append(select(col(Issue.id)).where(is_over()))
+    # Whose letters were not all ended: whoever cancelled it has died over that.
+    wanted.append(select(col(Issue.id)).where(cancelled, col(Issue.finished_at).is_(None)))
     wanted.append(select(col(Issue.id)).where(planned, col(Issue.finished_at).is_(None), is_to_judge))
     return any(session.execute(kind.limit(1)).first() is not None for kind in wanted)
 

@@ -1,7 +1,7 @@
 """An issue in a person's hands, on both databases: paused, resumed, cancelled, tried again, ended."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -218,6 +218,45 @@ def test_what_a_pass_would_find(town: Town, state: State, due: object, resend: b
     issues.put(town.database, issues.letters_of(town.database, issue_id), state, due_at=due)
     with town.database.read() as session:
         assert has_work(session, TUESDAY, resend_in_doubt=resend) is found
+
+
+@pytest.mark.parametrize(
+    ("state", "due", "done_at", "found"),
+    [
+        (State.QUEUED, TUESDAY, None, True),
+        (State.QUEUED, TUESDAY + DAY, None, False),  # put off: it waits for its pace
+        (State.SENT, TUESDAY, None, True),  # tried: the wait is to begin, or the share to be judged
+        (State.DEFERRED, TUESDAY + DAY, None, True),
+        (State.DEFERRED, TUESDAY + DAY, TUESDAY, False),
+        (State.CANCELLED, TUESDAY, None, True),  # nobody was tried: the share is to be made larger
+        (State.SENT, TUESDAY, TUESDAY, False),
+        (State.SENT, TUESDAY, TUESDAY - DAY, True),
+    ],
+)
+def test_what_a_pass_would_find_of_a_first_share(
+    town: Town, state: State, due: datetime, done_at: datetime | None, found: bool
+) -> None:
+    """While it waits, for its pace, a retry or late bounces, nothing starts a pass; then one thing does."""
+    issue_id = issues.plan_issue(town, 9)
+    share = [letter for letter in issues.letters_of(town.database, issue_id) if letter % 3 == 0]
+    issues.change_issue(town.database, issue_id, canary_every=3, canary_done_at=done_at)
+    issues.put(town.database, share, state, due_at=due)
+    before = issues.issue(town.database, issue_id)
+    with town.database.read() as session:
+        assert has_work(session, TUESDAY, resend_in_doubt=True, canary_wait=DAY) is found
+    with town.database.write() as session:
+        review(session.connection(), TUESDAY, wait=DAY, limit_percent=100)
+    is_claimable = state is State.QUEUED and due == TUESDAY
+    assert (issues.issue(town.database, issue_id) != before) is (found and not is_claimable)
+
+
+def test_what_a_cancelled_issue_still_owes_is_work(town: Town) -> None:
+    """The process that was clearing it up has died: a pass does it, also where no other letter is due."""
+    issue_id = issues.plan_issue(town, 1)
+    do(town.database, lambda session: cancel(session, issue_id, ""))
+    assert has_due(town.database)
+    end_what_ended(town.database)
+    assert not has_due(town.database)
 
 
 def test_a_doubt_is_sent_again_however_old_its_issue(town: Town) -> None:
