@@ -43,6 +43,12 @@ _COMPANY = (
     "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
     "AND backend_type = 'client backend'"
 )
+ALONE = (
+    # What the server shows of its sessions is frozen at the first look within a transaction.
+    f"DO $$ BEGIN PERFORM pg_stat_clear_snapshot(); IF EXISTS (SELECT {_COMPANY}) THEN "
+    f"RAISE EXCEPTION 'in company' USING ERRCODE = 'object_in_use'; END IF; END $$;"
+)
+"""A statement that fails if anybody else is connected by now."""
 NOT_VOUCHED_FOR = """
 SELECT 'the constraint ' || conname || ' is not validated' FROM pg_constraint
 WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
@@ -96,14 +102,13 @@ def put_back(database: Database, file: Path, folder: Path) -> None:
     Raises DatabaseError; then nothing was changed.
     """
     tables = ", ".join(f'"{name}"' for name in _tables())
-    alone = f"DO $$ BEGIN IF EXISTS (SELECT {_COMPANY}) THEN RAISE EXCEPTION 'in company'; END IF; END $$;"
     before = (
         f"SET client_min_messages = warning; SET lock_timeout = '2s'; "
-        f"DROP TABLE IF EXISTS {tables} CASCADE; {alone}"
+        f"DROP TABLE IF EXISTS {tables} CASCADE; {ALONE}"
     )
     # The script leaves no search path behind.
     mark = f"UPDATE alembic_version SET version_num = '{_MARK}' || version_num"  # noqa: S608  # our own words
-    after = f"RESET search_path; {mark}; {alone}"
+    after = f"RESET search_path; {mark}; {ALONE}"
     with beside(folder / "restore.sql") as script:
         _run([_found("pg_restore"), "--no-owner", "--no-privileges", f"--file={script}", str(file)])
         psql = [_found("psql"), "--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1"]

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, func, make_url, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
 from newsletter.backup import postgresql
@@ -424,6 +425,17 @@ def test_who_comes_while_tables_are_put_back_undoes_it(postgresql_site: Town, tm
             postgresql.put_back(database, tmp_path / "backup", tmp_path)
     assert content(database)["subscriber"] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup"]
+
+
+def test_who_comes_after_the_first_look_is_seen_at_the_second(postgresql_site: Town) -> None:
+    """Both looks are within one transaction, for which the server freezes what it shows of its sessions."""
+    database = postgresql_site.database
+    database.close()
+    look = text(postgresql.ALONE)
+    with database.engine.connect() as connection:
+        connection.execute(look)
+        with database.engine.connect(), pytest.raises(DBAPIError, match="in company"):
+            connection.execute(look)
 
 
 def test_tables_put_back_are_used_by_nobody_until_they_are_quiet(
