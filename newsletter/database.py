@@ -293,22 +293,39 @@ def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield items[start : start + size]
 
 
+DEADLOCK = frozenset({"40P01"})
+LOCKED = frozenset({"55P03", sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+FULL = frozenset({"53100", "58030", sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+UNWRITABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+UNSOUND = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+
+
+def code_of(error: BaseException | None) -> str | int | None:
+    """By what a driver's error is known, whatever the server's language; None where there is no code.
+
+    That is PostgreSQL's SQLSTATE (its manual, appendix A), or SQLite's primary result code.
+    """
+    state: str | None = getattr(error, "sqlstate", None)
+    number: int | None = getattr(error, "sqlite_errorcode", None)
+    return state if number is None else number & 0xFF
+
+
 def explain(error: exc.DBAPIError, name: str) -> str:
     """Say in one sentence what a driver's error means and what to do."""
     message = " ".join(str(error.orig).split())
-    lowered = message.lower()
-    if "deadlock" in lowered:
+    code = code_of(error.orig)
+    if code in DEADLOCK:
         return f"the database {name} gave way to another process at this moment; this was not done. Try again"
-    if "locked" in lowered or "lock timeout" in lowered:
+    if code in LOCKED:
         return (
             f"the database {name} is locked by another process, also after a wait of {BUSY_SECONDS} "
             f"seconds; this was not done. Try again, or find who holds it"
         )
-    if "disk is full" in lowered or "no space left" in lowered or "disk i/o error" in lowered:
+    if code in FULL:
         return f"the disk of the database {name} is full or failing ({message}); this was not done. Make room"
-    if "unable to open" in lowered or "readonly" in lowered:
+    if code in UNWRITABLE:
         return f"the database {name} cannot be opened for writing ({message}); see its folder's permissions"
-    if "not a database" in lowered or "malformed" in lowered:
+    if code in UNSOUND:
         return f"{name} is not a sound SQLite database ({message}); restore it from a backup"
     fault = "cannot be used" if isinstance(error, exc.OperationalError) else "refused a statement"
     return f"the database {name} {fault}: {message}"
@@ -325,7 +342,7 @@ def _keep_a_log(cursor: Any) -> None:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > patience:
+            if code_of(error) not in LOCKED or time.monotonic() > patience:
                 raise
             time.sleep(0.01)
         else:

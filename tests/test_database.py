@@ -1,11 +1,13 @@
 """The database as the rest of the program is promised it, on both kinds."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from sqlalchemy import exc, func, insert, literal, select, text
 from sqlmodel import Session
 
 import newsletter.database
-from newsletter.database import BUSY_SECONDS, Database, batched
+from newsletter.database import BUSY_SECONDS, Database, batched, explain
 from newsletter.errors import DatabaseError, NotFoundError
 from newsletter.models import Owner
 from subscribers.base import UTCDateTime
@@ -233,6 +235,23 @@ def test_a_full_disk_is_said_to_be(tmp_path: Path, sqlite_template: Path) -> Non
         fill()
     assert owners(database) == 0
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("driver_error", "says"),
+    [
+        (psycopg.errors.DeadlockDetected("Verklemmung entdeckt"), "gave way to another process"),
+        (psycopg.errors.LockNotAvailable("storniere Anfrage"), "locked by another process"),
+        (psycopg.errors.DiskFull("konnte Datei nicht erweitern"), "is full or failing .*Make room"),
+        (psycopg.errors.UndefinedTable('Relation "disk is full" existiert nicht'), "refused a statement"),
+        (psycopg.OperationalError("keine Verbindung"), "cannot be used: keine Verbindung"),
+    ],
+)
+def test_the_language_of_a_server_does_not_matter(driver_error: psycopg.Error, says: str) -> None:
+    """What happened is known by its code; the server's words are only repeated."""
+    error = exc.DBAPIError.instance(None, None, driver_error, psycopg.Error)
+    assert isinstance(error, exc.DBAPIError)
+    assert re.search(says, explain(error, "x"))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ ALONE = (
     f"RAISE EXCEPTION 'in company' USING ERRCODE = 'object_in_use'; END IF; END $$;"
 )
 """A statement that fails if anybody else is connected by now."""
+_CODE = re.compile(r": ([0-9A-Z]{5}): ")
+_IN_COMPANY = ("55006", "55P03")
+"""object_in_use, which is `ALONE`'s, and lock_not_available."""
+_UNKNOWN_SETTING = "42704"
+"""undefined_object: a newer pg_restore sets what an older server does not know."""
 NOT_VOUCHED_FOR = """
 SELECT 'the constraint ' || conname || ' is not validated' FROM pg_constraint
 WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
@@ -111,7 +116,9 @@ def put_back(database: Database, file: Path, folder: Path) -> None:
     after = f"RESET search_path; {mark}; {ALONE}"
     with beside(folder / "restore.sql") as script:
         _run([_found("pg_restore"), "--no-owner", "--no-privileges", f"--file={script}", str(file)])
+        # Verbose: errors come with their codes.
         psql = [_found("psql"), "--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1"]
+        psql.append("--set=VERBOSITY=verbose")
         steps = [f"--command={before}", f"--file={script}", f"--command={after}"]
         _run([*psql, "--single-transaction", *steps], database)
 
@@ -146,7 +153,7 @@ def _found(program: str) -> str:
 
 
 def _run(command: list[str], database: Database | None = None) -> str:
-    environment = dict(os.environ)
+    environment = os.environ | {"LC_ALL": "C"}  # the programs' own words are read below
     if database is not None:
         argument, password = _connection(database)
         command, environment = [*command, argument], environment | password
@@ -159,11 +166,14 @@ def _run(command: list[str], database: Database | None = None) -> str:
 
 
 def _explain(program: str, told: str) -> str:
-    if "version mismatch" in told or "unsupported version" in told or "unrecognized configuration" in told:
+    """What a program's failure means: by its own words, and by the codes of a server of any language."""
+    found = _CODE.search(told)
+    code = found[1] if found else ""
+    if "version mismatch" in told or "unsupported version" in told or code == _UNKNOWN_SETTING:
         return (
             f"{program} and the server or the backup are of versions that do not fit ({told}): install "
             f"PostgreSQL's client programs, of the server's version or a newer one"
         )
-    if "in company" in told or "lock timeout" in told:
+    if code in _IN_COMPANY:
         return _IN_USE
     return f"{program} failed: {told}"

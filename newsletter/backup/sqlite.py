@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from newsletter.database import LOCKED, UNSOUND, code_of
 from newsletter.errors import DatabaseError
 from newsletter.files import open_regular
 
@@ -24,7 +25,6 @@ _BUSY_SECONDS = 2.0
 _FAULTS_SHOWN = 20
 
 _MAGIC = b"SQLite format 3\0"
-_UNREADABLE = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 
 def snapshot(source: Path, target: Path) -> str:
@@ -49,7 +49,7 @@ def _faults(connection: sqlite3.Connection) -> list[str]:
     try:
         found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_FAULTS_SHOWN})")]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in _UNREADABLE:
+        if code_of(error) not in UNSOUND:
             raise
         return [str(error)]
     return [] if found == ["ok"] else found
@@ -88,7 +88,7 @@ def replace(path: Path, new: Path, kept: Path) -> bool:
         try:
             _replace_content(path, new, kept)
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in _UNREADABLE:
+            if code_of(error) not in UNSOUND:
                 raise DatabaseError(_told(error, path)) from error
         else:
             return True
@@ -153,9 +153,9 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _told(error: sqlite3.Error, path: Path) -> str:
-    message = str(error)
-    if "locked" in message or "busy" in message:
+    message, code = str(error), code_of(error)
+    if code in LOCKED:
         return f"another process uses {path}; nothing was changed. Stop `paperround run` (and timers) first"
-    if "full" in message:
+    if code == sqlite3.SQLITE_FULL:
         return f"there is no room for another copy of {path} ({message}); nothing was changed. Make room"
     return f"{path} cannot be copied: {message}"

@@ -358,6 +358,9 @@ def test_a_restored_sqlite_database_survives_a_full_disk(sqlite_site: Town, tmp_
             "pg_dump: error: connection to server failed: FATAL: no such role",
             "pg_dump failed: .*no such role",
         ),
+        ("FEHLER:  55P03: storniere Anfrage wegen Zeitüberschreitung", "another process is connected"),
+        ("FEHLER:  42704: unbekannter Konfigurationsparameter", "install PostgreSQL's client programs"),
+        ("FEHLER:  42601: in company, lock timeout, unsupported", "pg_dump failed: FEHLER: 42601"),
     ],
 )
 def test_what_pg_dump_says_is_explained(
@@ -372,6 +375,28 @@ def test_what_pg_dump_says_is_explained(
     with pytest.raises(DatabaseError, match=expected):
         back_up(Database("postgresql://ann:secret@localhost/letters"), tmp_path / "backup")
     assert list(tmp_path.iterdir()) == [program.parent]
+
+
+def test_postgresqls_programs_speak_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user's language, what they say of versions is what we know."""
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$LC_ALL" = C ] && echo "server version mismatch" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(DatabaseError, match="install PostgreSQL's client programs"):
+        back_up(Database("postgresql://ann@localhost/letters"), tmp_path / "backup")
+
+
+def test_a_restoration_waits_for_no_lock_for_long(postgresql_site: Town, tmp_path: Path) -> None:
+    """A table that somebody else reads is not waited for; the server's words for that do not matter."""
+    database = postgresql_site.database
+    back_up(database, tmp_path / "backup")
+    with database.engine.connect() as connection:
+        connection.execute(text("LOCK TABLE subscriber"))
+        with pytest.raises(DatabaseError, match="another process is connected"):
+            postgresql.put_back(database, tmp_path / "backup", tmp_path)
 
 
 def test_a_missing_pg_dump_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
