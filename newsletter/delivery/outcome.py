@@ -35,13 +35,30 @@ _BY_SUBJECT = {
     6: Fault.MESSAGE,
     7: Fault.POLICY,
 }
-_BY_CODE = {
+_FOR_ALL_LETTERS = frozenset(
+    {
+        500,  # the command is not known,
+        502,  # or not implemented,
+        503,  # or not expected now
+        521,  # the host takes no mail at all (RFC 7504)
+        555,  # the parameters are not known, which are the same for all
+    }
+)
+_AFTER_MAIL = dict.fromkeys(_FOR_ALL_LETTERS, Fault.RELAY)
+_AT_RCPT = {
+    **_AFTER_MAIL,
+    501: Fault.ADDRESS,  # its syntax
+    504: Fault.RELAY,  # a parameter; also said of addresses that lack a part of their domain
     550: Fault.ADDRESS,
     551: Fault.ADDRESS,
     553: Fault.ADDRESS,
+    556: Fault.ADDRESS,  # its domain takes no mail (RFC 7504)
     452: Fault.MAILBOX,
     552: Fault.MAILBOX,
 }
+"""By the codes of RFC 5321 §4.2.3. Others mean policy: 530 asks for a login, and 554, which gives no further
+reason, is what relays say to those whom they have listed.
+"""
 
 
 class Stage(StrEnum):
@@ -82,10 +99,12 @@ class Outcome(NamedTuple):
 
     @property
     def is_distrust(self) -> bool:
-        """Whether the sender is refused, and not this letter alone.
+        """Whether the sender is refused, or whatever the relay is given, and not this letter alone.
 
         Greylisting (RFC 6647) says 4.7.1 to each newcomer, and takes the letter at its second try.
         """
+        if self.code in _FOR_ALL_LETTERS:
+            return True
         is_greylisting = self.code != 421 and self.enhanced_status in ("4.7.0", "4.7.1")
         return self.fault is Fault.POLICY and not is_greylisting
 
@@ -100,7 +119,7 @@ class Outcome(NamedTuple):
 def fault_of(stage: Stage, code: int | None, enhanced_status: str | None) -> Fault:
     """Whose fault a refusal is, by its reason (RFC 3463 and the IANA registry of enhanced status codes).
 
-    Where a reply gives no reason, 550, 551 and 553 to RCPT are about the address, as RFC 5321 §4.2.3 has it.
+    Where a reply gives no reason, its code does, as RFC 5321 §4.2.3 has it; at MAIL all are about the sender.
     """
     if enhanced_status is not None:
         _, subject, detail = map(int, enhanced_status.split("."))
@@ -113,8 +132,8 @@ def fault_of(stage: Stage, code: int | None, enhanced_status: str | None) -> Fau
     if stage is Stage.MAIL:
         return Fault.POLICY
     if stage is Stage.RCPT:
-        return _BY_CODE.get(code, Fault.POLICY)
-    return Fault.MESSAGE
+        return _AT_RCPT.get(code, Fault.POLICY)
+    return _AFTER_MAIL.get(code, Fault.MESSAGE)
 
 
 def printable(text: str) -> str:

@@ -184,19 +184,30 @@ def test_a_refusal_of_the_sender_is_never_the_readers_fault(status: str) -> None
         (450, Fault.RELAY, Fault.RELAY, Fault.RELAY),
         (451, Fault.RELAY, Fault.RELAY, Fault.RELAY),
         (452, Fault.RELAY, Fault.MAILBOX, Fault.RELAY),
-        (500, Fault.POLICY, Fault.POLICY, Fault.MESSAGE),
+        (500, Fault.POLICY, Fault.RELAY, Fault.RELAY),
+        (501, Fault.POLICY, Fault.ADDRESS, Fault.MESSAGE),
+        (502, Fault.POLICY, Fault.RELAY, Fault.RELAY),
+        (503, Fault.POLICY, Fault.RELAY, Fault.RELAY),
+        (504, Fault.POLICY, Fault.RELAY, Fault.MESSAGE),
+        (521, Fault.POLICY, Fault.RELAY, Fault.RELAY),
         (530, Fault.POLICY, Fault.POLICY, Fault.MESSAGE),
         (550, Fault.POLICY, Fault.ADDRESS, Fault.MESSAGE),
         (551, Fault.POLICY, Fault.ADDRESS, Fault.MESSAGE),
         (552, Fault.POLICY, Fault.MAILBOX, Fault.MESSAGE),
         (553, Fault.POLICY, Fault.ADDRESS, Fault.MESSAGE),
         (554, Fault.POLICY, Fault.POLICY, Fault.MESSAGE),
+        (555, Fault.POLICY, Fault.RELAY, Fault.RELAY),
+        (556, Fault.POLICY, Fault.ADDRESS, Fault.MESSAGE),
+        (571, Fault.POLICY, Fault.POLICY, Fault.MESSAGE),
     ],
 )
 def test_without_a_reason_the_code_and_its_stage_say_it(
     code: int | None, mail: Fault, rcpt: Fault, data: Fault
 ) -> None:
-    """RFC 5321 §4.2.3: to RCPT, 550, 551 and 553 are about the address, 452 and 552 about its room."""
+    """To RCPT 501, 550, 551, 553 and 556 are about the address, 452 and 552 about its room (RFC 5321, 7504).
+
+    What the relay does not understand, or takes from nobody, is about the relay.
+    """
     found = [fault_of(stage, code, None) for stage in (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT)]
     assert found == [mail, rcpt, data, data]
 
@@ -250,9 +261,20 @@ def test_only_421_and_a_passing_policy_refusal_ask_for_less(code: int, text: str
         (Stage.RCPT, 451, "4.7.500 Server busy", True),
         (Stage.RCPT, 550, "5.7.1 Not you", True),
         (Stage.RCPT, 550, "5.1.1 Nobody", False),
+        (Stage.RCPT, 501, "Syntax error in the address", False),
+        (Stage.RCPT, 504, "5.5.2 Need a fully-qualified address", False),
+        (Stage.RCPT, 556, "That domain takes no mail", False),
+        (Stage.RCPT, 521, "This host takes no mail", True),
+        (Stage.RCPT, 503, "5.5.1 Bad sequence of commands", True),
+        (Stage.RCPT, 555, "No such parameter", True),
         (Stage.DOT, 250, "2.7.0 Taken", False),
     ],
 )
-def test_greylisting_is_no_distrust(stage: Stage, code: int, text: str, is_distrust: bool) -> None:
-    """A domain that greylists each newcomer is not left alone for it; one that names the sender's rate is."""
+def test_what_would_be_said_to_other_letters_too_is_distrust(
+    stage: Stage, code: int, text: str, is_distrust: bool
+) -> None:
+    """A domain that greylists each newcomer is not left alone for it; one that names the sender's rate is.
+
+    Bad addresses are no reason to leave a relay alone; that it takes nothing at all is.
+    """
     assert replied(stage, code, text).is_distrust is is_distrust
