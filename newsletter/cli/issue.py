@@ -125,15 +125,17 @@ def cancel(context: typer.Context, issue_id: IssueArgument, reason: ReasonOption
     with Progress() as progress:
         while more:  # from the first moment no letter goes; this writes it down for each, a few at a time
             with site.database.write() as session:
-                ended += (more := issues.clear(session.connection(), issue_id))
+                ended += (more := issues.clear(session.connection()))
             progress(f"{ended} ended")
     with site.database.write() as session:
-        issues.finish(session.connection(), site.clock())
+        finished = issues.finish(session.connection(), site.clock())
         after = issues.letters_by_state(session, issue_id)
     # By their states, not as they were ended here: a sender ends those that it has in hand, now or soon.
     over = (DeliveryState.CANCELLED, DeliveryState.IN_DOUBT, *OPEN)
     unsent = sum(after.get(state, 0) for state in over) - before.get(DeliveryState.CANCELLED, 0)
     _record(site, Event.ISSUE_CANCELLED, issue_id, letters=unsent)
+    for number in finished:
+        _record(site, Event.ISSUE_FINISHED, number)
     note(f"Issue {issue_id} is cancelled; {count_of(unsent, 'letter')} will not go: {tally(after)}.")
 
 

@@ -4,7 +4,7 @@ Each function is part of the caller's transaction, names the state it changes fr
 sender and beside itself. A sender looks at the issue's state as it lets each letter go, so a change of
 that one row takes effect with the next letter, however many there are. May surprise: `cancel` leaves the
 letters to `clear`, which ends a few at a time, so that nobody waits for 100,000 of them; a process that dies
-between the two leaves the rest to `finish`.
+between the two leaves the rest to the next pass of a sender.
 """
 
 from collections.abc import Collection, Sequence
@@ -130,14 +130,17 @@ def stopped(session: Session, issue_ids: Collection[int]) -> list[Stopped]:
     return [Stopped(*row) for row in session.execute(found.order_by(col(Issue.id)))]
 
 
-def clear(connection: Connection, issue_id: int) -> int:
-    """End a few of the letters that a cancelled issue still owes; returns how many, 0 once there are none."""
+def clear(connection: Connection) -> int:
+    """End a few of the letters that cancelled issues still owe; returns how many, 0 once there are none.
+
+    To be committed each time. Letters that were on the wire and were put off are among them.
+    """
     owed = (
         select(col(Delivery.id))
         .join(Issue, col(Issue.id) == col(Delivery.issue_id))
         .where(
-            col(Issue.id) == issue_id,
             col(Issue.state) == IssueState.CANCELLED,
+            col(Issue.finished_at).is_(None),
             col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT]),
         )
         .limit(_CLEARED_AT_ONCE)
@@ -149,16 +152,7 @@ def clear(connection: Connection, issue_id: int) -> int:
 
 
 def finish(connection: Connection, now: datetime) -> list[int]:
-    """Record the end of the issues that have come to it; returns them.
-
-    Letters that a cancelled issue still owes, because they were on the wire and were put off, end here.
-    """
-    cancelled = select(col(Issue.id)).where(
-        col(Issue.state) == IssueState.CANCELLED, col(Issue.finished_at).is_(None)
-    )
-    for issue_id in connection.execute(cancelled).scalars().all():
-        while clear(connection, issue_id):
-            pass
+    """Record the end of the issues that have come to it; returns them, to be logged. First comes `clear`."""
     # Locked first, looked at again then: a letter may be queued anew at this very moment.
     over = connection.execute(
         select(col(Issue.id)).where(is_over()).order_by(col(Issue.id)).with_for_update()

@@ -219,6 +219,8 @@ class Ledger:
 
     def finish(self, now: datetime) -> list[int]:
         """Close the issues all of whose letters have come to an end; returns them."""
+        while issues.clear(self._connection):
+            self._connection.commit()
         finished = issues.finish(self._connection, now)
         self._connection.commit()
         return finished

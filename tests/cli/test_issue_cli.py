@@ -86,7 +86,19 @@ def test_an_issue_is_cancelled(site: App, issue_id: int, run: Cli) -> None:
     )
     assert shown["finished_at"] is not None
     assert run("issue", "cancel", issue_id).returncode == 1
-    assert logged(site) == [{"level": "info", "event": "issue.cancelled", "issue": 1, "letters": 2}]
+    assert logged(site) == [
+        {"level": "info", "event": "issue.cancelled", "issue": 1, "letters": 2},
+        {"level": "info", "event": "issue.finished", "issue": 1},
+    ]
+
+
+def test_an_issue_that_ends_meanwhile_is_on_record_too(site: App, issue_id: int, run: Cli) -> None:
+    """Whoever finds that an issue has come to its end logs it, whichever it is."""
+    other = issues.plan_issue(Town(site.database), 1, category="letters")
+    issues.put(site.database, issues.letters_of(site.database, other), State.SENT)
+    said(run("issue", "cancel", issue_id))
+    ended = [record["issue"] for record in logged(site) if record["event"] == "issue.finished"]
+    assert ended == [issue_id, other]
 
 
 def test_letters_that_a_sender_has_in_hand_are_counted_among_the_cancelled(
@@ -96,8 +108,8 @@ def test_letters_that_a_sender_has_in_hand_are_counted_among_the_cancelled(
     claimed = issues.letters_of(site.database, issue_id)[-1]
     clear = newsletter.delivery.issues.clear
 
-    def outrun(connection: Connection, issue_id: int) -> int:
-        clear(connection, issue_id)  # as the sender did meanwhile, but for what it claimed just then
+    def outrun(connection: Connection) -> int:
+        clear(connection)  # as the sender did meanwhile, but for what it claimed just then
         connection.execute(
             update(Delivery).where(col(Delivery.id) == claimed).values(state=DeliveryState.CLAIMED)
         )

@@ -5,12 +5,21 @@ from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
+from sqlalchemy import Connection, event
 from sqlmodel import Session, col, select
 
 from newsletter.backup.quiet import quieten
 from newsletter.database import Database
 from newsletter.delivery.canary import review
-from newsletter.delivery.issues import Retried, cancel, clear, finish, pause, resume, retry_failed
+from newsletter.delivery.issues import (
+    Retried,
+    cancel,
+    clear,
+    letters_by_state,
+    pause,
+    resume,
+    retry_failed,
+)
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.letters import has_work, record_complaint, resolve
 from newsletter.delivery.watching import look
@@ -34,8 +43,12 @@ def do(database: Database, change: Callable[[Session], object]) -> None:
 
 
 def end_what_ended(database: Database) -> list[int]:
-    with database.write() as session:
-        return finish(session.connection(), TUESDAY)
+    """As a sender does it."""
+    with database.writing_connection() as connection:
+        ledger = Ledger(database, connection, resend_in_doubt=True, now=TUESDAY)
+        finished = ledger.finish(TUESDAY)
+        ledger.close(TUESDAY)
+    return finished
 
 
 def retried(database: Database, issue_id: int, *, everything: bool = False) -> Retried:
@@ -145,8 +158,8 @@ def test_a_cancelled_issue_ends_but_for_what_is_on_the_wire(town: Town) -> None:
     issues.put(town.database, [doubtful], State.IN_DOUBT, doubted_at=TUESDAY)
     do(town.database, lambda session: cancel(session, issue_id, "a wrong link"))
     with town.database.write() as session:
-        assert clear(session.connection(), issue_id) == 4
-        assert clear(session.connection(), issue_id) == 0
+        assert clear(session.connection()) == 4
+        assert clear(session.connection()) == 0
     assert issues.states(town.database, issue_id) == ["cancelled"] * 2 + ["sending"] + ["cancelled"] * 2
     assert len(issues.receipts(town.database)) == 2, "what may have arrived keeps its receipt"
     assert end_what_ended(town.database) == []
@@ -157,6 +170,24 @@ def test_a_cancelled_issue_ends_but_for_what_is_on_the_wire(town: Town) -> None:
     row = issues.issue(town.database, issue_id)
     assert (row.state, row.reason, row.finished_at) == (IssueState.CANCELLED, "a wrong link", TUESDAY)
     assert not has_due(town.database)
+
+
+def test_clearing_up_after_many_letters_holds_nobody_up(town: Town) -> None:
+    """A sender that finds a large cancelled issue commits after each few thousand letters."""
+    issue_id = issues.plan_issue(town, 1)
+    issues.fill(town.database, issue_id, 4500)
+    do(town.database, lambda session: cancel(session, issue_id, ""))
+    onlooker, seen = another(town.database), set[int]()
+
+    def look_on(connection: Connection) -> None:
+        with onlooker.read() as session:
+            seen.add(letters_by_state(session, issue_id).get(State.CANCELLED, 0))
+
+    event.listen(town.database.engine, "commit", look_on)
+    assert end_what_ended(town.database) == [issue_id]
+    event.remove(town.database.engine, "commit", look_on)
+    onlooker.close()
+    assert seen >= {2000, 4000, 4501}
 
 
 def test_a_process_that_dies_while_it_cancels_leaves_the_rest_to_the_sender(town: Town) -> None:

@@ -144,7 +144,7 @@ def test_a_letter_that_waits_for_its_pace_is_stopped_too(advice: App) -> None:
             before = len(server.accepted)
             change(advice, lambda session, issue: cancel(session, issue, ""))
             with advice.database.write() as session:
-                clear(session.connection(), 1)
+                clear(session.connection())
             tally = await passing
             assert len(server.accepted) == before
             return tally, asyncio.get_running_loop().time(), before
