@@ -32,15 +32,12 @@ class Event(StrEnum):
     ISSUE_CANCELLED = "issue.cancelled"
     ISSUE_RETRIED = "issue.retried"
     ISSUE_PASSED = "issue.passed"  # its first share was taken well
-    ISSUE_HALTED = "issue.halted"  # it was not
+    ISSUE_HALTED = "issue.halted"  # it was not, or its letters cannot be made
     ISSUE_FINISHED = "issue.finished"
     LETTER_SENT = "letter.sent"
     LETTER_DEFERRED = "letter.deferred"
     LETTER_BOUNCED = "letter.bounced"
     LETTER_IN_DOUBT = "letter.in_doubt"
-    LETTER_SUPPRESSED = "letter.suppressed"
-    LETTER_EXPIRED = "letter.expired"
-    LETTER_CANCELLED = "letter.cancelled"
     LETTER_COMPLAINED = "letter.complained"
     RELAY_DOWN = "relay.down"
     RELAY_UP = "relay.up"

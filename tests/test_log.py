@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.delivery.outcome import Stage, broken, replied
 from newsletter.log import PUBLIC, Event, Log, open_log
 from newsletter.settings import Settings
 from tests.conftest import GIVEN
@@ -47,6 +49,17 @@ def log(path: Path) -> Log:
 def test_there_is_no_log_unless_it_is_asked_for(tmp_path: Path) -> None:
     """Nothing is opened and nothing written where `to` is empty."""
     assert open_log(of(tmp_path), clock) is None
+
+
+def test_every_event_is_one_that_can_be() -> None:
+    """A letter's are the states that a try can lead to, and its reader's complaint; all are documented."""
+    replies = {replied(stage, code, "").state for stage in Stage for code in range(200, 600)}
+    states = replies | {broken(stage, "").state for stage in Stage}
+    of_letters = {f"letter.{state}" for state in states} | {Event.LETTER_COMPLAINED}
+    assert {event for event in Event if event.startswith("letter.")} == of_letters
+    text = (Path(__file__).parent.parent / "docs" / "delivery.md").read_text(encoding="utf-8")
+    table = text.partition("| events | |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+\.[a-z_]+)`", table)) == set(Event)
 
 
 def test_a_record_is_one_line_of_json(tmp_path: Path) -> None:
