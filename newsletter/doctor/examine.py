@@ -26,7 +26,7 @@ from newsletter.doctor.domain import (
     public_addresses,
 )
 from newsletter.doctor.findings import Finding, Level, error, warning
-from newsletter.doctor.machine import check_database, check_disks, check_key, check_zones
+from newsletter.doctor.machine import check_clock, check_database, check_disks, check_key, check_zones
 from newsletter.doctor.names import Address, Names, UnseenError
 from newsletter.doctor.relay import check_relay
 from newsletter.doctor.website import check_website
@@ -67,7 +67,7 @@ def examine(
     settings: Settings, clock: Clock, *, names: Names | None = None, own: Sequence[Address] | None = None
 ) -> list[Finding]:
     """Every finding, the worst first. `names` is the DNS to ask and `own` this machine's public addresses."""
-    inside = [*check_key(settings), *check_zones(), *check_disks(_folders(settings))]
+    inside = [*check_key(settings), *check_zones(), *check_clock(), *check_disks(_folders(settings))]
     relays, outside = _relays(settings), _outside(settings, clock, names, own)
     jobs = [_Job(subject, check) for subject, check in (*relays, *outside)]
     end = time.monotonic() + LIMIT_SECONDS

@@ -1,5 +1,6 @@
 """What the site stands on: its database, the disk below it, its key, the machine's clock."""
 
+import ctypes
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,12 +11,16 @@ from sqlalchemy import func, select, text
 
 from newsletter.database import Database
 from newsletter.doctor.findings import Finding, error, ok, warning
-from newsletter.doctor.website import clock_finding
+from newsletter.doctor.website import clocks_apart
 from newsletter.errors import DatabaseError, SettingsError
 from newsletter.migrations import HEAD
 from newsletter.settings import Settings
 from subscribers.base import Clock
 
+_TIMEX = 512
+"""Bytes for a struct timex, all zero: more than it has anywhere."""
+_TIME_ERROR = 5
+"""The clock is not synchronised (STA_UNSYNC)."""
 _GIB = 1 << 30
 _LITTLE_SHARE = 0.10
 _LITTLE = _GIB
@@ -58,6 +63,29 @@ def check_zones() -> Iterator[Finding]:
         yield ok("time zones", "there is a database of them")
 
 
+def check_clock() -> Iterator[Finding]:
+    """Whether the kernel knows of something that keeps the clock right."""
+    yield clock_kept(_kernel_clock())
+
+
+def clock_kept(state: int | None) -> Finding:
+    """What the kernel's state of the clock comes to, None if it would not say (adjtimex(2))."""
+    if state is None:
+        return ok("clock", "whether it is kept right cannot be seen here")
+    if state == _TIME_ERROR:
+        return warning("clock", "the kernel knows of nothing that keeps it right", "timedatectl set-ntp true")
+    return ok("clock", "it is kept right, as the kernel knows")
+
+
+def _kernel_clock() -> int | None:
+    """The state that adjtimex returns when asked to change nothing, None where that is not to be had."""
+    try:
+        state = int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX)))
+    except (OSError, AttributeError):  # not on Linux
+        return None
+    return state if state >= 0 else None  # a sandbox may forbid it
+
+
 def check_database(database: Database, clock: Clock) -> Iterator[Finding]:
     """Whether the database answers, has our tables and is sound; nothing is made or changed."""
     subject = f"database {database.name}"
@@ -72,7 +100,7 @@ def check_database(database: Database, clock: Clock) -> Iterator[Finding]:
             return
         faults = _quick_check(database) if database.is_sqlite else []
         if not database.is_sqlite:
-            yield _server_clock(database, clock)
+            yield from _server_clock(database, clock)
     except DatabaseError as fault:
         yield error(subject, str(fault), "paperround db check")
         return
@@ -90,10 +118,10 @@ def _quick_check(database: Database) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-def _server_clock(database: Database, clock: Clock) -> Finding:
+def _server_clock(database: Database, clock: Clock) -> Iterator[Finding]:
     with database.read() as session:
         theirs = session.execute(select(func.clock_timestamp())).scalar_one()
-    return clock_finding((clock() - theirs).total_seconds(), "the database server")
+    yield from clocks_apart((clock() - theirs).total_seconds(), "the database server")
 
 
 def check_files(path: Path, mounts: Path) -> Iterator[Finding]:

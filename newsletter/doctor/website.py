@@ -86,22 +86,24 @@ def _judged(subject: str, answer: _Answer, forged: _Answer, start: str) -> Itera
 
 
 def skew(date: str, source: str, now: datetime) -> Iterator[Finding]:
-    """How far our clock is from an HTTP Date (RFC 9110 §6.6.1)."""
+    """Whether our clock is far from an HTTP Date (RFC 9110 §6.6.1)."""
     try:
         seconds = (now - parsedate_to_datetime(date)).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return
-    yield clock_finding(seconds, f"the web server of {source}")
+    yield from clocks_apart(seconds, f"the web server of {source}")
 
 
-def clock_finding(seconds: float, source: str) -> Finding:
-    """What a difference between our clock and another one, ours minus theirs, comes to."""
-    if abs(seconds) <= MOST_SKEW:
-        return ok("clock", f"it agrees with that of {source}")
-    side = "ahead of" if seconds > 0 else "behind"
-    return warning(
-        "clock", f"it is {abs(seconds):.0f} seconds {side} that of {source}", "timedatectl set-ntp true"
-    )
+def clocks_apart(seconds: float, source: str) -> Iterator[Finding]:
+    """A difference between our clock and another one, ours minus theirs, where it is too large.
+
+    That two agree proves nothing: they may be one, on this very machine (see `machine.check_clock`).
+    """
+    if abs(seconds) > MOST_SKEW:
+        side = "ahead of" if seconds > 0 else "behind"
+        yield warning(
+            "clock", f"it is {abs(seconds):.0f} seconds {side} that of {source}", "timedatectl set-ntp true"
+        )
 
 
 def _ask(url: str, seconds: float) -> _Answer:

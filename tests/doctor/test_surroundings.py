@@ -7,6 +7,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -17,7 +18,16 @@ from hypothesis import strategies as st
 from newsletter.app import App
 from newsletter.doctor.examine import _ended, _Job, examine
 from newsletter.doctor.findings import Finding, Level, ok
-from newsletter.doctor.machine import check_database, check_disks, check_files, check_key, file_system, room
+from newsletter.doctor.machine import (
+    check_clock,
+    check_database,
+    check_disks,
+    check_files,
+    check_key,
+    clock_kept,
+    file_system,
+    room,
+)
 from newsletter.doctor.relay import check_relay
 from newsletter.doctor.website import check_website, skew
 from newsletter.settings import RelaySection, Settings
@@ -172,10 +182,33 @@ def test_our_own_pages_are_recognised(site: App, monkeypatch: pytest.MonkeyPatch
 
 @given(seconds=st.integers(-(10**7), 10**7))
 def test_the_clock_is_compared_with_the_web_servers(seconds: int) -> None:
-    """More than a minute apart is a warning, either way."""
-    finding = only(skew(format_datetime(MONDAY + timedelta(seconds=seconds)), "here", MONDAY))
-    assert (finding.level is Level.OK) == (abs(seconds) <= 60)
-    assert ("ahead" in finding.found) == (seconds < -60)
+    """More than a minute apart is a warning, either way; less proves nothing and says nothing."""
+    findings = list(skew(format_datetime(MONDAY + timedelta(seconds=seconds)), "here", MONDAY))
+    assert [finding.level for finding in findings] == [Level.WARNING] * (abs(seconds) > 60)
+    assert any("ahead" in finding.found for finding in findings) == (seconds < -60)
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "told"),
+    [
+        (0, Level.OK, "is kept right"),
+        (1, Level.OK, "is kept right"),  # a leap second is coming
+        (5, Level.WARNING, "the kernel knows of nothing that keeps it right"),
+        (None, Level.OK, "cannot be seen here"),
+    ],
+)
+def test_a_clock_that_nothing_keeps_right_is_told(state: int | None, level: Level, told: str) -> None:
+    """By the kernel's word; where it gives none, that is said, and no more."""
+    finding = clock_kept(state)
+    assert (finding.level, told in finding.found) == (level, True)
+
+
+def test_the_kernel_is_asked_and_may_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real one has an answer for the doctor; none that it forbids, or does not have, is an exception."""
+    assert only(check_clock()) in {clock_kept(state) for state in (None, 0, 5)}
+    for library in (SimpleNamespace(adjtimex=lambda _: -1), SimpleNamespace()):
+        monkeypatch.setattr("ctypes.CDLL", lambda _, library=library: library)
+        assert only(check_clock()) == clock_kept(None)
 
 
 @given(st.text())
