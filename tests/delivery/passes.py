@@ -263,7 +263,7 @@ def plan_for(site: App, addresses: Sequence[str]) -> None:
 async def one_pass(
     site: App,
     *relays: Relay,
-    limits: Limits = Limits(),  # noqa: B008  # frozen
+    limits: Limits | None = None,
     stop: Event | None = None,
     log: Log | None = None,
 ) -> Tally:
@@ -282,7 +282,7 @@ async def one_pass(
                 composer=composer,
                 review=lambda: ledger.review(clock(), wait=wait, limit_percent=delivery.canary_limit_percent),
                 transport=lambda relay: SMTPTransport(relay.section, habits=relay.habits),
-                limits=limits,
+                limits=limits or Limits(),
                 clock=clock,
                 monotonic=asyncio.get_running_loop().time,
                 stop=stop or Event(),
