@@ -156,12 +156,13 @@ class Database:
         if found is None:
             self.upgrade()
             return
-        raise self._wrong_version(found)
+        raise self.wrong_version(found)
 
-    def _wrong_version(self, found: str) -> DatabaseError:
+    def wrong_version(self, found: str | None) -> DatabaseError:
+        """The error that says what to do with tables of this revision."""
         return DatabaseError(
-            f"the database {self.name} has the tables of revision {found}, this program needs {HEAD}: "
-            f"run `paperround db upgrade` (or the newer program, if the database is ahead)"
+            f"the database {self.name} has the tables of revision {found or 'none'}, this program needs "
+            f"{HEAD}: run `paperround db upgrade` (or the newer program, if the database is ahead)"
         )
 
     def upgrade(self, revision: str = "head") -> None:
@@ -169,7 +170,7 @@ class Database:
         from newsletter.migrations.run import is_known, upgrade
 
         if (found := self.version()) is not None and not is_known(found):
-            raise self._wrong_version(found)
+            raise self.wrong_version(found)
         with self.reshaping() as connection:
             upgrade(connection, revision)
 

@@ -318,6 +318,11 @@ class RelaySection(Section):
         return self.host == "sandbox"
 
     @property
+    def is_implicit_tls(self) -> bool:
+        """Whether the connection begins with TLS, and no command comes before."""
+        return self.tls is TLSMode.IMPLICIT or (self.tls is TLSMode.AUTO and self.port == 465)
+
+    @property
     def is_trial(self) -> bool:
         """Whether this relay may be given letters with a made-up clock: the sandbox, or loopback."""
         return self.is_sandbox or is_loopback(self.host)

@@ -17,10 +17,7 @@ def require_current(database: Database) -> None:
     if database.path is not None and not database.path.exists():
         raise DatabaseError(f"there is no database {database.path} yet; the first `paperround tick` makes it")
     if (found := database.version()) != HEAD:
-        raise DatabaseError(
-            f"the database {database.name} has the tables of revision {found or 'none'}, this program needs "
-            f"{HEAD}: run `paperround db upgrade` (or the newer program, if the database is ahead)"
-        )
+        raise database.wrong_version(found)
 
 
 def damage(database: Database) -> list[str]:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from newsletter.delivery.reports import IssueReport
     from newsletter.log import Event
 
-_LONGEST_REASON = 200
-"""As many characters as the ledger keeps."""
-
 app = typer.Typer(help="What has gone out, how it stands, and a hand on it.", no_args_is_help=True)
 
 ReasonOption = Annotated[
@@ -173,9 +170,11 @@ def retry_failed(
 
 def _checked(reason: str) -> str:
     """A reason on one line, and no longer than is kept. Raises BadParameter."""
-    if not reason.isprintable() or len(reason) > _LONGEST_REASON:
+    from newsletter.models import REASON_LIMIT
+
+    if not reason.isprintable() or len(reason) > REASON_LIMIT:
         raise typer.BadParameter(
-            f"has to be one line of at most {_LONGEST_REASON} characters", param_hint="--reason"
+            f"has to be one line of at most {REASON_LIMIT} characters", param_hint="--reason"
         )
     return reason
 

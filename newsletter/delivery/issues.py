@@ -17,10 +17,10 @@ from sqlmodel import Session, col
 
 from newsletter.database import Database
 from newsletter.delivery.letters import at_least, cancel_open, give_back_receipts, is_over
+from newsletter.delivery.statements import is_active
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import REASON_LIMIT, Delivery, EditionPost, Issue, Receipt
 from newsletter.states import OPEN, DeliveryState, Fault, IssueState
-from subscribers.models import Subscription, SubscriptionState
 
 _CLEARED_AT_ONCE = 2000
 """Letters in one step of clearing a cancelled issue: a sender that waits for it hardly notices."""
@@ -203,16 +203,14 @@ def retry_failed(
         database.insert(Receipt)
         .from_select(
             ["subscriber_id", "post_id", "letter_key"],
-            posts.where(failed, _still_subscribes()).order_by(
-                col(Delivery.subscriber_id), col(EditionPost.post_id)
-            ),
+            posts.where(failed, is_active()).order_by(col(Delivery.subscriber_id), col(EditionPost.post_id)),
         )
         .on_conflict_do_nothing()
     )
     # Only with its receipts: one that has failed since then waits for the next time it is asked for.
     queued = connection.execute(
         update(Delivery)
-        .where(failed, _still_subscribes(), ~_lacks_a_receipt())
+        .where(failed, is_active(), ~_lacks_a_receipt())
         .values(state=DeliveryState.QUEUED, due_at=now, owner_id=None, fault=None)
     ).rowcount
     left_out = connection.execute(select(func.count()).select_from(Delivery).where(failed)).scalar_one()
@@ -221,14 +219,6 @@ def retry_failed(
         reopened = update(Issue).where(col(Issue.id) == issue_id)
         connection.execute(reopened.values(expires_at=at_least(now + expiry), finished_at=None))
     return Retried(queued, left_out)
-
-
-def _still_subscribes() -> ColumnElement[bool]:
-    return exists().where(
-        col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
-        col(Subscription.category) == col(Delivery.category),
-        col(Subscription.state) == SubscriptionState.ACTIVE,
-    )
 
 
 def _lacks_a_receipt() -> ColumnElement[bool]:

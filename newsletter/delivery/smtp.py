@@ -56,7 +56,7 @@ class SMTPTransport:
         self.abandon()  # whatever may still be heard of an earlier connection
         relay = self._relay
         place = f"the relay {relay.host}:{relay.port}"
-        implicit = relay.tls is TLSMode.IMPLICIT or (relay.tls is TLSMode.AUTO and relay.port == 465)
+        implicit = relay.is_implicit_tls
         client = aiosmtplib.SMTP(
             hostname=relay.host,
             use_tls=implicit,

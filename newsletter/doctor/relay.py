@@ -91,7 +91,7 @@ def _certificate(relay: RelaySection, subject: str) -> Iterator[Finding]:
         return
     context = ssl.create_default_context()
     try:
-        if relay.tls is TLSMode.IMPLICIT or (relay.tls is TLSMode.AUTO and relay.port == 465):
+        if relay.is_implicit_tls:
             client: smtplib.SMTP = smtplib.SMTP_SSL(
                 relay.host, relay.port, timeout=_PROBE_SECONDS, context=context
             )
