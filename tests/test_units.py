@@ -34,13 +34,26 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert told == []
 
 
-@pytest.mark.parametrize("name", ["paperround.service", "paperround-tick.service"])
-def test_letters_in_flight_may_finish(name: str) -> None:
-    """A stop waits longer than a relay may take for its answer to a whole message (RFC 5321 §4.5.3.2.6)."""
+def service(name: str) -> dict[str, str]:
+    """The lines of a unit's [Service]."""
     unit = ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys as they are written
     unit.read_string(UNITS[name])
-    minutes = re.fullmatch(r"(\d+)min", unit["Service"]["TimeoutStopSec"])
+    return dict(unit["Service"])
+
+
+def test_a_tick_may_do_no_more_than_a_run() -> None:
+    """The two services differ in when they start and end, and in nothing that hardens them."""
+    run, tick = (service(name).items() for name in ("paperround.service", "paperround-tick.service"))
+    of_their_own = {"Type", "ExecStart", "Restart", "RestartSec", "TimeoutStartSec"}
+    assert {name for name, _ in run ^ tick} == of_their_own
+
+
+@pytest.mark.parametrize("name", ["paperround.service", "paperround-tick.service"])
+def test_letters_in_flight_may_finish(name: str) -> None:
+    """A stop waits longer than a relay may take for its answer to a whole message (RFC 5321 §4.5.3.2.6)."""
+    unit = service(name)
+    minutes = re.fullmatch(r"(\d+)min", unit["TimeoutStopSec"])
     assert minutes is not None
     assert int(minutes[1]) > 10
-    assert unit["Service"]["KillSignal"] == "SIGTERM"
+    assert unit["KillSignal"] == "SIGTERM"
