@@ -17,9 +17,9 @@ class DeliveryState(StrEnum):
     SENT = "sent"  # the relay's 250
     DEFERRED = "deferred"  # a passing refusal; due again later
     BOUNCED = "bounced"  # a lasting refusal
-    SUPPRESSED = "suppressed"  # a standing order forbids it
+    SUPPRESSED = "suppressed"  # a standing order forbids it; nothing writes it yet
     IN_DOUBT = "in_doubt"  # its body may have arrived; nobody can know (RFC 1047)
-    HELD = "held"  # a person holds it back
+    HELD = "held"  # a person holds it back; nothing writes it yet
     EXPIRED = "expired"  # deferred for so long that the letter is stale
     CANCELLED = "cancelled"  # the reader left, or the issue was cancelled, before it went
 
@@ -43,6 +43,8 @@ LEGAL: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.CLAIMED: frozenset(
         {DeliveryState.SENDING, DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.BOUNCED}
         | {DeliveryState.SUPPRESSED, DeliveryState.EXPIRED, DeliveryState.CANCELLED}
+        # Given back untried, where an earlier try has left a doubt: claiming it has not resolved that.
+        | {DeliveryState.IN_DOUBT}
     ),
     DeliveryState.SENDING: frozenset(
         {DeliveryState.SENT, DeliveryState.DEFERRED, DeliveryState.BOUNCED, DeliveryState.IN_DOUBT}

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, update
 from sqlmodel import col
@@ -636,6 +636,7 @@ MOVES: list[Callable[[Walk, int, int], None]] = [
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 1), st.integers(0, 11)), max_size=40))
+@example([(move, 0, 2) for move in (Walk.claim, Walk.mark, Walk.hear, Walk.wait, Walk.claim, Walk.close)])
 def test_every_change_is_legal_in_whatever_order_things_happen(
     walked: "tuple[App, Rows]", moves: list[tuple[Callable[[Walk, int, int], None], int, int]]
 ) -> None:
