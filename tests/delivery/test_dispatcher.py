@@ -495,21 +495,26 @@ def test_a_pass_never_reads_the_whole_history(advice: App, clock: Clock) -> None
             )
 
 
+def fail_at_claim(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of four letters, and a database that is locked when one of them, counted from 0, is claimed."""
+    monkeypatch.setattr(supply, "_PAGE", 4)
+    claim, claims = Ledger.claim, count()
+
+    def failing(self: Ledger, *arguments: Any) -> list[ClaimedDelivery]:
+        if next(claims) == number:
+            raise DatabaseError("the database is locked")
+        return claim(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "claim", failing)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_letters_that_have_leave_go_though_no_more_can_be_claimed(
     advice: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A claim that fails ends the pass; what is marked as on its way does go, and its answer is recorded."""
     plan(advice, 12)
-    monkeypatch.setattr(supply, "_PAGE", 4)
-    claim, claims = Ledger.claim, count()
-
-    def failing(self: Ledger, *arguments: Any) -> list[ClaimedDelivery]:
-        if next(claims) == 2:
-            raise DatabaseError("the database is locked")
-        return claim(self, *arguments)
-
-    monkeypatch.setattr(Ledger, "claim", failing)
+    fail_at_claim(2, monkeypatch)
     with Postmaster() as relay:
         with pytest.raises(DatabaseError, match="is locked"):
             send(advice, relay.port, connections=3)
@@ -524,15 +529,7 @@ def test_a_failed_pass_does_not_wait_for_a_relay_that_does_not_greet(
 ) -> None:
     """A connection that is still being opened is given up; it might have taken five minutes."""
     plan(advice, 12)
-    monkeypatch.setattr(supply, "_PAGE", 4)
-    claim, claims = Ledger.claim, count()
-
-    def failing(self: Ledger, *arguments: Any) -> list[ClaimedDelivery]:
-        if next(claims) == 1:
-            raise DatabaseError("the database is locked")
-        return claim(self, *arguments)
-
-    monkeypatch.setattr(Ledger, "claim", failing)
+    fail_at_claim(1, monkeypatch)
     with Postmaster() as relay, socket.create_server(("127.0.0.1", 0)) as silent:
         relays = [Relay(relay_on(relay.port)), Relay(relay_on(silent.getsockname()[1]))]
         with pytest.raises(DatabaseError, match="is locked"):
