@@ -103,7 +103,9 @@ class Outcome(NamedTuple):
 
         Greylisting (RFC 6647) says 4.7.1 to each newcomer, and takes the letter at its second try.
         """
-        if self.code in _FOR_ALL_LETTERS:
+        # Where a reason is given, it has to be of the protocol's own (x.5.x).
+        reason = self.enhanced_status
+        if self.code in _FOR_ALL_LETTERS and (reason is None or reason.split(".")[1] == "5"):
             return True
         is_greylisting = self.code != 421 and self.enhanced_status in ("4.7.0", "4.7.1")
         return self.fault is Fault.POLICY and not is_greylisting
