@@ -68,14 +68,21 @@ def issue_state() -> Any:
     )
 
 
+def _is_claimed(given: Given) -> ColumnElement[bool]:
+    """That a letter is in the hands of this owner, and untried."""
+    return and_(
+        col(Delivery.id) == given["id"],
+        col(Delivery.owner_id) == given["owner"],
+        col(Delivery.state) == _literal(DeliveryState.CLAIMED),
+    )
+
+
 def mark_sending(given: Given) -> Executable:
     """Let a letter go, if its reader is still there and its issue still goes out."""
     return (
         update(Delivery)
         .where(
-            col(Delivery.id) == given["id"],
-            col(Delivery.owner_id) == given["owner"],
-            col(Delivery.state) == _literal(DeliveryState.CLAIMED),
+            _is_claimed(given),
             is_active(),
             issue_state() == _literal(IssueState.PLANNED),
         )
@@ -87,11 +94,7 @@ def put_off(given: Given) -> Executable:
     """Give a claimed letter back untried, to be due later."""
     return (
         update(Delivery)
-        .where(
-            col(Delivery.id) == given["id"],
-            col(Delivery.owner_id) == given["owner"],
-            col(Delivery.state) == _literal(DeliveryState.CLAIMED),
-        )
+        .where(_is_claimed(given))
         .values(state=BEFORE_THE_CLAIM, owner_id=null(), due_at=given["due_at"])
     )
 
