@@ -33,7 +33,7 @@ from newsletter.errors import RelayError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log
 from newsletter.models import Delivery, Issue
-from newsletter.states import DeliveryState, IssueState
+from newsletter.states import DeliveryState, Fault, IssueState
 from subscribers.base import Clock
 
 if TYPE_CHECKING:
@@ -364,20 +364,22 @@ class Dispatcher:
         if outcome.eases_off:
             relay.concurrency.ease_off()
         if outcome.is_distrust:
-            self._refused_for_policy(relay, delivery.domain, outcome)
+            self._refused_us(relay, delivery.domain, outcome)
 
-    def _refused_for_policy(self, relay: Relay, domain: str, outcome: Outcome) -> None:
-        """Leave a domain alone that refuses us, and a relay that does so whatever the domain."""
+    def _refused_us(self, relay: Relay, domain: str, outcome: Outcome) -> None:
+        """Leave a domain alone that refuses us, and a relay that refuses whatever it is given."""
         now = self._now()
-        if outcome.stage is not Stage.MAIL:
+        is_policy = outcome.fault is Fault.POLICY
+        if is_policy and outcome.stage is not Stage.MAIL:
             if self._domains.resting_until(domain, now) is not None:
                 return  # on its way already when the domain had its say
             if self._domains.refused_for_policy(domain, now):
                 self._tally.resting[domain] = outcome.words
         if relay.breaker.refused_for_policy(now):
+            why, where = ("for policy ", "SPF, DKIM and ") if is_policy else ("", "")
             error = RelayError(
-                f"the relay {relay.name} refuses letter after letter for policy ({outcome.words}); see SPF, "
-                f"DKIM and the relay's rules (`paperround doctor`)"
+                f"the relay {relay.name} refuses letter after letter {why}({outcome.words}); see {where}the "
+                f"relay's rules (`paperround doctor`)"
             )
             self._is_down(relay, error)
 

@@ -289,6 +289,24 @@ def test_a_relay_that_comes_back_is_used_again_in_the_same_pass(advice: App) -> 
 # Policy.
 
 
+@ON_SQLITE
+def test_a_relay_that_takes_nothing_is_down_and_not_called_distrustful(advice: App) -> None:
+    """503 for everybody, at one domain: a few letters bounce, no domain is blamed, and no word of policy."""
+    plan_for(advice, readers(200))
+
+    def says(verb: str, transaction: Transaction) -> bytes | None:
+        return b"503 5.5.1 Bad sequence" if verb == "RCPT" else None
+
+    async def scenario() -> Tally:
+        async with ControlledRelay(says) as server:
+            return await one_pass(advice, server.relay(20))
+
+    tally = jumping(scenario)
+    assert 10 <= states(advice)[State.BOUNCED] < 40
+    assert tally.resting == {}
+    assert "refuses letter after letter (503 5.5.1 Bad sequence); see the relay's" in str(tally.relay_error)
+
+
 @pytest.mark.parametrize("many_domains", [True, False])
 def test_a_relay_that_trusts_us_no_more_touches_few_readers(advice: App, many_domains: bool) -> None:
     """5.7.1 for everybody: a few letters bounce, for policy, and the others stay; a person retries them."""
@@ -588,7 +606,7 @@ def test_each_letter_ends_in_the_right_state(advice: App) -> None:
         with advice.database.write() as session:
             session.execute(delete(Attempt))
             session.execute(update(Issue).values(finished_at=None))
-            fresh = {"owner_id": None, "attempts": 0, "doubted_at": None, "sent_at": None}
+            fresh = {"owner_id": None, "attempts": 0, "doubted_at": None, "sent_at": None, "fault": None}
             session.execute(update(Delivery).values(state=State.HELD, due_at=clock_start, **fresh))
             ours = col(Delivery.id).in_([numbers[address] for address in chosen])
             session.execute(update(Delivery).where(ours).values(state=State.QUEUED))
