@@ -39,6 +39,8 @@ from subscribers.base import Clock
 if TYPE_CHECKING:
     from datetime import datetime
 
+_JUDGE_SECONDS = 5.0
+"""How often first shares are judged while letters go: an issue does not wait for another one's end."""
 _TELL_SECONDS = 0.1
 """How often `progress` is told at most, and how often a pass looks whether it is to stop."""
 
@@ -111,6 +113,7 @@ class Dispatcher:
         self._tasks: dict[asyncio.Task[None], Line] = {}
         self._turn_at: datetime | None = None
         """The instant of what has come in since the last commit."""
+        self._judge_at = monotonic() + _JUDGE_SECONDS
         self._told_at = 0.0
         self._failure: BaseException | None = None
         self._tally = Tally()
@@ -141,7 +144,7 @@ class Dispatcher:
         try:
             self._staff()
             is_idle = not self._lines and not self._supply.is_preparing and self._patience() is None
-            if is_idle and not self._judge_first_shares():
+            if (is_idle or self._now() >= self._judge_at) and not self._judge_first_shares() and is_idle:
                 return False
             self._rouse()
         except Exception as error:
@@ -185,9 +188,10 @@ class Dispatcher:
             pass
 
     def _judge_first_shares(self) -> bool:
-        """With every letter answered: whether a first share went so well that the others follow at once."""
+        """Look at the first shares that can be judged: whether one went so well that the others follow."""
         if self.is_stopping:
             return False
+        self._judge_at = self._now() + _JUDGE_SECONDS
         with self._database.explained():
             verdicts = self._review()
         self._tally.verdicts += verdicts

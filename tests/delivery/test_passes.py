@@ -4,6 +4,7 @@ import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from newsletter.models import Attempt, Delivery, Issue
 from newsletter.states import DeliveryState, Fault, IssueState
 from subscribers.models import Subscriber
 from tests.conftest import Clock
+from tests.delivery.bigissue import queue_post
 from tests.delivery.passes import (
     EOF,
     BufferingRelay,
@@ -33,6 +35,7 @@ from tests.delivery.passes import (
     one_pass,
     plan_for,
 )
+from tests.delivery.test_ledger import DUE
 
 State = DeliveryState
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -519,6 +522,38 @@ def test_a_first_share_that_is_taken_well_is_followed_by_the_others(
     assert server.recipients == readers(100)
     first = {address for address, letter in letters(advice).items() if letter.id % 10 == 0}
     assert {one.recipient for one in server.transactions[:10]} == first
+
+
+@ON_SQLITE
+def test_a_first_share_does_not_wait_for_another_issue_to_end(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside an issue that takes a minute at this pace its verdict is there within seconds."""
+    site = halting_site(advice, monkeypatch)
+    plan_for(site, readers(40))
+    queue_post(site, "two")
+    site.clock.now = DUE + timedelta(weeks=1)  # type: ignore[attr-defined]  # the test's clock
+    site.plan_due()
+    with site.database.write() as session:
+        session.execute(update(Issue).values(due_at=DUE))
+        session.execute(update(Issue).where(col(Issue.id) == 2).values(canary_every=None))
+        session.execute(update(Delivery).values(due_at=DUE))
+    waited: list[int] = []
+
+    def says(verb: str, transaction: Transaction) -> None:
+        with site.database.read() as session:
+            if verb == "." and session.get_one(Issue, 1).canary_every is not None:
+                waited.append(transaction.number)
+
+    async def scenario() -> list[str]:
+        async with ControlledRelay(says) as server:
+            await one_pass(site, server.relay(1), limits=Limits(per_minute=60))
+            return server.recipients
+
+    recipients = jumping(scenario)
+    site.close()
+    assert recipients == sorted([*readers(40), *readers(40)])
+    assert len(waited) < 20
 
 
 # The log.
