@@ -16,10 +16,12 @@ from newsletter.delivery.dispatcher import Dispatcher, Tally
 from newsletter.delivery.issues import Stopped, going, stopped
 from newsletter.delivery.ledger import Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters, has_work
+from newsletter.delivery.ownership import others
 from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
+from newsletter.delivery.upkeep import Upkeep
 from newsletter.errors import RelayError, SettingsError
 from newsletter.log import Event as LogEvent
 from newsletter.log import open_log
@@ -35,8 +37,6 @@ from subscribers.tokens import TokenSigner
 class SendReport:
     """What one pass of the sender did."""
 
-    recovered: Recovered = field(default_factory=lambda: Recovered(0, ()))
-    expired: int = 0
     tally: Tally = field(default_factory=Tally)
     down: list[RelayError] = field(default_factory=list)
     """Why relays were found to be down, whether or not others took their letters."""
@@ -53,7 +53,7 @@ class SendReport:
         for issue in self.finished:
             yield {"event": LogEvent.ISSUE_FINISHED, "issue": issue}
         counts = {str(state): count for state, count in self.tally.states.items()}
-        yield {"event": LogEvent.PASS_ENDED, "expired": self.expired or None, **counts}
+        yield {"event": LogEvent.PASS_ENDED, "expired": self.tally.expired or None, **counts}
 
 
 class App:
@@ -159,7 +159,8 @@ class App:
         resend_in_doubt = delivery.in_doubt == "resend"
         canary_wait = timedelta(minutes=delivery.canary_wait_minutes)
         with database.read() as session:
-            if not has_work(session, now, resend_in_doubt=resend_in_doubt, canary_wait=canary_wait):
+            is_to_begin = has_work(session, now, resend_in_doubt=resend_in_doubt, canary_wait=canary_wait)
+            if not is_to_begin and not others(database, session.connection()).dead:
                 return SendReport()
             issues = going(session)
         if all(relay.breaker.is_open(time.monotonic()) for relay in relays):
@@ -170,20 +171,27 @@ class App:
             database, self.signer, self.settings.media_folder, dkim=load_signer(self.settings)
         )
         errors = [relay.error for relay in relays]
+
+        def tell_recovered(found: Recovered) -> None:
+            self._note_recovered(found)
+            recovered(found)
+
         with database.explained(), database.writing_connection() as connection:
             ledger = Ledger(database, connection, resend_in_doubt=resend_in_doubt, now=now)
             try:
-                found = ledger.recover(now)
-                self._note_recovered(found)
-                recovered(found)
-                report = SendReport(recovered=found, expired=ledger.expire(now))
+                report = SendReport()
                 dispatcher = Dispatcher(
                     database,
                     ledger,
                     relays,
                     composer=composer,
-                    review=lambda: ledger.review(
-                        self.clock(), wait=canary_wait, limit_percent=delivery.canary_limit_percent
+                    upkeep=Upkeep(
+                        ledger,
+                        self._limits,
+                        self.clock,
+                        canary_wait=canary_wait,
+                        canary_limit_percent=delivery.canary_limit_percent,
+                        tell_recovered=tell_recovered,
                     ),
                     transport=lambda relay: SMTPTransport(
                         relay.section,

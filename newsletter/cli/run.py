@@ -173,8 +173,8 @@ def tell_recovered(site: "App", recovered: "Recovered") -> None:
 
 def tell_sent(site: "App", report: "SendReport") -> bool:
     """Print what sending did; True if an issue was halted, or no relay could be used."""
-    if report.expired:
-        print(f"{report.expired} expired")
+    if report.tally.expired:
+        print(f"{report.tally.expired} expired")
     if report.tally.states:
         print(tally(report.tally.states))
     sys.stdout.flush()

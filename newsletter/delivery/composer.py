@@ -29,8 +29,8 @@ _JOB = 50
 """Copies made at a time."""
 _MANY = 500
 """From so many letters on, starting copyists is worth its while."""
-_MOST_COPYISTS = 3
-"""Each takes some 30 MB."""
+_MOST_COPYISTS = 2
+"""Each takes some 30 MB: with two of them a pass stays below 150."""
 
 _EDITION = attrgetter("edition_id")
 

@@ -29,6 +29,7 @@ from newsletter.delivery.relays import Relay
 from newsletter.delivery.retry import next_attempt
 from newsletter.delivery.supply import Reports, Supply
 from newsletter.delivery.transport import Letter, Transport
+from newsletter.delivery.upkeep import Findings
 from newsletter.errors import RelayError
 from newsletter.log import Event as LogEvent
 from newsletter.log import Log
@@ -39,8 +40,8 @@ from subscribers.base import Clock
 if TYPE_CHECKING:
     from datetime import datetime
 
-_JUDGE_SECONDS = 5.0
-"""How often first shares are judged while letters go: an issue does not wait for another one's end."""
+_UPKEEP_SECONDS = 5.0
+"""How often a pass sees to what is not its letters."""
 _TELL_SECONDS = 0.1
 """How often `progress` is told at most, and how often a pass looks whether it is to stop."""
 
@@ -52,6 +53,8 @@ class Tally:
     states: Counter[DeliveryState] = field(default_factory=Counter)
     refusals: dict[DeliveryState, str] = field(default_factory=dict)
     """By state, the relay's first reply that led to it; for `sent` there is none."""
+    expired: int = 0
+    """Letters that were too late to be sent."""
     relay_error: RelayError | None = None
     """Why letters were left untried, if no relay could be used."""
     verdicts: list[CanaryVerdict] = field(default_factory=list)
@@ -63,7 +66,7 @@ class Tally:
 class Dispatcher:
     """One pass over what is due.
 
-    `composer` makes letters of deliveries; `review` judges first shares; `progress` is told the tally; `log`
+    `composer` makes letters of deliveries; `upkeep` sees to all else; `progress` is told the tally; `log`
     gets outcomes once they are on disk. `monotonic` gives seconds for rates and waits.
     """
 
@@ -74,7 +77,7 @@ class Dispatcher:
         relays: Sequence[Relay],
         *,
         composer: Composer,
-        review: Callable[[], list[CanaryVerdict]],
+        upkeep: Callable[[], Findings],
         transport: Callable[[Relay], Transport],
         limits: Limits,
         clock: Clock,
@@ -86,7 +89,7 @@ class Dispatcher:
         self._database = database
         self._ledger = ledger
         self._relays = relays
-        self._review = review
+        self._upkeep = upkeep
         self._transport = transport
         self._clock = clock
         self._now = monotonic
@@ -113,7 +116,7 @@ class Dispatcher:
         self._tasks: dict[asyncio.Task[None], Line] = {}
         self._turn_at: datetime | None = None
         """The instant of what has come in since the last commit."""
-        self._judge_at = monotonic() + _JUDGE_SECONDS
+        self._upkeep_at = monotonic()
         self._told_at = 0.0
         self._failure: BaseException | None = None
         self._tally = Tally()
@@ -142,9 +145,11 @@ class Dispatcher:
         """Look after the lines and the letters; whether there is, or may yet be, anything to do."""
         self._changed.clear()
         try:
+            if self._now() >= self._upkeep_at:
+                self._see_to_the_rest()
             self._staff()
             is_idle = not self._lines and not self._supply.is_preparing and self._patience() is None
-            if (is_idle or self._now() >= self._judge_at) and not self._judge_first_shares() and is_idle:
+            if is_idle and not self._see_to_the_rest():
                 return False
             self._rouse()
         except Exception as error:
@@ -187,18 +192,18 @@ class Dispatcher:
         except TimeoutError:
             pass
 
-    def _judge_first_shares(self) -> bool:
-        """Look at the first shares that can be judged: whether one went so well that the others follow."""
+    def _see_to_the_rest(self) -> bool:
+        """Take over, end what is stale, judge first shares; whether this pass is not at its end thereby."""
         if self.is_stopping:
             return False
-        self._judge_at = self._now() + _JUDGE_SECONDS
         with self._database.explained():
-            verdicts = self._review()
-        self._tally.verdicts += verdicts
-        if any(verdict.has_passed for verdict in verdicts):
+            found = self._upkeep()
+        self._upkeep_at = self._now() + (0.0 if found.is_more_stale else _UPKEEP_SECONDS)
+        self._tally.expired += found.expired
+        self._tally.verdicts += found.verdicts
+        if found.has_letters:
             self._supply.ask_again()
-            return True
-        return False
+        return found.has_letters or found.is_more_stale
 
     # Lines: how many, and their life
 

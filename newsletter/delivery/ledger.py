@@ -91,6 +91,8 @@ class Recovered:
     requeued: int
     in_doubt: tuple[tuple[int, str], ...]
     """(delivery id, address)"""
+    senders: int = 1
+    """How many processes are sending, this one among them."""
 
 
 class Ledger:
@@ -124,7 +126,7 @@ class Ledger:
     def recover(self, now: datetime) -> Recovered:
         """Take over from dead processes: their claims go back, their `sending` letters are in doubt."""
         connection = self._connection
-        dead = self._ownership.dead_owners()
+        living, dead = self._ownership.others()
         requeued, doubtful = 0, []
         if dead:
             owned = col(Delivery.owner_id).in_(dead)
@@ -152,7 +154,7 @@ class Ledger:
                 doubtful = [(row.id, addresses[row.subscriber_id]) for row in rows]
             connection.execute(update(Owner).where(col(Owner.id).in_(dead)).values(ended_at=now))
         connection.commit()
-        return Recovered(requeued, tuple(doubtful))
+        return Recovered(requeued, tuple(doubtful), senders=len(living) + 1)
 
     def _hand_back(self, owned: ColumnElement[bool]) -> int:
         """Unclaim letters: queued again, or in doubt again where an earlier try left them so."""
@@ -162,19 +164,25 @@ class Ledger:
             .values(state=BEFORE_THE_CLAIM, owner_id=None)
         ).rowcount
 
-    def expire(self, now: datetime) -> int:
-        """End the letters of issues that have been put off for so long that they are stale."""
+    def expire(self, now: datetime, most: int) -> int:
+        """End up to `most` letters of issues that have been put off for so long that they are stale."""
         stale = select(col(Issue.id)).where(
             col(Issue.state) == IssueState.PLANNED,
             col(Issue.finished_at).is_(None),
             col(Issue.expires_at) <= now,
         )
+        can_end = col(Delivery.state).in_([DeliveryState.QUEUED, DeliveryState.DEFERRED])
+        some = (
+            select(col(Delivery.id))
+            .where(col(Delivery.issue_id).in_(stale), can_end)
+            .order_by(col(Delivery.id))
+            .limit(most)
+            .with_for_update()
+            .cte("some")
+        )
         rows = self._connection.execute(
             update(Delivery)
-            .where(
-                col(Delivery.issue_id).in_(stale),
-                col(Delivery.state).in_([DeliveryState.QUEUED, DeliveryState.DEFERRED]),
-            )
+            .where(col(Delivery.id).in_(select(some.c.id)), can_end)
             .values(state=DeliveryState.EXPIRED)
             .returning(col(Delivery.id))
         ).all()

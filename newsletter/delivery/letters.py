@@ -31,8 +31,8 @@ def has_work(
 ) -> bool:
     """Whether a sending pass would find anything; `canary_wait` as in `newsletter.delivery.canary`.
 
-    That is letters due, claims a dead process may have left, a first share to be judged, or an issue whose
-    end is not recorded yet. A pass asks for passwords and keys, so that none is to begin for nothing.
+    That is letters due, a first share to be judged, or an issue whose end is not recorded yet; who has died,
+    `newsletter.delivery.ownership` knows. A pass asks for passwords and keys: none is to begin for nothing.
     """
     state, is_due = col(Delivery.state), col(Delivery.due_at) <= now
     planned, cancelled = _is(IssueState.PLANNED), _is(IssueState.CANCELLED)
@@ -47,7 +47,6 @@ def has_work(
     letters = [
         planned & (state == DeliveryState.QUEUED) & is_due & goes_first,
         planned & (state == DeliveryState.DEFERRED) & is_due & goes_first,
-        state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]),
     ]
     if resend_in_doubt:
         is_fresh = col(Issue.expires_at) > now

@@ -7,16 +7,21 @@ Pure; instants are seconds on any clock that only goes forward.
 class Pace:
     """At most so many letters in any minute (the generic cell rate algorithm of ATM Forum TM 4.0)."""
 
-    __slots__ = ("_allowance", "_booked", "_due", "_interval")
+    __slots__ = ("_allowance", "_booked", "_due", "_interval", "_per_minute")
 
-    def __init__(self, per_minute: int) -> None:
-        # A minute may begin with a burst of a second's worth: letters that can come in one share 61 seconds.
-        seconds = 61.0 if per_minute > 60 else 60.0
-        self._interval = seconds / per_minute
-        self._allowance = max(1.0 - self._interval, 0.0)
+    def __init__(self, per_minute: int, senders: int = 1) -> None:
+        self._per_minute = per_minute
         self._due = 0.0
         """When the next letter would go if all went evenly."""
         self._booked = 0.0
+        self.share_among(senders)
+
+    def share_among(self, senders: int) -> None:
+        """From now on take an even share of it, as one of so many senders."""
+        # A minute may begin with a burst of a second's worth: letters that can come in one share 61 seconds.
+        seconds = 61.0 if self._per_minute > 60 * senders else 60.0
+        self._interval = seconds * senders / self._per_minute
+        self._allowance = max(1.0 - self._interval, 0.0)
 
     def ready_at(self) -> float:
         """From when on the next letter may go."""
@@ -46,6 +51,7 @@ class DomainPaces:
 
     def __init__(self, per_minute: dict[str, int]) -> None:
         self._rates = per_minute
+        self._senders = 1
         self._paces: dict[str, Pace] = {}
         self._refusals: dict[str, int] = {}
         self._resting: dict[str, float] = {}
@@ -58,8 +64,14 @@ class DomainPaces:
     def _pace(self, domain: str) -> Pace | None:
         pace = self._paces.get(domain)
         if pace is None and (rate := self._rates.get(domain, self._rates.get("*"))):
-            pace = self._paces[domain] = Pace(rate)
+            pace = self._paces[domain] = Pace(rate, self._senders)
         return pace
+
+    def share_among(self, senders: int) -> None:
+        """From now on take an even share of each domain's pace."""
+        self._senders = senders
+        for pace in self._paces.values():
+            pace.share_among(senders)
 
     def resting_until(self, domain: str, now: float) -> float | None:
         """Until when a domain that refuses us is left alone, None if it is not."""
@@ -106,3 +118,13 @@ class Limits:
         """Letters a minute, in all and to each domain; 0 is no limit, and `"*"` each domain not named."""
         self.pace = Pace(per_minute) if per_minute else None
         self.domains = DomainPaces(domain_per_minute or {})
+        self._senders = 1
+
+    def share_among(self, senders: int) -> None:
+        """So many processes send: together they are not to go faster than one alone."""
+        if senders == self._senders:
+            return
+        self._senders = senders
+        self.domains.share_among(senders)
+        if self.pace is not None:
+            self.pace.share_among(senders)

@@ -17,6 +17,7 @@ from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.pace import Limits
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.smtp import SMTPTransport
+from newsletter.delivery.upkeep import Upkeep
 from newsletter.log import Log
 from newsletter.settings import RelaySection, TLSMode
 from tests.conftest import subscribe
@@ -268,21 +269,27 @@ async def one_pass(
     log: Log | None = None,
 ) -> Tally:
     """One pass of the sender as `App.send_due` makes it, by the loop's time."""
-    delivery = site.settings.delivery
-    wait = timedelta(minutes=delivery.canary_wait_minutes)
+    delivery, limits = site.settings.delivery, limits or Limits()
     composer = Composer(site.database, site.signer, site.settings.media_folder)
     with site.database.writing_connection() as connection:
         ledger = Ledger(site.database, connection, resend_in_doubt=True, now=clock())
         try:
-            ledger.recover(clock())
+            upkeep = Upkeep(
+                ledger,
+                limits,
+                clock,
+                canary_wait=timedelta(minutes=delivery.canary_wait_minutes),
+                canary_limit_percent=delivery.canary_limit_percent,
+                tell_recovered=lambda recovered: None,
+            )
             tally = await Dispatcher(
                 site.database,
                 ledger,
                 relays,
                 composer=composer,
-                review=lambda: ledger.review(clock(), wait=wait, limit_percent=delivery.canary_limit_percent),
+                upkeep=upkeep,
                 transport=lambda relay: SMTPTransport(relay.section, habits=relay.habits),
-                limits=limits or Limits(),
+                limits=limits,
                 clock=clock,
                 monotonic=asyncio.get_running_loop().time,
                 stop=stop or Event(),

@@ -6,7 +6,7 @@ import re
 import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,10 +22,9 @@ from sqlmodel import col
 
 from newsletter import database as database_module
 from newsletter.app import App, SendReport, open_app
-from newsletter.delivery import supply
+from newsletter.delivery import ownership, supply
 from newsletter.delivery.ledger import ClaimedDelivery, Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters
-from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.reports import deliveries
 from newsletter.delivery.transport import Letter
@@ -49,8 +48,22 @@ def relay_on(port: int, connections: int = 1) -> RelaySection:
     return RelaySection(host="127.0.0.1", port=port, tls=TLSMode.NONE, connections=connections)
 
 
-def send(site: App, port: int, *, connections: int = 1, stop: Event | None = None) -> SendReport:
-    return site.send_due([Relay(relay_on(port, connections))], stop or Event())
+def send(
+    site: App,
+    port: int,
+    *,
+    connections: int = 1,
+    stop: Event | None = None,
+    recovered: Callable[[Recovered], None] = lambda _: None,
+) -> SendReport:
+    return site.send_due([Relay(relay_on(port, connections))], stop or Event(), recovered=recovered)
+
+
+def take_over(site: App, port: int) -> set[str]:
+    """Send after a crash; whose letters were found to be in doubt."""
+    told: list[Recovered] = []
+    send(site, port, recovered=told.append)
+    return {address for recovered in told for _, address in recovered.in_doubt}
 
 
 @dataclass
@@ -195,10 +208,10 @@ def test_a_letter_that_is_deferred_until_it_is_stale_expires(
     site = open_app(advice.settings.folder, clock)
     (delivery,) = plan(site, 1)
     with Postmaster(answers=["451 4.7.1 Not now"] * 100) as relay:
-        while not (report := send(site, relay.port)).expired:
+        while not (report := send(site, relay.port)).tally.expired:
             clock.now = row(advice, delivery).due_at
     site.close()
-    assert report.expired == 1
+    assert report.tally.expired == 1
     assert states(advice) == {delivery: State.EXPIRED}
     assert receipts(advice) == set()
     assert len(relay.seen) == len(attempts(advice, delivery)) > 5
@@ -352,11 +365,10 @@ def test_when_the_books_cannot_be_kept_nothing_goes(
             assert len(relay.seen) <= 4
             lost = {letter.recipient for letter in relay.seen[1:]}
     with Postmaster() as relay_later:
-        report = send(site, relay_later.port)
+        in_doubt = take_over(site, relay_later.port)
     site.close()
     got = [letter.recipient for letter in relay.accepted + relay_later.accepted]
     assert set(got) == {f"reader{place}@example.net" for place in range(30)}
-    in_doubt = {address for _, address in report.recovered.in_doubt}
     assert {recipient for recipient in got if got.count(recipient) > 1} <= in_doubt <= lost
     assert set(states(advice).values()) == {State.SENT}
 
@@ -381,10 +393,10 @@ def test_a_database_server_that_goes_away_ends_the_pass(advice: App, database_ur
     assert len(relay.seen) == 3
     engine.dispose()
     with Postmaster() as later:
-        report = send(advice, later.port)
+        in_doubt = take_over(advice, later.port)
     got = [letter.recipient for letter in relay.accepted + later.accepted]
     assert set(got) == {f"reader{place}@example.net" for place in range(10)}
-    assert [address for _, address in report.recovered.in_doubt] == ["reader2@example.net"]
+    assert in_doubt == {"reader2@example.net"}
     assert set(states(advice).values()) == {State.SENT}
 
 
@@ -406,17 +418,17 @@ def test_a_full_disk_at_the_start_of_a_pass_shuts_nobody_out(
     """When the books can be opened again, the same process opens them: no lock is left behind."""
     plan(advice, 2)
     database = advice.database
-    real = Ownership._try_lock
+    real = ownership._FileLock.take
 
-    def full(self: Ownership, owner: int, *, keep: bool) -> bool:
-        real(self, owner, keep=keep)
+    def full(self: ownership._FileLock) -> bool:
+        real(self)
         raise OSError(28, "No space left on device")
 
     with Postmaster() as relay:
-        monkeypatch.setattr(Ownership, "_try_lock", full)
+        monkeypatch.setattr(ownership._FileLock, "take", full)
         with pytest.raises(OSError, match="No space left"):
             send(advice, relay.port)
-        monkeypatch.setattr(Ownership, "_try_lock", real)
+        monkeypatch.setattr(ownership._FileLock, "take", real)
         send(advice, relay.port)
         assert len(relay.accepted) == 2
     assert database is advice.database
@@ -428,6 +440,19 @@ def test_nothing_due_touches_nothing(advice: App) -> None:
     assert send(advice, 1).tally.states == {}
     with advice.database.read() as session:
         assert session.execute(select(Owner)).all() == []
+
+
+def test_what_a_living_process_has_in_hand_starts_no_pass(advice: App) -> None:
+    """While it lives nobody opens books for its letters; once it is dead the next pass sends them."""
+    plan(advice, 2)
+    with Postmaster() as relay:
+        with dying(advice) as other:
+            assert len(other.claim(2, DUE)) == 2
+            assert send(advice, relay.port) == SendReport()
+            with advice.database.read() as session:
+                assert session.execute(select(col(Owner.id))).scalars().all() == [other.owner_id]
+        send(advice, relay.port)
+        assert len(relay.accepted) == 2
 
 
 def test_the_sandbox_is_a_relay_like_any_other(advice: App) -> None:
@@ -550,7 +575,7 @@ def test_doubts_are_told_before_anything_else_can_go_wrong(
         dead.settle(ids[:2], [])
     told: list[Recovered] = []
 
-    def fail(self: Ledger, now: object) -> int:
+    def fail(self: Ledger, now: object, most: int) -> int:
         raise DatabaseError("the database is locked")
 
     monkeypatch.setattr(Ledger, "expire", fail)

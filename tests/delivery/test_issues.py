@@ -236,15 +236,15 @@ def test_a_finished_issue_is_not_looked_at(town: Town) -> None:
         (State.QUEUED, TUESDAY + DAY, True, False),
         (State.DEFERRED, TUESDAY, True, True),
         (State.DEFERRED, TUESDAY + DAY, True, False),
-        (State.CLAIMED, TUESDAY + DAY, True, True),
-        (State.SENDING, TUESDAY + DAY, True, True),
+        (State.CLAIMED, TUESDAY, True, False),
+        (State.SENDING, TUESDAY, True, False),
         (State.IN_DOUBT, TUESDAY, True, True),
         (State.IN_DOUBT, TUESDAY, False, False),
         (State.HELD, TUESDAY, True, False),
     ],
 )
 def test_what_a_pass_would_find(town: Town, state: State, due: object, resend: bool, found: bool) -> None:
-    """Letters that are due, and claims that may be a dead process's; nothing else starts a pass."""
+    """Letters that are due and nobody has; what others have in hand starts no pass while they live."""
     issue_id = issues.plan_issue(town, 1)
     issues.put(town.database, issues.letters_of(town.database, issue_id), state, due_at=due)
     with town.database.read() as session:

@@ -272,7 +272,7 @@ def test_a_doubt_is_not_resent_for_ever(advice: App) -> None:
         assert not has_work(session, expires, resend_in_doubt=True)
     with opened(advice) as ledger:
         assert claim(ledger, now=expires) == []
-        assert ledger.expire(expires) == 0
+        assert ledger.expire(expires, most=100) == 0
     assert states(advice) == {delivery: State.IN_DOUBT}
 
 
@@ -470,11 +470,22 @@ def test_stale_letters_expire_and_give_their_receipts_back(advice: App) -> None:
             session.execute(update(Delivery).where(col(Delivery.id) == delivery).values(state=state))
     expires = expiry(advice)
     with opened(advice) as ledger:
-        assert ledger.expire(expires - timedelta(seconds=1)) == 0
-        assert ledger.expire(expires) == 2
-        assert ledger.expire(expires) == 0
+        assert ledger.expire(expires - timedelta(seconds=1), most=100) == 0
+        assert ledger.expire(expires, most=100) == 2
+        assert ledger.expire(expires, most=100) == 0
     assert [states(advice)[delivery] for delivery in ids] == [State.EXPIRED, State.EXPIRED, *kept]
     assert receipts(advice) == set(ids[2:])
+
+
+def test_stale_letters_end_a_few_at_a_time(advice: App) -> None:
+    """However many there are, no more are ended at once than is asked for, the oldest first."""
+    ids = plan(advice, 5)
+    expires = expiry(advice)
+    with opened(advice) as ledger:
+        for ended in ([*ids[:2]], [*ids[:4]], ids):
+            ledger.expire(expires, most=2)
+            assert [delivery for delivery, state in states(advice).items() if state == State.EXPIRED] == ended
+            assert receipts(advice) == set(ids) - set(ended)
 
 
 # Crashes.
@@ -541,14 +552,14 @@ def test_a_live_process_is_left_alone_and_a_killed_one_is_not(advice: App, datab
     with Claimer(database_url, DUE, 3) as living, Claimer(database_url, DUE, 2) as doomed:
         with opened(advice) as ledger:
             recovered = ledger.recover(DUE)
-            assert (recovered.requeued, recovered.in_doubt) == (0, ())
+            assert (recovered.requeued, recovered.in_doubt, recovered.senders) == (0, (), 3)
             assert len(claim(ledger)) == 1
             doomed.kill()
             # The lock goes with the process; PostgreSQL hears of its end a moment later.
             while not (recovered := ledger.recover(DUE)).requeued:
                 pass
             assert [delivery for delivery, _ in recovered.in_doubt] == [doomed.sending]
-            assert recovered.requeued == 1
+            assert (recovered.requeued, recovered.senders) == (1, 2)
             assert states(advice)[living.sending] == State.SENDING
             assert {states(advice)[delivery] for delivery in living.claimed} == {State.CLAIMED}
         living.end()
@@ -614,7 +625,7 @@ class Walk:
         self.ledgers[which].recover(self.now)
 
     def expire(self, which: int, place: int) -> None:
-        self.ledgers[which].expire(self.now)
+        self.ledgers[which].expire(self.now, most=100)
 
     def wait(self, which: int, place: int) -> None:
         self.now += timedelta(hours=(1, 30)[place % 2])

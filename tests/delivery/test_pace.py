@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from itertools import pairwise
+from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,22 @@ def test_no_minute_has_more_letters_than_are_allowed(rate: int, gaps: list[float
     went = greedy(Pace(rate), gaps, start)
     for place, instant in enumerate(went):
         assert bisect_left(went, instant + 60 - 1e-6) - place <= rate
+
+
+@given(RATES, st.integers(2, 5), st.lists(st.integers(1, 30), min_size=1, max_size=20), st.floats(0, 1e6))
+def test_several_senders_each_take_an_even_share(
+    rate: int, senders: int, runs: list[int], start: float
+) -> None:
+    """None has more of any minute, whatever it was told before of how many they are; alone, it has it all."""
+    pace = Pace(rate)
+    pace.share_among(senders + 1)
+    pace.share_among(senders)
+    went = greedy(pace, [gap for letters in runs for gap in [70.0, *[0.0] * letters]], start)
+    for place, instant in enumerate(went):
+        assert bisect_left(went, instant + 60 - 1e-6) - place <= ceil(rate / senders)
+    pace.share_among(1)
+    again = greedy(pace, [0.0] * 10, went[-1] + 1000)
+    assert again[-1] - again[0] <= 9 * 61 / rate + 1e-6
 
 
 @given(RATES, st.floats(0, 1e6))

@@ -15,6 +15,7 @@ from sqlalchemy import delete, select, update
 from sqlmodel import col
 
 from newsletter.app import App, open_app
+from newsletter.delivery import upkeep
 from newsletter.delivery.dispatcher import Tally
 from newsletter.delivery.issues import resume, retry_failed
 from newsletter.delivery.pace import Limits
@@ -35,7 +36,7 @@ from tests.delivery.passes import (
     one_pass,
     plan_for,
 )
-from tests.delivery.test_ledger import DUE
+from tests.delivery.test_ledger import DUE, dying
 
 State = DeliveryState
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -699,3 +700,71 @@ def test_a_letter_that_a_relay_hangs_up_on_holds_up_nobody(advice: App) -> None:
 def letters_in_order(site: App) -> list[str]:
     """Readers' addresses in the order of their letters."""
     return [address for address, _ in sorted(letters(site).items(), key=lambda pair: pair[1].id)]
+
+
+# What is seen to while letters go.
+
+
+@ON_SQLITE
+def test_a_process_that_dies_is_taken_over_from_while_letters_go(advice: App) -> None:
+    """Nobody waits for the end of a long pass: what the dead one had goes with the others."""
+    plan_for(advice, readers(60))
+
+    async def scenario() -> ControlledRelay:
+        with dying(advice) as dead:
+            assert len(dead.claim(20, DUE)) == 20
+            async with ControlledRelay() as server:
+                sending = asyncio.create_task(one_pass(advice, server.relay(), limits=Limits(60)))
+                while len(server.recipients) < 5:
+                    await asyncio.sleep(1)
+                dead._ownership.release()
+                await asyncio.sleep(6)
+                assert not sending.done()
+                assert all(letter.owner_id != dead.owner_id for letter in letters(advice).values())
+                await sending
+                return server
+
+    server = jumping(scenario)
+    assert server.recipients == readers(60)
+    assert states(advice) == {State.SENT: 60}
+
+
+@ON_SQLITE
+def test_letters_become_stale_while_others_go(advice: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issue whose time runs out in the middle of a pass ends there, however long the pass goes on."""
+    monkeypatch.setattr(upkeep, "_STALE", 150)
+    plan_for(advice, readers(1000))
+    with advice.database.write() as session:
+        session.execute(update(Issue).values(expires_at=DUE + timedelta(seconds=100)))
+
+    async def scenario() -> tuple[ControlledRelay, Tally]:
+        async with ControlledRelay() as server:
+            sending = asyncio.create_task(one_pass(advice, server.relay(), limits=Limits(60)))
+            await asyncio.sleep(110)
+            assert not sending.done()
+            assert states(advice)[State.EXPIRED] >= 300
+            return server, await sending
+
+    server, tally = jumping(scenario)
+    assert states(advice) == {State.SENT: len(server.recipients), State.EXPIRED: tally.expired}
+    assert tally.expired == 1000 - len(server.recipients) >= 300
+
+
+@ON_SQLITE
+def test_two_senders_share_the_pace(advice: App) -> None:
+    """While another process sends, this one goes at half the pace; afterwards at the whole of it."""
+    plan_for(advice, readers(300))
+
+    async def scenario() -> ControlledRelay:
+        async with ControlledRelay() as server:
+            with dying(advice) as other:
+                sending = asyncio.create_task(one_pass(advice, server.relay(), limits=Limits(60)))
+                while asyncio.get_running_loop().time() < 120:
+                    await asyncio.sleep(1)
+                assert 50 <= len(server.recipients) <= 60
+                other._ownership.release()
+            await sending
+            return server
+
+    server = jumping(scenario)
+    assert len([one for one in server.accepted if 130 <= one.at < 190]) == 60
