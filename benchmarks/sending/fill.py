@@ -30,7 +30,7 @@ from newsletter.content.post import parse_post
 from newsletter.content.queue import SourceFile, add_posts
 from newsletter.errors import PaperroundError
 from newsletter.models import Delivery, Edition
-from newsletter.render.message import sentinel_slots
+from newsletter.render.slots import sentinel_slots
 from newsletter.schedule.categories import add_category, all_categories
 from newsletter.schedule.planner import PlanFailure
 from newsletter.site import make_site

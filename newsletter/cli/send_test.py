@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from newsletter.content.post import PostSource
     from newsletter.delivery.outcome import Outcome
     from newsletter.delivery.transport import OneByOne
-    from newsletter.render.message import Reader
     from newsletter.render.proof import Proof
+    from newsletter.render.slots import Reader
 
 MAX_ADDRESSES = 20
 
@@ -96,7 +96,7 @@ def _reader(site: "App", address: str) -> "Reader":
     """Somebody with real links, for no delivery; the Message-ID is new each time, as long as any."""
     from newsletter.delivery.copies import TEST_DELIVERY, preferences_url, unsubscribe_url
     from newsletter.render.headers import Mailbox
-    from newsletter.render.message import Reader
+    from newsletter.render.slots import Reader
     from subscribers.tokens import TOKEN_LENGTH
 
     base_url = site.settings.site.base_url

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from newsletter.render.headers import Mailbox
-from newsletter.render.message import CompiledMessage, Reader, Seal, Share
+from newsletter.render.message import CompiledMessage, Seal, Share
+from newsletter.render.slots import Reader
 from subscribers.tokens import Purpose, TokenSigner
 
 _OCTETS_AT_HAND = 16 * 2**20

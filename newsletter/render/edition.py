@@ -22,9 +22,10 @@ from newsletter.content.post import PostSource, parse_post
 from newsletter.content.threads import document_of
 from newsletter.models import Edition, Post
 from newsletter.render.letter import Letter, LetterPost, Neighbour
-from newsletter.render.message import CompiledMessage, Envelope, compile_message, sentinel_slots
+from newsletter.render.message import CompiledMessage, Envelope, compile_message
 from newsletter.render.pictures import Gallery, Hung, read_pictures, shown_in
 from newsletter.render.renderer import render_letter
+from newsletter.render.slots import sentinel_slots
 from newsletter.render.templates import template_environment, templates_hash
 from newsletter.render.theme import FILE_NAME, Theme, load_theme, theme_hash
 from newsletter.settings import Settings

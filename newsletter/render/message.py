@@ -1,10 +1,9 @@
 """An edition compiled once, and spliced into one message a reader (RFC 5322, RFC 2045, RFC 8058).
 
 `compile_message` encodes everything that all readers share into static segments; a reader's message is
-those segments joined with a few header fields and the values of the body's slots (`newsletter.render.slots`).
+those segments joined with the values of its slots (`newsletter.render.slots`).
 """
 
-import hashlib
 import html
 import json
 import re
@@ -24,7 +23,7 @@ from newsletter.render.headers import (
     uri_field,
 )
 from newsletter.render.quoted_printable import SOFT_BREAK, encode
-from newsletter.render.slots import Slot, Slots
+from newsletter.render.slots import Reader, Slot, body_values, header_fields, sentinel
 
 _MARKUP = re.compile("[&<>\"']")
 """What `html.escape` changes."""
@@ -65,15 +64,6 @@ class Envelope:
         return cls(**data)
 
 
-class Reader(NamedTuple):
-    """What one copy of a letter is given: whom it is for, its identity, and its way out."""
-
-    mailbox: Mailbox
-    message_id: str
-    unsubscribe_url: str
-    preferences_url: str
-
-
 class Share(NamedTuple):
     """What one copy has of its own; all else is its edition's."""
 
@@ -83,22 +73,9 @@ class Share(NamedTuple):
     """The values of the body's slots, encoded, in their order."""
 
 
-def sentinel_slots(key: str) -> Slots:
-    """Slots to render an edition with: markers of ASCII letters and digits that its key makes unguessable."""
-    return Slots(
-        address=_sentinel(key, Slot.ADDRESS),
-        unsubscribe_url=_sentinel(key, Slot.UNSUBSCRIBE_URL),
-        preferences_url=_sentinel(key, Slot.PREFERENCES_URL),
-    )
-
-
-def _sentinel(key: str, slot: Slot) -> str:
-    return f"slot{hashlib.sha256(f'{key}/{slot}'.encode()).hexdigest()[:24]}{slot}"
-
-
 def _segments(text: str, key: str) -> list[bytes | Slot]:
     """Encode a body part, with its slots standing between soft line breaks."""
-    by_sentinel = {_sentinel(key, slot): slot for slot in Slot}
+    by_sentinel = {sentinel(key, slot): slot for slot in Slot}
     pieces = re.split(f"({'|'.join(by_sentinel)})", text)
     out: list[bytes | Slot] = []
     for index, piece in enumerate(pieces):
@@ -131,18 +108,14 @@ class CompiledMessage:
 
     def share_of(self, reader: Reader, seal: Seal | None = None) -> Share:
         """What one reader's message has of its own."""
-        given = {
-            Slot.ADDRESS: reader.mailbox.address,
-            Slot.UNSUBSCRIBE_URL: reader.unsubscribe_url,
-            Slot.PREFERENCES_URL: reader.preferences_url,
-        }
+        given = body_values(reader)
         text = {slot: encode(value) for slot, value in given.items()}
         values = [text[slot] for _, slot in self.text_places]
         values += [
             encode(html.escape(given[slot])) if _MARKUP.search(given[slot]) else text[slot]
             for _, slot in self.html_places
         ]
-        fields = reader_fields(reader)
+        fields = header_fields(reader)
         if seal is not None:
             fields = seal(fields, b"".join(self._filled(values))) + fields
         return Share(fields, values)
@@ -156,15 +129,6 @@ class CompiledMessage:
         for (place, _), value in zip(self.text_places + self.html_places, values, strict=True):
             segments[place] = value
         return segments
-
-
-def reader_fields(reader: Reader) -> bytes:
-    """The header fields that differ from reader to reader."""
-    fields = mailbox_field("To", reader.mailbox) + plain_field("Message-ID", f"<{reader.message_id}>")
-    fields += uri_field("List-Unsubscribe", reader.unsubscribe_url)
-    if reader.unsubscribe_url.startswith("https://"):  # RFC 8058 §3.1: one-click is for HTTPS only
-        fields += plain_field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
-    return fields.encode("utf-8")
 
 
 def _part_head(boundary: bytes, subtype: bytes) -> bytes:

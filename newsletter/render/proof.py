@@ -22,10 +22,10 @@ from newsletter.content.post import PostSource
 from newsletter.content.tree import Block, Document, Form, Thread
 from newsletter.render.edition import EditionMaker, Occasion
 from newsletter.render.headers import Mailbox
-from newsletter.render.message import Reader, compile_message, sentinel_slots
+from newsletter.render.message import compile_message
 from newsletter.render.pictures import read_pictures, shown_in
 from newsletter.render.renderer import preheader_of, render_letter
-from newsletter.render.slots import Slots
+from newsletter.render.slots import Reader, Slots, sentinel_slots
 from newsletter.settings import Settings
 from subscribers.tokens import TOKEN_LENGTH
 

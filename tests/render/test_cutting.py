@@ -14,9 +14,9 @@ from newsletter.content.tree import Document, Prose, Thread, Turn
 from newsletter.render.cutting import beginning, size_of
 from newsletter.render.headers import Mailbox
 from newsletter.render.letter import Letter, LetterPost, Rendering
-from newsletter.render.message import Envelope, Reader, compile_message, sentinel_slots
+from newsletter.render.message import Envelope, compile_message
 from newsletter.render.renderer import MAX_HTML_BYTES, render_letter
-from newsletter.render.slots import Slots
+from newsletter.render.slots import Reader, Slots, sentinel_slots
 from newsletter.render.templates import template_environment
 from newsletter.render.theme import load_theme
 from tests.conftest import MONDAY

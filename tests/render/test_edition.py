@@ -19,7 +19,7 @@ from newsletter.render import edition as module
 from newsletter.render.edition import EditionMaker, Occasion, compiled
 from newsletter.render.headers import Mailbox
 from newsletter.render.letter import Neighbour
-from newsletter.render.message import Reader, sentinel_slots
+from newsletter.render.slots import Reader, sentinel_slots
 from newsletter.settings_file import load_settings, write_settings
 from tests.conftest import GIVEN, Clock, subscribe
 from tests.planning import TUESDAY, Town

@@ -15,14 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.render.headers import Mailbox, clean
-from newsletter.render.message import (
-    CompiledMessage,
-    Envelope,
-    Reader,
-    compile_message,
-    content_id,
-    sentinel_slots,
-)
+from newsletter.render.message import CompiledMessage, Envelope, compile_message, content_id
+from newsletter.render.slots import Reader, sentinel_slots
 
 KEY = "0123456789abcdef" * 4
 SLOTS = sentinel_slots(KEY)

@@ -18,7 +18,8 @@ from newsletter.content.language import direction_of
 from newsletter.render.edition import Made, Occasion
 from newsletter.render.headers import Mailbox
 from newsletter.render.letter import Letter
-from newsletter.render.message import Reader, compile_message, sentinel_slots
+from newsletter.render.message import compile_message
+from newsletter.render.slots import Reader, sentinel_slots
 from tests.render import reading
 from tests.render.gallery import BLOG_URL, SLOTS, letters, maker, render, trap_letters
 
