@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import cache
-from heapq import heappop, heappush
-from itertools import takewhile
+from heapq import heappop, heappush, merge
+from itertools import groupby, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from newsletter.errors import CadenceError
@@ -30,6 +30,7 @@ __all__ = [
     "Daily",
     "MonthlyOnDate",
     "MonthlyOnWeekday",
+    "Several",
     "Weekly",
     "change_takes_effect",
     "due_at",
@@ -42,7 +43,9 @@ __all__ = [
 _FORMS = (
     "a cadence is written as one of: daily 07:00 | weekly tue 08:00 | every 2 weeks tue 08:00 | "
     "monthly first mon 09:00 (first to fourth, or last) | monthly 15 09:00 (1 to 28, or last) | "
-    "0 8 * * tue,fri (cron: minute, hour, day of month, month, day of week)"
+    "0 8 * * tue,fri (cron: minute, hour, day of month, month, day of week); a week may have several days "
+    "(weekly tue,fri 08:00), a day several times (07:00,18:00), and `and` joins rules: "
+    "weekly tue 08:00 and weekly fri 18:00"
 )
 _LONGEST_TEXT = 200
 _DAY = timedelta(days=1)  # every UTC offset is shorter than this (datetime.utcoffset)
@@ -60,10 +63,38 @@ _MONTH_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 @dataclass(frozen=True)
 class Cadence(ABC):
-    """A rule of due slots: on its days, at its `times` (ascending, never empty).
+    """A rule of due slots, made by `parse_cadence`.
 
-    Made by `parse_cadence`; `str()` gives the canonical text, which parses to an equal cadence.
+    `str()` gives the canonical text, which parses to an equal cadence.
     """
+
+    @abstractmethod
+    def slots(self, after: datetime, *, anchor: date) -> Iterator[datetime]:
+        """The slots strictly later than `after`, ascending, without end (but see the calendar's).
+
+        All are naive local times. `anchor` is a local date in the week that `every N weeks` counts
+        from; weeks begin on Monday, and every other cadence ignores it.
+        """
+
+
+@dataclass(frozen=True)
+class Several(Cadence):
+    """The slots of two or more `rules`, each once."""
+
+    rules: tuple[Cadence, ...]
+
+    def slots(self, after: datetime, *, anchor: date) -> Iterator[datetime]:
+        """The slots of all of them."""
+        in_order = merge(*(rule.slots(after, anchor=anchor) for rule in self.rules))
+        return (slot for slot, _ in groupby(in_order))
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.rules))
+
+
+@dataclass(frozen=True)
+class _Rule(Cadence):
+    """On its days, at its `times` (ascending, never empty)."""
 
     times: tuple[time, ...]
 
@@ -72,11 +103,7 @@ class Cadence(ABC):
         """The days that have slots, from `first` on, ascending."""
 
     def slots(self, after: datetime, *, anchor: date) -> Iterator[datetime]:
-        """The slots strictly later than `after`, ascending, without end (but see the calendar's).
-
-        All are naive local times. `anchor` is a local date in the week that `every N weeks` counts
-        from; weeks begin on Monday, and every other cadence ignores it.
-        """
+        """All its times on all its days."""
         for day in self.days(after.date(), anchor=anchor):
             for at in self.times:
                 slot = datetime.combine(day, at)
@@ -85,7 +112,7 @@ class Cadence(ABC):
 
 
 @dataclass(frozen=True)
-class Daily(Cadence):
+class Daily(_Rule):
     """Every day."""
 
     def days(self, first: date, *, anchor: date) -> Iterator[date]:
@@ -96,24 +123,24 @@ class Daily(Cadence):
 
 
 @dataclass(frozen=True)
-class Weekly(Cadence):
-    """One weekday (0 is Monday), in the anchor's week and every `every` weeks before and after it."""
+class Weekly(_Rule):
+    """Some weekdays (0 is Monday; ascending), in the anchor's week and every `every` weeks on both sides."""
 
-    weekday: int
+    weekdays: tuple[int, ...]
     every: int = 1
 
     def days(self, first: date, *, anchor: date) -> Iterator[date]:
-        period = 7 * self.every
-        in_anchor_week = anchor.toordinal() - anchor.weekday() + self.weekday
-        start = first.toordinal()
-        return _every(period, start + (in_anchor_week - start) % period)
+        period, start = 7 * self.every, first.toordinal()
+        monday = anchor.toordinal() - anchor.weekday()
+        of_each = (_every(period, start + (monday + day - start) % period) for day in self.weekdays)
+        return merge(*of_each)
 
     def __str__(self) -> str:
         rhythm = "weekly" if self.every == 1 else f"every {self.every} weeks"
-        return f"{rhythm} {_DAYS[self.weekday][:3]} {_clock(self)}"
+        return f"{rhythm} {','.join(_DAYS[day][:3] for day in self.weekdays)} {_clock(self)}"
 
 
-class _ByMonth(Cadence):
+class _ByMonth(_Rule):
     """A cadence whose days are found month by month."""
 
     @abstractmethod
@@ -192,19 +219,30 @@ def parse_cadence(text: str) -> Cadence:
     """Read a cadence such as `weekly tue 08:00`; letter case and the amount of white space do not matter.
 
     Weekdays and months are English names, whole or their first three letters; times are on the 24-hour
-    clock. Raises CadenceError, saying what is wrong and listing the forms, also for a cron expression
+    clock; several weekdays or times stand in a list with commas, several rules with `and` between them.
+    Raises CadenceError, saying what is wrong and listing the forms, also for a cron expression
     that can never fall due.
     """
     if len(text) > _LONGEST_TEXT:
         raise _refusal(f"{text[:20]!r}… is {len(text)} characters long, where {_LONGEST_TEXT} are allowed")
-    words = text.lower().split()
+    rules: list[list[str]] = [[]]
+    for word in text.lower().split():
+        if word == "and":
+            rules.append([])
+        else:
+            rules[-1].append(word)
+    distinct = tuple(dict.fromkeys(map(_rule, rules)))
+    return distinct[0] if len(distinct) == 1 else Several(distinct)
+
+
+def _rule(words: list[str]) -> Cadence:
     match words:
         case ["daily", at]:
             return Daily(_times(at))
         case ["weekly", day, at]:
-            return Weekly(_times(at), _weekday(day))
+            return Weekly(_times(at), _weekdays(day))
         case ["every", count, "week" | "weeks", day, at]:
-            return Weekly(_times(at), _weekday(day), _weeks(count))
+            return Weekly(_times(at), _weekdays(day), _weeks(count))
         case ["monthly", day, at]:
             return MonthlyOnDate(_times(at), _day_of_month(day))
         case ["monthly", week, day, at]:
@@ -214,7 +252,7 @@ def parse_cadence(text: str) -> Cadence:
         case []:
             raise _refusal("the cadence is empty")
         case _:
-            raise _refusal(f"{text!r} has none of the known forms")
+            raise _refusal(f"{' '.join(words)!r} has none of the known forms")
 
 
 def parse_zone(name: str) -> ZoneInfo:
@@ -283,8 +321,8 @@ def _every(days: int, start: int) -> Iterator[date]:
     return map(date.fromordinal, range(start, date.max.toordinal(), days))
 
 
-def _clock(cadence: Cadence) -> str:
-    return f"{cadence.times[0]:%H:%M}"
+def _clock(rule: _Rule) -> str:
+    return ",".join(f"{at:%H:%M}" for at in rule.times)
 
 
 def _refusal(reason: str) -> CadenceError:
@@ -297,14 +335,22 @@ def _number(text: str, low: int, high: int) -> int | None:
     return value if low <= value <= high else None
 
 
-def _times(text: str) -> tuple[time]:
+def _times(text: str) -> tuple[time, ...]:
+    return tuple(sorted({_time(one) for one in text.split(",")}))
+
+
+def _time(text: str) -> time:
     found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", text)
     if found is None:
         raise _refusal(f"{text!r} is not a time such as 08:00")
     hour, minute = int(found[1]), int(found[2])
     if hour > 23 or minute > 59:
         raise _refusal(f"there is no time {text}: the day runs from 00:00 to 23:59")
-    return (time(hour, minute),)
+    return time(hour, minute)
+
+
+def _weekdays(text: str) -> tuple[int, ...]:
+    return tuple(sorted({_weekday(one) for one in text.split(",")}))
 
 
 def _weekday(text: str) -> int:
