@@ -10,6 +10,7 @@ from subscribers.errors import PaperroundError
 
 __all__ = [
     "CadenceError",
+    "CalendarError",
     "ContentError",
     "DatabaseError",
     "NotFoundError",
@@ -47,6 +48,10 @@ class ContentError(_LocatedError, ValueError):
 
 class CadenceError(PaperroundError, ValueError):
     """A cadence or time zone that cannot be understood."""
+
+
+class CalendarError(PaperroundError, ValueError):
+    """A calendar's file cannot be read, or days cannot be skipped as asked."""
 
 
 class QueueError(PaperroundError):

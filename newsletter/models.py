@@ -6,7 +6,7 @@
 - one Receipt a subscriber and post: a post in two categories reaches a person once.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -24,7 +24,7 @@ class Category(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True, sa_type=Key)
     slug: str = Field(max_length=80, unique=True)
     title: str = Field(max_length=200)
-    cadence: str = Field(max_length=100)
+    cadence: str = Field(max_length=200)
     timezone: str = Field(max_length=64)
     mode: str = Field(max_length=16)
     created_at: datetime = Field(sa_type=UTCDateTime)
@@ -33,6 +33,21 @@ class Category(SQLModel, table=True):
     """Slots due before this instant do not exist."""
     ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When it was removed: its history stays, it goes out no more."""
+    last_day: date | None = None
+    """Slots after this local date do not exist."""
+
+
+class SkippedDay(SQLModel, table=True):
+    """A local date on which a category does not go out."""
+
+    __tablename__ = "skipped_day"
+
+    category_id: int = Field(foreign_key="category.id", primary_key=True, sa_type=Key)
+    day: date = Field(primary_key=True)
+    name: str = Field(default="", max_length=120)
+    """What the day is called, such as `Christmas Day`."""
+    calendar: str = Field(default="", max_length=200)
+    """The calendar's file that it came from; empty where somebody named the day."""
 
 
 class Post(SQLModel, table=True):

@@ -35,6 +35,11 @@ hypothesis_settings.load_profile("ci")
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday at midnight: the clock of every site of a test begins here."""
 
+HOLIDAYS = (
+    "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//example//EN\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20250101\n"
+    "RRULE:FREQ=YEARLY\nSUMMARY:New Year\nEND:VEVENT\nEND:VCALENDAR\n"
+)
+"""A calendar's file."""
 GIVEN = {
     "name": "Test letters",
     "from": "Ann Lee <ann@example.org>",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.cli.main import app
-from tests.conftest import GIVEN, Cli, write_post
+from tests.conftest import GIVEN, HOLIDAYS, Cli, write_post
 from tests.mailserver import MailServer
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +36,7 @@ def make_site(cli: Cli, folder: Path, *, category: bool) -> None:
         assert cli("--site", folder, "category", "add", "career-advice").returncode == 0
     write_post(folder / "posts", "2026-01-06-first-steps", title="First steps")
     (folder / "readers.csv").write_text("email,name\nbo@example.org,Bo\n", encoding="utf-8")
+    (folder / "holidays.ics").write_text(HOLIDAYS, encoding="utf-8")
 
 
 def send_one(cli: Cli, folder: Path) -> None:

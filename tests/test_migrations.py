@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Integer, LargeBinary, Table, inspect, select, text
+from sqlalchemy import Connection, Date, Integer, LargeBinary, Table, inspect, select, text
 from sqlmodel import SQLModel
 
 import newsletter.models
@@ -85,6 +85,8 @@ def fill(database: Database) -> None:
 def sample(column: Any) -> Any:
     if isinstance(column.type, UTCDateTime):
         return datetime(2026, 1, 1, tzinfo=UTC)
+    if isinstance(column.type, Date):
+        return date(2026, 1, 1)
     if isinstance(column.type, LargeBinary):
         return b"x"
     return 1 if isinstance(column.type, Integer) else "x"

@@ -13,15 +13,14 @@ The tables of an older backup are brought up to date first. A second run changes
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, func, select, update
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from newsletter.delivery.issues import pausing
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.models import Attempt, Category, Delivery, Issue, QueueEntry
-from newsletter.schedule.cadence import due_slots, parse_cadence, parse_zone
+from newsletter.schedule.categories import streams_of
 from newsletter.states import EntryState, IssueState
 
 
@@ -70,16 +69,15 @@ def _pause_issues(connection: Connection, last_entry: datetime | None) -> tuple[
 def _hold_queues(connection: Connection, now: datetime) -> list[tuple[str, int]]:
     held = []
     latest = select(func.max(col(Issue.due_at))).where(col(Issue.category_id) == col(Category.id))
-    columns: list[Any] = [Category.id, Category.slug, Category.cadence, Category.timezone]
-    columns += [Category.created_at, Category.slots_from, latest.scalar_subquery()]
-    categories = connection.execute(select(*columns).where(col(Category.ended_at).is_(None))).all()
-    for key, slug, cadence, timezone, created_at, slots_from, decided in categories:
-        zone = parse_zone(timezone)
-        anchor = created_at.astimezone(zone).date()
-        start = max(slots_from, decided) if decided else slots_from
-        coming = due_slots(parse_cadence(cadence), zone, start, anchor=anchor)
-        first = next((due for due, _ in coming if due != decided), None)
-        if first is None or first > now:
+    found = connection.execute(select(col(Category.id), latest.scalar_subquery()))
+    decided: dict[int, datetime | None] = dict(found.all())
+    with Session(connection) as session:
+        streams = [(one.category.id, one.category.slug, one.timetable) for one in streams_of(session)]
+    for key, slug, timetable in streams:
+        last = decided[key]
+        coming = timetable.slots(last or timetable.begins_at)
+        first = next((slot for slot in coming if slot.due_at != last), None)
+        if first is None or first.due_at > now:
             continue
         entries = connection.execute(
             update(QueueEntry)

@@ -1,5 +1,7 @@
 """`paperround category`: the streams of a site."""
 
+from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,6 +43,12 @@ ModeOption = Annotated[
         metavar="broadcast|sequence",
         help="Everyone gets the next post, or each reader the first they have not had.",
     ),
+]
+
+
+Days = Annotated[
+    list[str],
+    typer.Argument(metavar="DAY...", help="Such as 2026-12-24, or 2026-12-24..2027-01-03 for a span."),
 ]
 
 
@@ -126,14 +134,19 @@ def edit(
     cadence: CadenceOption = None,
     timezone: Zone = None,
     mode: ModeOption = None,
+    last_day: Annotated[
+        str | None,
+        typer.Option("--last-day", metavar="DAY|never", help="No slot after this day, such as 2027-06-30."),
+    ] = None,
 ) -> None:
     """Change a category. A new cadence or zone begins after the current period."""
     title = _title(title)
     _check(cadence, timezone, mode)
-    if title is cadence is timezone is mode is None:
-        raise typer.BadParameter("name what to change: --title, --cadence, --timezone or --mode")
+    if title is cadence is timezone is mode is last_day is None:
+        raise typer.BadParameter("name what to change: --title, --cadence, --timezone, --mode or --last-day")
+    ends_on = None if last_day is None or last_day == "never" else _day(last_day)
 
-    from newsletter.schedule.categories import edit_category, find_category
+    from newsletter.schedule.categories import edit_category, find_category, set_last_day
     from newsletter.states import Mode
 
     site = open_site(context)
@@ -148,7 +161,69 @@ def edit(
             mode=Mode(mode) if mode else None,
             now=site.clock(),
         )
+        if last_day is not None:
+            set_last_day(session, category, ends_on)
         row = _row(session, category, site.clock())
+    note(_told(row))
+
+
+@app.command()
+def skip(
+    context: typer.Context,
+    slug: Slug,
+    days: Days,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What the days are called.")] = "",
+) -> None:
+    """Do not go out on these days; what waits goes at the next slot."""
+    from newsletter.schedule.categories import find_category, skip_days
+
+    if len(name := cell(name)) > 120:
+        raise typer.BadParameter("is longer than 120 characters", param_hint="--name")
+    wanted = _days(days)
+    site = open_site(context)
+    with site.database.write() as session:
+        category = find_category(session, slug)
+        skip_days(session, category, dict.fromkeys(wanted, name), now=site.clock())
+        row = _row(session, category, site.clock())
+    note(_told(row))
+
+
+@app.command()
+def unskip(context: typer.Context, slug: Slug, days: Days) -> None:
+    """Go out on these days after all."""
+    from newsletter.schedule.categories import find_category, keep_days
+
+    wanted = _days(days)
+    site = open_site(context)
+    with site.database.write() as session:
+        category = find_category(session, slug)
+        keep_days(session, category, wanted)
+        row = _row(session, category, site.clock())
+    note(_told(row))
+
+
+@app.command()
+def holidays(
+    context: typer.Context,
+    slug: Slug,
+    file: Annotated[Path, typer.Argument(metavar="FILE.ics", help="A calendar's file, with holidays only.")],
+) -> None:
+    """Skip the days of a calendar, for ten years; in place of those of an earlier one."""
+    from newsletter.schedule.cadence import parse_zone
+    from newsletter.schedule.categories import find_category, skip_days
+    from newsletter.schedule.holidays import read_holidays
+
+    site = open_site(context)
+    with site.database.read() as session:
+        zone = parse_zone(find_category(session, slug).timezone)
+    today = site.clock().astimezone(zone).date()
+    found = read_holidays(file, zone, today, today + timedelta(days=3653))
+    with site.database.write() as session:
+        category = find_category(session, slug)
+        skip_days(session, category, found, calendar=file.name[:200], now=site.clock())
+        row = _row(session, category, site.clock())
+    first = next(iter(found))
+    note(f"{count_of(len(found), 'day')}, the first of them {first} {found[first]}".rstrip() + ".")
     note(_told(row))
 
 
@@ -163,6 +238,25 @@ def remove(context: typer.Context, slug: Slug) -> None:
     stays = "; its issues and deliveries stay on record" if removed.has_history else ""
     cancelled = f" {count_of(removed.cancelled, 'letter')} cancelled." if removed.cancelled else ""
     note(f"{slug} was removed{stays}.{cancelled}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day such as 2026-12-24") from None
+
+
+def _days(texts: list[str]) -> list[date]:
+    """Days and spans of days."""
+    found: list[date] = []
+    for text in texts:
+        first, span, last = text.partition("..")
+        begins, ends = _day(first), _day(last) if span else _day(first)
+        if not begins <= ends <= begins + timedelta(days=366):
+            raise typer.BadParameter(f"{text!r} is not a span of up to a year")
+        found += [begins + timedelta(days=number) for number in range((ends - begins).days + 1)]
+    return list(dict.fromkeys(found))
 
 
 def _title(text: str | None) -> str | None:
@@ -184,12 +278,13 @@ def _told(row: dict[str, Any]) -> str:
 
 def _row(session: "Session", category: "Category", now: "datetime") -> dict[str, Any]:
     from newsletter.content.queue import entries
-    from newsletter.schedule.cadence import due_slots
-    from newsletter.schedule.categories import active_readers, anchor_of, cadence_of, zone_of
+    from newsletter.schedule.categories import active_readers
+    from newsletter.schedule.timetable import timetable_of
     from newsletter.states import EntryState
 
-    start = max(now, category.slots_from)
-    coming = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
+    timetable = timetable_of(session, category)
+    coming = timetable.first_from(now)
+    today = now.astimezone(timetable.zone).date()
     return {
         "slug": category.slug,
         "title": category.title,
@@ -198,5 +293,9 @@ def _row(session: "Session", category: "Category", now: "datetime") -> dict[str,
         "mode": category.mode,
         "queued": len(entries(session, category, (EntryState.QUEUED,))),
         "readers": active_readers(session, category.slug),
-        "next_slot": next((f"{slot:%Y-%m-%dT%H:%M}" for _, slot in coming), None),
+        "next_slot": coming.key if coming else None,
+        "last_day": category.last_day,
+        "skipped_days": [
+            f"{day} {name}".rstrip() for day, name in sorted(timetable.skipped.items()) if day >= today
+        ],
     }

@@ -5,22 +5,30 @@ the same slot twice; one that has not is forgotten whole.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from newsletter.delivery.letters import cancel_letters
-from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Category, Delivery, Issue, QueueEntry
-from newsletter.schedule.cadence import Cadence, change_takes_effect, parse_cadence, parse_zone
+from newsletter.errors import CalendarError, NotFoundError, QueueError
+from newsletter.models import Category, Delivery, Issue, QueueEntry, SkippedDay
+from newsletter.schedule.cadence import change_takes_effect, parse_cadence, parse_zone
+from newsletter.schedule.timetable import Timetable, timetable_of
 from newsletter.states import EntryState, Mode
 from subscribers.models import Subscription, SubscriptionState
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SLUG_LIMIT = 60
+
+
+class Stream(NamedTuple):
+    """A category as it was read, with its timetable."""
+
+    category: Category
+    timetable: Timetable
 
 
 class Removed(NamedTuple):
@@ -47,6 +55,11 @@ def all_categories(session: Session) -> list[Category]:
     return list(
         session.exec(select(Category).where(col(Category.ended_at).is_(None)).order_by(col(Category.slug)))
     )
+
+
+def streams_of(session: Session) -> list[Stream]:
+    """The categories that go out, by slug, with their timetables."""
+    return [Stream(category, timetable_of(session, category)) for category in all_categories(session)]
 
 
 def find_category(session: Session, slug: str) -> Category:
@@ -126,11 +139,58 @@ def edit_category(
         # A change that waits to take effect is replaced: until then the period is still the one before it.
         if category.slots_from <= now:
             last = session.exec(select(func.max(Issue.due_at)).where(Issue.category_id == category.id)).one()
+            old = timetable_of(session, category)
             category.slots_from = change_takes_effect(
-                cadence_of(category), zone_of(category), now, anchor=anchor_of(category), last_due=last
+                old.cadence, old.zone, now, anchor=old.anchor, last_due=last
             )
         category.cadence, category.timezone = wanted
     session.add(category)
+
+
+def set_last_day(session: Session, category: Category, day: date | None) -> None:
+    """Have no slots after this local date; with None there is no end."""
+    _hold(session, category)
+    category.last_day = day
+    session.add(category)
+
+
+def skip_days(
+    session: Session, category: Category, days: Mapping[date, str], *, calendar: str = "", now: datetime
+) -> None:
+    """Leave out the slots on these local dates, which are called so.
+
+    Those of a `calendar` replace all that came from one before, and leave alone what somebody has named.
+    Raises CalendarError for days that are over.
+    """
+    _hold(session, category)
+    today = now.astimezone(parse_zone(category.timezone)).date()
+    if over := [day for day in days if day < today]:
+        raise CalendarError(f"{over[0]} is over: what it had is decided")
+    theirs = col(SkippedDay.category_id) == category.id
+    if calendar:
+        session.execute(delete(SkippedDay).where(theirs, col(SkippedDay.calendar) != ""))
+        named = set(session.exec(select(col(SkippedDay.day)).where(theirs)))
+        days = {day: name for day, name in days.items() if day not in named}
+    else:
+        session.execute(delete(SkippedDay).where(theirs, col(SkippedDay.day).in_(days)))
+    session.add_all(
+        SkippedDay(category_id=category.id, day=day, name=name, calendar=calendar)
+        for day, name in days.items()
+    )
+    session.flush()
+
+
+def keep_days(session: Session, category: Category, days: Sequence[date]) -> None:
+    """Have slots on these local dates after all. Raises CalendarError if one of them is not skipped."""
+    _hold(session, category)
+    theirs = (col(SkippedDay.category_id) == category.id) & col(SkippedDay.day).in_(days)
+    known = set(session.exec(select(col(SkippedDay.day)).where(theirs)))
+    if unknown := [day for day in days if day not in known]:
+        raise CalendarError(
+            f"{category.slug} does not skip {unknown[0]}; `paperround category show {category.slug}` lists "
+            f"the days it does"
+        )
+    session.execute(delete(SkippedDay).where(theirs))
 
 
 def remove_category(session: Session, category: Category, *, now: datetime) -> Removed:
@@ -152,6 +212,7 @@ def remove_category(session: Session, category: Category, *, now: datetime) -> R
         category.ended_at = now
         session.add(category)
     else:
+        session.execute(delete(SkippedDay).where(col(SkippedDay.category_id) == category.id))
         session.delete(category)
     return Removed(has_history, cancelled)
 
@@ -169,18 +230,3 @@ def active_readers(session: Session, slug: str) -> int:
             Subscription.category == slug, Subscription.state == SubscriptionState.ACTIVE
         )
     ).one()
-
-
-def cadence_of(category: Category) -> Cadence:
-    """Its cadence, as a rule of slots."""
-    return parse_cadence(category.cadence)
-
-
-def zone_of(category: Category) -> ZoneInfo:
-    """Its zone."""
-    return parse_zone(category.timezone)
-
-
-def anchor_of(category: Category) -> date:
-    """The local date from which `every 2 weeks` counts."""
-    return category.created_at.astimezone(zone_of(category)).date()

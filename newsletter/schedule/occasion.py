@@ -4,7 +4,7 @@ A site whose database has not been made yet, and a post whose categories the sit
 on what the post itself says.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -12,14 +12,16 @@ from sqlmodel import Session, col, select
 from newsletter.content.post import PostSource
 from newsletter.content.queue import entries
 from newsletter.database import Database
-from newsletter.models import Category, Issue
+from newsletter.models import Issue
 from newsletter.render.edition import Occasion
 from newsletter.render.proof import usual_occasion
 from newsletter.schedule.archive import before_post
-from newsletter.schedule.cadence import due_slots
-from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, zone_of
+from newsletter.schedule.categories import all_categories
+from newsletter.schedule.timetable import Timetable, timetable_of
 from newsletter.settings import Settings
 from newsletter.states import EntryState
+
+_MOMENT = timedelta(microseconds=1)
 
 
 def occasion_of(settings: Settings, source: PostSource, now: datetime) -> Occasion:
@@ -53,7 +55,7 @@ def _occasion(session: Session, source: PostSource, base_url: str, now: datetime
     place = next((number for number, post in enumerate(queue) if post.slug == source.slug), len(queue))
     previous = before_post(session, category, queue[:place])
     last = session.exec(select(func.max(col(Issue.due_at))).where(Issue.category_id == category.id)).one()
-    slot, following = _coming(category, now, last)
+    slot, following = _coming(timetable_of(session, category), now, last)
     return Occasion(
         category=category.slug,
         title=category.title,
@@ -64,9 +66,10 @@ def _occasion(session: Session, source: PostSource, base_url: str, now: datetime
     )
 
 
-def _coming(category: Category, now: datetime, last: datetime | None) -> tuple[datetime | None, date | None]:
+def _coming(
+    timetable: Timetable, now: datetime, last: datetime | None
+) -> tuple[datetime | None, date | None]:
     """The next slot that is due after `last`, and the day of the one after it."""
-    start = max(now, category.slots_from)
-    coming = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
-    slot = next((slot for due, slot in coming if last is None or due > last), None)
-    return slot, next((other.date() for _, other in coming if slot and other > slot), None)
+    slot = timetable.first_from(max(now, last + _MOMENT) if last else now)
+    following = timetable.next_after(slot) if slot else None
+    return slot.local if slot else None, following.local.date() if following else None

@@ -9,8 +9,8 @@ removed half-way through; a post that a template cannot show holds its slot back
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from sqlalchemy import (
@@ -28,8 +28,7 @@ from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, QueueEntry, Receipt
 from newsletter.render.edition import Occasion
 from newsletter.schedule.archive import before_post
-from newsletter.schedule.cadence import due_slots
-from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, locked, zone_of
+from newsletter.schedule.categories import Stream, locked, streams_of
 from newsletter.schedule.picker import (
     CHOSEN,
     SIMULATED,
@@ -40,27 +39,11 @@ from newsletter.schedule.picker import (
     owed_deliveries,
     temporary,
 )
+from newsletter.schedule.timetable import SLOT_FORMAT, Slot, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
-
-SLOT_FORMAT = "%Y-%m-%dT%H:%M"
-"""How a slot is written: local wall-clock time."""
 
 MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
 """`EditionMaker.make`: renders an issue's posts, in one edition."""
-
-
-@dataclass(frozen=True, slots=True)
-class DueSlot:
-    """One slot of a category; `is_skipped` if it is too late to be caught up."""
-
-    slot: datetime
-    due_at: datetime
-    is_skipped: bool = False
-
-    @property
-    def key(self) -> str:
-        """What the issue is known by."""
-        return self.slot.strftime(SLOT_FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +78,20 @@ class _QueueMovedError(Exception):
     """The chosen entry changed between the choice and the transaction: choose again."""
 
 
-def slots_to_decide(
-    undecided: Iterable[tuple[datetime, datetime]], now: datetime, catch_up: timedelta
-) -> list[DueSlot]:
+def slots_to_decide(undecided: Iterable[Slot], now: datetime, catch_up: timedelta) -> list[Slot]:
     """What to do with the slots due by `now`, of which nothing was decided yet, oldest first.
 
     Of several missed ones only the newest is caught up, and only if it is not older than `catch_up`; two that
-    share an instant, as they may where clocks go forward, are both the newest. `undecided` gives (due, slot),
-    ascending.
+    share an instant, as they may where clocks go forward, are both the newest. Those on days that are skipped
+    do not count.
     """
-    due_now = list(takewhile(lambda pair: pair[0] <= now, undecided))
+    due_now = list(takewhile(lambda slot: slot.due_at <= now, undecided))
+    newest = max((slot.due_at for slot in due_now if not slot.left_out), default=now)
     return [
-        DueSlot(slot, due, is_skipped=due != due_now[-1][0] or now - due > catch_up) for due, slot in due_now
+        slot
+        if slot.left_out or (slot.due_at == newest and now - newest <= catch_up)
+        else replace(slot, left_out=f"found {_ago(now - slot.due_at)} late")
+        for slot in due_now
     ]
 
 
@@ -140,48 +125,48 @@ class Planner:
         A slot whose post or template is broken is reported, and stays due: it goes out once that is mended.
         """
         with self._database.read() as session:
-            work = [(category, self._due(session, category, now)) for category in all_categories(session)]
-        found = ((slot.due_at, category, slot) for category, slots in work for slot in slots)
+            streams = streams_of(session)
+            work = [(stream, self._due(session, stream, now)) for stream in streams]
+        found = ((slot.due_at, stream, slot) for stream, slots in work for slot in slots)
         planned = [
-            self._decide(category, slot, now)
-            for _, category, slot in sorted(found, key=lambda item: (item[0], item[1].slug))
+            self._decide(stream, slot, now)
+            for _, stream, slot in sorted(found, key=lambda item: (item[0], item[1].category.slug))
         ]
         return [issue for issue in planned if issue is not None]
 
-    def _due(self, session: Session, category: Category, now: datetime) -> list[DueSlot]:
+    def _due(self, session: Session, stream: Stream, now: datetime) -> list[Slot]:
         """The category's slots up to `now`, and what is to be done with them."""
-        return slots_to_decide(_undecided(session, category, now), now, self._catch_up)
+        return slots_to_decide(_undecided(session, stream, now), now, self._catch_up)
 
-    def _decide(self, category: Category, slot: DueSlot, now: datetime) -> PlannedIssue | PlanFailure | None:
+    def _decide(self, stream: Stream, slot: Slot, now: datetime) -> PlannedIssue | PlanFailure | None:
         """Write what becomes of one slot; None if another planner was first or the category has changed."""
         while True:
             try:
                 with self._database.write() as session:
-                    return self._write_issue(session, category, slot, now)
+                    return self._write_issue(session, stream, slot, now)
             except _QueueMovedError:
                 continue
             except (ContentError, TemplateError) as error:
-                return PlanFailure(category.slug, slot.key, error)
+                return PlanFailure(stream.category.slug, slot.key, error)
 
-    def _write_issue(
-        self, session: Session, read: Category, slot: DueSlot, now: datetime
-    ) -> PlannedIssue | None:
-        category = locked(session, read)
-        if category is None or _schedule(category) != _schedule(read):
+    def _write_issue(self, session: Session, read: Stream, slot: Slot, now: datetime) -> PlannedIssue | None:
+        category = locked(session, read.category)
+        if category is None or timetable_of(session, category) != read.timetable:
             return None  # no slot of it any more: the next pass reads the category anew
         issue_id = self._insert_issue(session, category, slot, now)
         if issue_id is None:
             return None
         posts: tuple[Post, ...] = ()
         readers = 0
-        if not slot.is_skipped:
+        if not slot.left_out:
             with temporary(session, CHOSEN):
                 queue = entries(session, category, (EntryState.QUEUED,))
                 posts = self._write_receipts(session, category, issue_id, queue)
                 queued = [post for _, post in queue]
-                self._write_editions(session, category, slot, issue_id, posts, queued, now)
+                stream = Stream(category, read.timetable)
+                self._write_editions(session, stream, slot, issue_id, posts, queued, now)
                 readers = self._write_deliveries(session, category, slot, issue_id)
-        planned = _decided(category, slot, posts, readers, now, issue_id)
+        planned = _decided(category, slot, posts, readers, issue_id)
         session.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id)
@@ -194,7 +179,7 @@ class Planner:
         )
         return planned
 
-    def _insert_issue(self, session: Session, category: Category, slot: DueSlot, now: datetime) -> int | None:
+    def _insert_issue(self, session: Session, category: Category, slot: Slot, now: datetime) -> int | None:
         """Take the slot; None if it is taken. What it comes to is written when it is known."""
         statement = (
             self._database.insert(Issue)
@@ -233,23 +218,24 @@ class Planner:
     def _write_editions(
         self,
         session: Session,
-        category: Category,
-        slot: DueSlot,
+        stream: Stream,
+        slot: Slot,
         issue_id: int,
         posts: Sequence[Post],
         queue: Sequence[Post],
         now: datetime,
     ) -> None:
+        category, following = stream.category, stream.timetable.next_after(slot)
         for post in posts:
             place = _place(post, queue)
             previous = before_post(session, category, queue[:place])
             occasion = Occasion(
                 category=category.slug,
                 title=category.title,
-                slot=slot.slot,
+                slot=slot.local,
                 issue_id=issue_id,
                 previous=previous.neighbour(self._base_url) if previous else None,
-                next_date=_next_date(category, slot) if place < len(queue) - 1 else None,
+                next_date=following.local.date() if following and place < len(queue) - 1 else None,
             )
             edition = self._make_edition(occasion, [post], now)
             session.add(edition)
@@ -261,7 +247,7 @@ class Planner:
             )
         session.flush()
 
-    def _write_deliveries(self, session: Session, category: Category, slot: DueSlot, issue_id: int) -> int:
+    def _write_deliveries(self, session: Session, category: Category, slot: Slot, issue_id: int) -> int:
         owed = owed_deliveries(category.slug, issue_id, slot.due_at)
         columns = [str(column.key) for column in owed.selected_columns]
         # The number of an INSERT's rows is kept only on request.
@@ -277,20 +263,15 @@ class Planner:
         already missed at `now` come first, as `plan_due` would treat them.
         """
         with self._database.read() as session, temporary(session, CHOSEN, SIMULATED):
-            categories = all_categories(session)
-            simulation = _Simulation(session, categories)
-            agenda = []
-            for category in categories:
-                agenda += [(slot, category) for slot in self._due(session, category, now)]
-                agenda += [
-                    (DueSlot(slot, due), category)
-                    for due, slot in takewhile(
-                        lambda pair: pair[0] <= until, _undecided(session, category, now)
-                    )
-                    if due > now
-                ]
+            streams = streams_of(session)
+            simulation = _Simulation(session, [stream.category for stream in streams])
+            agenda: list[tuple[Slot, Category]] = []
+            for stream in streams:
+                coming = takewhile(lambda slot: slot.due_at <= until, _undecided(session, stream, now))
+                slots = [*self._due(session, stream, now), *(slot for slot in coming if slot.due_at > now)]
+                agenda += [(slot, stream.category) for slot in slots]
             agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
-            return [simulation.decide(category, slot, now) for slot, category in agenda]
+            return [simulation.decide(category, slot) for slot, category in agenda]
 
 
 class _Simulation:
@@ -303,11 +284,11 @@ class _Simulation:
             for category in categories
         }
 
-    def decide(self, category: Category, slot: DueSlot, now: datetime) -> PlannedIssue:
+    def decide(self, category: Category, slot: Slot) -> PlannedIssue:
         """What the slot will come to."""
         queue = self._queues[category.slug]
-        if slot.is_skipped or not queue:
-            return _decided(category, slot, (), 0, now)
+        if slot.left_out or not queue:
+            return _decided(category, slot, (), 0)
         posts, readers = choose(self._session, category, queue, SIMULATING)
         if category.mode == Mode.BROADCAST:
             del queue[0]
@@ -317,7 +298,7 @@ class _Simulation:
             self._session.execute(
                 insert(SIMULATED).from_select(["subscriber_id", "post_id"], sql_select(CHOSEN))
             )
-        return _decided(category, slot, posts, readers, now)
+        return _decided(category, slot, posts, readers)
 
 
 def _place(post: Post, queue: Sequence[Post]) -> int:
@@ -325,14 +306,9 @@ def _place(post: Post, queue: Sequence[Post]) -> int:
     return next((number for number, other in enumerate(queue) if other.id == post.id), len(queue))
 
 
-def _next_date(category: Category, slot: DueSlot) -> date | None:
-    """The day of the next slot after this one."""
-    coming = due_slots(cadence_of(category), zone_of(category), slot.due_at, anchor=anchor_of(category))
-    return next((other.date() for _, other in coming if other > slot.slot), None)
-
-
-def _undecided(session: Session, category: Category, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """(due, slot) of every slot that has no issue, ascending, from the last one decided by `now` on."""
+def _undecided(session: Session, stream: Stream, now: datetime) -> Iterator[Slot]:
+    """Every slot that has no issue, ascending, from the last one decided by `now` on."""
+    category = stream.category
     last = session.exec(
         select(func.max(col(Issue.due_at))).where(
             col(Issue.category_id) == category.id, col(Issue.due_at) <= now
@@ -349,25 +325,18 @@ def _undecided(session: Session, category: Category, now: datetime) -> Iterator[
             )
         )
     )
-    coming = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
-    return (pair for pair in coming if pair[1].strftime(SLOT_FORMAT) not in decided)
-
-
-def _schedule(category: Category) -> tuple[object, ...]:
-    """All that its slots follow from."""
-    return category.cadence, category.timezone, category.slots_from, category.created_at
+    return (slot for slot in stream.timetable.slots(start) if slot.key not in decided)
 
 
 def _decided(
     category: Category,
-    slot: DueSlot,
+    slot: Slot,
     posts: tuple[Post, ...],
     readers: int,
-    now: datetime,
     issue_id: int | None = None,
 ) -> PlannedIssue:
-    if slot.is_skipped:
-        state, reason = IssueState.SKIPPED, f"found {_ago(now - slot.due_at)} late"
+    if slot.left_out:
+        state, reason = IssueState.SKIPPED, slot.left_out
     elif posts:
         state, reason = IssueState.PLANNED, ""
     elif category.mode == Mode.BROADCAST:

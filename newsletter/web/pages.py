@@ -25,8 +25,7 @@ from newsletter.errors import PaperroundError, TemplateError
 from newsletter.models import Category
 from newsletter.render.edition import archive_path
 from newsletter.render.templates import render_template
-from newsletter.schedule.cadence import due_slots
-from newsletter.schedule.categories import all_categories, anchor_of, cadence_of, zone_of
+from newsletter.schedule.categories import Stream, streams_of
 from newsletter.web.archive import archive_routes
 from newsletter.web.forms import beginning
 from newsletter.web.preferences import preference_routes
@@ -75,21 +74,20 @@ class _Pages:
     def front(self) -> HTMLResponse:
         """The front page: what this newsletter has."""
         with self._database.read() as session:
-            categories = all_categories(session)
+            streams = streams_of(session)
         shown = self.page(
             "front",
             categories=[
-                (category.title, self._next_day(category), archive_path(category.slug))
-                for category in categories
+                (stream.category.title, self._next_day(stream), archive_path(stream.category.slug))
+                for stream in streams
             ],
         )
         del shown.headers["X-Robots-Tag"]
         return shown
 
-    def _next_day(self, category: Category) -> date | None:
-        start = max(self._site.clock(), category.slots_from)
-        slots = due_slots(cadence_of(category), zone_of(category), start, anchor=anchor_of(category))
-        return next((slot.date() for _, slot in slots), None)
+    def _next_day(self, stream: Stream) -> date | None:
+        coming = stream.timetable.first_from(self._site.clock())
+        return coming.local.date() if coming else None
 
     def ask(self, token: str) -> HTMLResponse:
         """The page with the button that ends a subscription."""

@@ -1,11 +1,13 @@
 """`paperround category` at work."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from newsletter.app import App
-from tests.conftest import Cli, Done, subscribe, write_post
+from tests.conftest import HOLIDAYS, Cli, Done, subscribe, write_post
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """What is told and how is the same on every database; the listings and the errors are read on both."""
@@ -52,6 +54,8 @@ def test_a_new_category_takes_what_is_given(site: App, cli: Cli) -> None:
         "mode": "sequence",
         "queued": 0,
         "readers": 0,
+        "last_day": None,
+        "skipped_days": [],
     }
 
 
@@ -79,3 +83,54 @@ def test_a_removed_category_keeps_what_it_has_sent(advice: App, cli: Cli) -> Non
     assert done.stderr == "advice was removed; its issues and deliveries stay on record.\n"
     assert json.loads(category(advice, cli, "list", "--json").stdout) == []
     assert len(json.loads(cli("--site", advice.settings.folder, "issue", "list", "--json").stdout)) == 1
+
+
+def test_days_are_skipped_and_taken_back(advice: App, cli: Cli) -> None:
+    """By day, by span and from a calendar's file; what holds is shown, and the plan gives the reason."""
+    assert category(advice, cli, "edit", "advice", "--cadence", "daily 08:00").returncode == 0
+    today = datetime.now(UTC).date()
+    first, second, third, later = (str(today + timedelta(days=number)) for number in (2, 3, 4, 6))
+    done = category(advice, cli, "skip", "advice", f"{first}..{third}", later, "--name", "Rest")
+    assert (done.returncode, done.stdout) == (0, "")
+    calendar = advice.settings.folder / "holidays.ics"
+    calendar.write_text(HOLIDAYS, "utf-8")
+    done = category(advice, cli, "holidays", "advice", str(calendar))
+    assert done.returncode == 0
+    assert re.match(r"1[01] days, the first of them 20\d\d-01-01 New Year\.\n", done.stderr)
+    assert category(advice, cli, "unskip", "advice", second).returncode == 0
+    shown = json.loads(category(advice, cli, "show", "advice", "--json").stdout)["skipped_days"]
+    assert [day for day in shown if "Rest" in day] == [f"{first} Rest", f"{third} Rest", f"{later} Rest"]
+    plan = cli("--site", advice.settings.folder, "plan", "--weeks", "1", "--json")
+    reasons = {row["slot"]: (row["state"], row["reason"]) for row in json.loads(plan.stdout)}
+    assert reasons[f"{third}T08:00"] == ("skipped", "Rest")
+    assert reasons[f"{second}T08:00"][0] in ("empty", "skipped")  # it may be New Year
+
+
+def test_a_category_has_a_last_day(advice: App, cli: Cli) -> None:
+    """Set, shown and taken away again."""
+    assert category(advice, cli, "edit", "advice", "--last-day", "2030-06-30").returncode == 0
+    assert json.loads(category(advice, cli, "show", "advice", "--json").stdout)["last_day"] == "2030-06-30"
+    plan = cli("--site", advice.settings.folder, "plan", "--at", "2030-06-20T00:00:00Z", "--json")
+    assert [row["slot"] for row in json.loads(plan.stdout)][-1] == "2030-06-25T08:00"
+    assert category(advice, cli, "edit", "advice", "--last-day", "never").returncode == 0
+    assert json.loads(category(advice, cli, "show", "advice", "--json").stdout)["last_day"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("skip", "advice", "tomorrow"), "'tomorrow' is not a day such as 2026-12-24"),
+        (("skip", "advice", "2030-02-01..2030-01-01"), "is not a span of up to a year"),
+        (("skip", "advice", "2030-02-01..2039-01-01"), "is not a span of up to a year"),
+        (("skip", "advice", "2000-01-01"), "2000-01-01 is over: what it had is decided"),
+        (("unskip", "advice", "2030-01-01"), "advice does not skip 2030-01-01"),
+        (("edit", "advice", "--last-day", "soon"), "'soon' is not a day"),
+        (("holidays", "advice", "none.ics"), "none.ics: cannot be read: No such file"),
+    ],
+)
+def test_days_that_cannot_be(advice: App, cli: Cli, arguments: tuple[str, ...], said: str) -> None:
+    """Each mistake is named, and nothing is changed by it."""
+    done = category(advice, cli, *arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert json.loads(category(advice, cli, "show", "advice", "--json").stdout)["skipped_days"] == []
