@@ -231,7 +231,14 @@ class Dispatcher:
         self._lines.append(line)
         task = asyncio.get_running_loop().create_task(self._keep(line))
         self._tasks[task] = line
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._is_over)
+
+    def _is_over(self, task: "asyncio.Task[None]") -> None:
+        """A line is no more. Not in the task itself: one that is cancelled before it begins never runs."""
+        line = self._tasks.pop(task)
+        line.end()
+        self._lines.remove(line)
+        self._changed.set()
 
     def _may_pipeline(self, relay: Relay) -> bool:
         return relay.habits.may_pipeline(asyncio.get_running_loop().time())
@@ -259,10 +266,6 @@ class Dispatcher:
         except Exception as error:
             line.transport.abandon()
             self.fail(error)
-        finally:
-            line.end()
-            self._lines.remove(line)
-            self._changed.set()
 
     def ended(self, line: Line) -> None:
         """An open line takes no more letters: it is on its way out."""

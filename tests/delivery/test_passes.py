@@ -16,9 +16,10 @@ from sqlmodel import col
 
 from newsletter.app import App, open_app
 from newsletter.delivery import upkeep
-from newsletter.delivery.dispatcher import Tally
+from newsletter.delivery.dispatcher import Dispatcher, Tally
 from newsletter.delivery.issues import resume, retry_failed
 from newsletter.delivery.pace import Limits
+from newsletter.errors import DatabaseError
 from newsletter.log import open_log
 from newsletter.models import Attempt, Delivery, Issue
 from newsletter.states import DeliveryState, Fault, IssueState
@@ -768,3 +769,27 @@ def test_two_senders_share_the_pace(advice: App) -> None:
 
     server = jumping(scenario)
     assert len([one for one in server.accepted if 130 <= one.at < 190]) == 60
+
+
+@ON_SQLITE
+def test_a_pass_ends_whose_books_fail_as_it_opens_a_connection(
+    advice: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is given up before its task has begun is not waited for."""
+    plan_for(advice, readers(100))
+    staff = Dispatcher._staff
+
+    def staff_and_fail(self: Dispatcher) -> None:
+        before = len(self._lines)
+        staff(self)
+        if len(self._lines) > before > 0:
+            self._books_failed(DatabaseError("the disk is full"))
+
+    monkeypatch.setattr(Dispatcher, "_staff", staff_and_fail)
+
+    async def scenario() -> None:
+        async with ControlledRelay() as server, asyncio.timeout(3600):
+            await one_pass(advice, server.relay())
+
+    with pytest.raises(DatabaseError, match="is full"):
+        jumping(scenario)
