@@ -294,7 +294,7 @@ def _row(session: "Session", category: "Category", now: "datetime") -> dict[str,
         "queued": len(entries(session, category, (EntryState.QUEUED,))),
         "readers": active_readers(session, category.slug),
         "next_slot": coming.key if coming else None,
-        "last_day": category.last_day,
+        "last_day": str(category.last_day) if category.last_day else None,
         "skipped_days": [
             f"{day} {name}".rstrip() for day, name in sorted(timetable.skipped.items()) if day >= today
         ],

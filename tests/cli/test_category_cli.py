@@ -111,6 +111,7 @@ def test_a_category_has_a_last_day(advice: App, cli: Cli) -> None:
     assert category(advice, cli, "edit", "advice", "--last-day", "2030-06-30").returncode == 0
     assert json.loads(category(advice, cli, "show", "advice", "--json").stdout)["last_day"] == "2030-06-30"
     plan = cli("--site", advice.settings.folder, "plan", "--at", "2030-06-20T00:00:00Z", "--json")
+    assert plan.returncode == 0, plan.stderr
     assert [row["slot"] for row in json.loads(plan.stdout)][-1] == "2030-06-25T08:00"
     assert category(advice, cli, "edit", "advice", "--last-day", "never").returncode == 0
     assert json.loads(category(advice, cli, "show", "advice", "--json").stdout)["last_day"] is None
