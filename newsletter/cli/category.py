@@ -208,7 +208,10 @@ def holidays(
     slug: Slug,
     file: Annotated[Path, typer.Argument(metavar="FILE.ics", help="A calendar's file, with holidays only.")],
 ) -> None:
-    """Skip the days of a calendar, for ten years; in place of those of an earlier one."""
+    """Skip the days of a calendar, for ten years ahead.
+
+    A newer calendar replaces the one before, and leaves alone days that were skipped by hand.
+    """
     from newsletter.schedule.cadence import parse_zone
     from newsletter.schedule.categories import find_category, skip_days
     from newsletter.schedule.holidays import read_holidays
