@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.content.post import parse_post
-from newsletter.content.queue import Added, SourceFile, add_posts, change_state, move
+from newsletter.content.queue import Added, Ahead, SourceFile, add_posts, change_state, move
 from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
@@ -156,7 +156,7 @@ class Town:
                 session, slug, title=slug, cadence=cadence, timezone=timezone, mode=mode, now=self.now
             )
 
-    def add(self, *files: SourceFile, only: str | None = None) -> list[Added]:
+    def add(self, *files: SourceFile, only: str | None = None, ahead_of: Ahead | None = None) -> list[Added]:
         with self.database.write() as session:
             return add_posts(
                 session,
@@ -165,6 +165,7 @@ class Town:
                 only=find_category(session, only) if only else None,
                 site=self.site,
                 now=self.now,
+                ahead_of=ahead_of,
             )
 
     def queue(self, *slugs: str, category: str = "advice") -> None:

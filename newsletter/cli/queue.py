@@ -30,12 +30,18 @@ def add(
         str | None,
         typer.Option("--category", metavar="SLUG", help="Instead of the categories of the front matter."),
     ] = None,
+    is_next: Annotated[bool, typer.Option("--next", help="Ahead of everything that waits.")] = False,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="SLUG", help="Ahead of this post, which waits.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Queue posts at the end of their categories. All of them or none; adding again is harmless."""
-    from newsletter.content.queue import add_posts
+    from newsletter.content.queue import Ahead, add_posts
     from newsletter.schedule.categories import all_categories, find_category
 
+    if is_next and before is not None:
+        raise typer.BadParameter("say --next or --before, not both")
     site = open_site(context)
     sources = _read_all(site, files)
     with site.database.write() as session:
@@ -47,6 +53,7 @@ def add(
             only=only,
             site=site.settings.folder,
             now=site.clock(),
+            ahead_of=Ahead(before) if is_next or before is not None else None,
         )
     for file, report in zip(sources, added, strict=True):
         _tell(site, file, report, as_json=as_json)

@@ -21,6 +21,14 @@ _LONGEST_SLUG = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """A place in a queue: ahead of a post that waits, or of everything."""
+
+    of: str | None = None
+    """The post's slug."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A post as read from disk: its bytes, what they say, and the path to remember."""
 
@@ -55,10 +63,12 @@ def add_posts(
     only: Category | None,
     site: Path,
     now: datetime,
+    ahead_of: Ahead | None = None,
 ) -> list[Added]:
-    """Queue posts, in the order given; `only` puts them all into one category.
+    """Queue posts, in the order given: at the end, or `ahead_of` what waits there.
 
-    Raises QueueError naming every post that fits no category; nothing is kept then.
+    `only` puts them all into one category. What waited before keeps its place. Raises QueueError naming every
+    post that fits no category, or the one that does not wait; nothing is kept then.
     """
     problems: list[str] = []
     added = []
@@ -73,7 +83,30 @@ def add_posts(
             problems.append(str(error))
     if problems:
         raise QueueError("\n".join([*problems, "nothing was queued"]))
+    if ahead_of is not None:
+        for category in [only] if only else categories:
+            queued = [one.slug for one in added if category.slug in one.queued]
+            _put_ahead(session, category, queued, ahead_of)
     return added
+
+
+def _put_ahead(session: Session, category: Category, slugs: Sequence[str], ahead_of: Ahead) -> None:
+    """Have posts that wait at the end of a queue wait ahead instead, in their order."""
+    if not slugs:
+        return
+    waiting = waiting_entries(session, category)
+    new = [entry for entry, post in waiting if post.slug in slugs]
+    others = [(entry, post) for entry, post in waiting if post.slug not in slugs]
+    place = 0 if ahead_of.of is None else _place_of(category, others, ahead_of.of)
+    _put_in_order([*(entry for entry, _ in others[:place]), *new, *(entry for entry, _ in others[place:])])
+
+
+def _place_of(category: Category, waiting: Sequence[tuple[QueueEntry, Post]], slug: str) -> int:
+    """At what place (from 0) a post waits. Raises QueueError if it does not."""
+    for place, (_, post) in enumerate(waiting):
+        if post.slug == slug:
+            return place
+    raise QueueError(f"{slug!r} does not wait in {category.slug}; `paperround queue list` shows what does")
 
 
 def _slug_taken(file: SourceFile, other: str) -> str:
@@ -204,6 +237,11 @@ def entries(
     return list(session.exec(statement))
 
 
+def waiting_entries(session: Session, category: Category) -> list[tuple[QueueEntry, Post]]:
+    """What waits in a category, in order: what goes, and what is held back."""
+    return entries(session, category, (EntryState.QUEUED, EntryState.HELD))
+
+
 def places_of(session: Session, slug: str) -> list[tuple[QueueEntry, Category]]:
     """Where a post stands in every category. Raises NotFoundError if no post has this slug."""
     post = session.exec(select(Post).where(Post.slug == slug)).one_or_none()
@@ -248,20 +286,20 @@ def change_state(
 
 def move(session: Session, slug: str, category: Category, place: int) -> None:
     """Put a waiting post at a place (from 1) among those that wait in the category."""
-    waiting = entries(session, category, (EntryState.QUEUED, EntryState.HELD))
-    index = next((i for i, (_, post) in enumerate(waiting) if post.slug == slug), None)
-    if index is None:
-        raise QueueError(
-            f"{slug!r} does not wait in {category.slug}; `paperround queue list` shows what does"
-        )
+    waiting = waiting_entries(session, category)
+    index = _place_of(category, waiting, slug)
     if not 1 <= place <= len(waiting):
         raise QueueError(f"{category.slug} has places 1 to {len(waiting)}, not {place}")
     order = [entry for entry, _ in waiting]
-    positions = [entry.position for entry in order]
     order.insert(place - 1, order.pop(index))
-    for entry, position in zip(order, _ascending(positions), strict=True):
+    _put_in_order(order)
+
+
+def _put_in_order(entries: Sequence[QueueEntry]) -> None:
+    """Give waiting entries their own positions anew, in this order."""
+    positions = sorted(entry.position for entry in entries)
+    for entry, position in zip(entries, _ascending(positions), strict=True):
         entry.position = position
-        session.add(entry)
 
 
 def _ascending(positions: Sequence[int]) -> list[int]:

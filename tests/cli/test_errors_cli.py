@@ -109,6 +109,7 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ({}, "category add new --timezone Europe/Berln", 2, r"--timezone: .* did you mean Europe/Berlin"),
     ({}, "category add new --mode loud", 2, r"--mode: 'loud' is neither broadcast nor sequence"),
     ({}, "category add new --title=", 2, r"--title: must not be empty"),
+    ({}, "queue add a.md --next --before b", 2, r"say --next or --before, not both"),
     ({}, "category edit advice", 2, r"--title, --cadence, --timezone, --mode or --last-day"),
     ({}, "category edit ghost --title Boo", 1, r"no category 'ghost' here; there are: advice"),
     ({}, "category remove ghost", 1, r"no category 'ghost' here"),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
-from newsletter.content.queue import add_posts, change_state, entries, move, places_of
+from newsletter.content.queue import Ahead, add_posts, change_state, entries, move, places_of
 from newsletter.database import Database
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import Category, Post, QueueEntry
@@ -69,6 +69,20 @@ def test_the_order_of_the_command_is_the_order_of_the_queue(advice: Town) -> Non
     """Files are queued as they are given, not by name or date."""
     advice.add(*(source(slug, "advice") for slug in ("c", "a", "b")))
     assert line(advice) == ["c", "a", "b"]
+
+
+def test_posts_go_ahead_of_what_waits(advice: Town) -> None:
+    """In their order, before everything or before one post; what waits already stays where it is."""
+    advice.queue("a", "b", "c")
+    advice.add(source("x", "advice"), source("b", "advice"), source("y", "advice"), ahead_of=Ahead())
+    assert line(advice) == ["x", "y", "a", "b", "c"]
+    advice.change("b", HELD)
+    advice.add(source("z", "advice"), ahead_of=Ahead("b"))
+    assert line(advice) == ["x", "y", "a", "z", "b", "c"]
+    for other in ("nobody", "w"):
+        with pytest.raises(QueueError, match=f"'{other}' does not wait in advice"):
+            advice.add(source("w", "advice"), ahead_of=Ahead(other))
+    assert line(advice) == ["x", "y", "a", "z", "b", "c"]
 
 
 @pytest.mark.parametrize("names", [(), ("elsewhere",)])
@@ -276,6 +290,12 @@ PLACES = ("advice", "letters")
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.sampled_from(SLUGS), st.sets(st.sampled_from(PLACES), min_size=1)),
+        st.tuples(st.just("add next"), st.sampled_from(SLUGS), st.sampled_from(PLACES)),
+        st.tuples(
+            st.sampled_from([f"add before {slug}" for slug in SLUGS]),
+            st.sampled_from(SLUGS),
+            st.sampled_from(PLACES),
+        ),
         st.tuples(
             st.sampled_from(["hold", "release", "drop"]), st.sampled_from(SLUGS), st.sampled_from(PLACES)
         ),
@@ -294,10 +314,13 @@ class Model:
     waiting: list[str] = field(default_factory=list)
     state: dict[str, EntryState] = field(default_factory=dict)
 
-    def add(self, slug: str) -> None:
+    def add(self, slug: str, place: int | None = None) -> None:
         if self.state.get(slug, DROPPED) is DROPPED:
             self.state[slug] = QUEUED
-            self.waiting.append(slug)
+            self.waiting.insert(len(self.waiting) if place is None else place, slug)
+
+    def can_add_before(self, slug: str, other: str) -> bool:
+        return self.state.get(slug, DROPPED) is not DROPPED or other in self.waiting
 
     def change(self, slug: str, now_in: tuple[EntryState, ...], to: EntryState) -> bool:
         if self.state.get(slug) not in now_in:
@@ -326,6 +349,22 @@ def apply(session: Session, places: dict[str, Category], models: dict[str, Model
         add_posts(session, [file], list(places.values()), only=None, site=Path("none"), now=MONDAY)
         for name in where:
             models[name].add(what)
+    elif verb.startswith("add"):
+        model, other = models[where], verb.removeprefix("add before ")
+        ahead_of = Ahead(None if verb == "add next" else other)
+        done = verb == "add next" or model.can_add_before(what, other)
+        if not done:  # an attempt in vain leaves nothing behind: the transaction is the caller's to undo
+            return
+        add_posts(
+            session,
+            [source(what, where)],
+            list(places.values()),
+            only=places[where],
+            site=Path("none"),
+            now=MONDAY,
+            ahead_of=ahead_of,
+        )
+        model.add(what, 0 if verb == "add next" or other not in model.waiting else model.waiting.index(other))
     elif verb == "issue":
         head = entries(session, places[what], [QUEUED])[:1]
         assert [post.slug for _, post in head] == [slug for slug in [models[what].head()] if slug]
