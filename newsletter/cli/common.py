@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
     from newsletter.app import App
     from newsletter.settings import Settings
+    from subscribers.models import Subscriber
 
 _YEARS = range(1970, 2101)
 """What a trial may set the clock to: a slip of a century would decide thousands of slots."""
@@ -93,3 +96,16 @@ def parse_instant(text: str) -> datetime:
             f"{text!r} is not between {_YEARS[0]} and {_YEARS[-1]}", param_hint="--at"
         ) from None
     return instant
+
+
+def subscriber_of(session: "Session", address: str) -> "Subscriber":
+    """The reader with an address. Raises NotFoundError, and AddressError for what is none."""
+    from newsletter.errors import NotFoundError
+    from subscribers.address import parse_address
+    from subscribers.subscriptions import find_subscriber
+
+    parsed = parse_address(address)
+    subscriber = find_subscriber(session, parsed)
+    if subscriber is None:
+        raise NotFoundError(f"nobody here has the address {parsed.given}")
+    return subscriber

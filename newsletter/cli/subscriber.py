@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_site
+from newsletter.cli.common import open_site, subscriber_of
 from newsletter.cli.output import (
     JsonFlag,
     Progress,
@@ -87,7 +87,7 @@ def add(
             )
             for slug in category
         }
-        subscriber = _find(session, address)
+        subscriber = subscriber_of(session, address)
         states = {held.category: held.state for held in subscriptions_of(session, subscriber.id)}
     for slug, answer in answers.items():
         note(f"{subscriber.address}: {_ANSWERS[answer].format(slug)}{_WAITING.get(states[slug], '')}.")
@@ -175,7 +175,7 @@ def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = F
 
     site = open_site(context)
     with site.database.read() as session:
-        subscriber = _find(session, address)
+        subscriber = subscriber_of(session, address)
         row = _row(session, subscriber)
         consents = [
             consent.model_dump(include={"at", "category", "action", "source", "evidence"})
@@ -203,7 +203,7 @@ def remove(
 
     site = open_site(context)
     with site.database.write() as session:
-        subscriber = _find(session, address)
+        subscriber = subscriber_of(session, address)
         held = [found.category for found in subscriptions_of(session, subscriber.id)]
         if strangers := [slug for slug in category or () if slug not in held]:
             raise NotFoundError(f"{subscriber.address} does not subscribe to {', '.join(strangers)}")
@@ -232,18 +232,6 @@ def export_csv(
         if category:
             find_category(session, category)
         write_subscriptions(sys.stdout, all_subscribers(session, category))
-
-
-def _find(session: "Session", address: str) -> "Subscriber":
-    from newsletter.errors import NotFoundError
-    from subscribers.address import parse_address
-    from subscribers.subscriptions import find_subscriber
-
-    parsed = parse_address(address)
-    subscriber = find_subscriber(session, parsed)
-    if subscriber is None:
-        raise NotFoundError(f"nobody here has the address {parsed.given}")
-    return subscriber
 
 
 def _stated(subscriptions: dict[str, str]) -> list[str]:

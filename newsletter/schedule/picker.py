@@ -71,14 +71,20 @@ def letter_key(issue_id: int) -> str:
 
 
 def choose(
-    session: Session, category: Category, queue: Sequence[Post], receipts: Sequence[FromClause]
+    session: Session,
+    category: Category,
+    queue: Sequence[Post],
+    receipts: Sequence[FromClause],
+    reader: int | None = None,
 ) -> tuple[tuple[Post, ...], int]:
-    """Fill `CHOSEN` with the active readers who are to get a post, each with theirs.
+    """Fill `CHOSEN` with the active readers who are to get a post, each with theirs; or with one `reader`.
 
     Returns the posts, in the queue's order, and the number of readers. The queue must not be empty.
     """
     is_broadcast = category.mode == Mode.BROADCAST
     rows = _lacking(category, queue[0], receipts) if is_broadcast else _first_lacking(category, receipts)
+    if reader is not None:
+        rows = rows.where(col(Subscription.subscriber_id) == reader)
     session.execute(delete(CHOSEN))
     session.execute(insert(CHOSEN).from_select(["subscriber_id", "post_id"], rows))
     session.execute(delete(CHOSEN).where(CHOSEN.c.post_id.is_(None)))

@@ -256,9 +256,10 @@ class Planner:
         )
         return int(written.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every INSERT
 
-    def upcoming(self, now: datetime, until: datetime) -> list[PlannedIssue]:
+    def upcoming(self, now: datetime, until: datetime, *, reader: int | None = None) -> list[PlannedIssue]:
         """What every slot up to `until` will come to, if nothing changes; keeps nothing.
 
+        For one `reader`, by their number, what it comes to for them: the slots at which they get a letter.
         Who gets what is worked out as `plan_due` does, with receipts in a table of this session's own. Slots
         already missed at `now` come first, as `plan_due` would treat them.
         """
@@ -267,11 +268,12 @@ class Planner:
             simulation = _Simulation(session, [stream.category for stream in streams])
             agenda: list[tuple[Slot, Category]] = []
             for stream in streams:
-                coming = takewhile(lambda slot: slot.due_at <= until, _undecided(session, stream, now))
-                slots = [*self._due(session, stream, now), *(slot for slot in coming if slot.due_at > now)]
+                later = takewhile(lambda slot: slot.due_at <= until, _undecided(session, stream, now))
+                slots = [*self._due(session, stream, now), *(slot for slot in later if slot.due_at > now)]
                 agenda += [(slot, stream.category) for slot in slots]
             agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
-            return [simulation.decide(category, slot) for slot, category in agenda]
+            coming = [simulation.decide(category, slot, reader) for slot, category in agenda]
+            return [issue for issue in coming if reader is None or issue.readers]
 
 
 class _Simulation:
@@ -284,12 +286,12 @@ class _Simulation:
             for category in categories
         }
 
-    def decide(self, category: Category, slot: Slot) -> PlannedIssue:
-        """What the slot will come to."""
+    def decide(self, category: Category, slot: Slot, reader: int | None) -> PlannedIssue:
+        """What the slot will come to, for all readers or for one."""
         queue = self._queues[category.slug]
         if slot.left_out or not queue:
             return _decided(category, slot, (), 0)
-        posts, readers = choose(self._session, category, queue, SIMULATING)
+        posts, readers = choose(self._session, category, queue, SIMULATING, reader)
         if category.mode == Mode.BROADCAST:
             del queue[0]
         # Who had a post need be remembered only where a queue will ask for it again.

@@ -33,6 +33,7 @@ from newsletter.schedule.categories import (
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, slots_to_decide
 from newsletter.schedule.timetable import Slot, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
+from subscribers.models import Subscriber
 from tests.conftest import Clock, subscribe
 from tests.planning import (
     BASE_URL,
@@ -791,6 +792,13 @@ def test_what_is_foretold_comes_to_pass(database: Database, site: Site) -> None:
     foretold = town.planner.upcoming(MONDAY, end)
     told = [summary(issue) for issue in foretold]
     assert told == site.expected(MONDAY, end)
+    with database.read() as session:
+        numbers = session.execute(select(Subscriber.id, Subscriber.address)).all()
+    letters = {
+        (address, issue.category, issue.slot, issue.posts[0].slug)
+        for number, address in numbers
+        for issue in town.planner.upcoming(MONDAY, end, reader=number)
+    }
     done: list[PlannedIssue | PlanFailure] = []
     dues = sorted({issue.due_at for issue in foretold})
     for due in dues:
@@ -799,7 +807,9 @@ def test_what_is_foretold_comes_to_pass(database: Database, site: Site) -> None:
             assert [summary(issue) for issue in rest] == told[len(done) :]
         done += town.plan(due)
     assert [summary(issue) for issue in done] == told
-    assert len(town.letters()) == sum(issue.readers for issue in foretold)
+    rows = town.letters()
+    assert len(rows) == len(letters) == sum(issue.readers for issue in foretold)
+    assert {(f"{row.reader}@example.org", row.category, row.slot, row.post) for row in rows} == letters
 
 
 @pytest.mark.parametrize("mode", Mode)
