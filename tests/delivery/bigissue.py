@@ -83,7 +83,12 @@ class Ended:
 
 def end_of(process: "subprocess.Popen[str]") -> Ended:
     """Wait for a command."""
-    out, err = process.communicate(timeout=110)
+    try:
+        out, err = process.communicate(timeout=110)
+    except subprocess.TimeoutExpired:
+        process.kill()  # what hangs must not disturb the tests that follow
+        process.communicate()
+        raise
     return Ended(process.returncode, out, err)
 
 
