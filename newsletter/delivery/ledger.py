@@ -5,11 +5,13 @@ from (see `newsletter.states`), so two processes can run the same method without
 unsent gives its receipt back: the reader has not had the post.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import wraps
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
 from newsletter.database import Database
@@ -48,6 +51,9 @@ from newsletter.models import Attempt, Delivery, Issue, Owner
 from newsletter.states import UNSENT, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _LEFT = "Stopped before it went."
 _DIED = "The sending process died before the reply was recorded."
@@ -95,6 +101,23 @@ class Recovered:
     """How many processes are sending, this one among them."""
 
 
+def _whole_or_not_at_all(
+    method: "Callable[Concatenate[Ledger, Given], Result]",
+) -> "Callable[Concatenate[Ledger, Given], Result]":
+    """A method that is undone where it fails: what is on the wire has still to be recorded."""
+
+    @wraps(method)
+    def done(self: "Ledger", /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            with suppress(SQLAlchemyError):  # where the connection is gone, so is what was done
+                self._connection.rollback()
+            raise
+
+    return done
+
+
 class Ledger:
     """The books of one sending process, on a connection of its own."""
 
@@ -123,6 +146,7 @@ class Ledger:
         """The Owner row under which this process claims."""
         return self._ownership.id
 
+    @_whole_or_not_at_all
     def recover(self, now: datetime) -> Recovered:
         """Take over from dead processes: their claims go back, their `sending` letters are in doubt."""
         connection = self._connection
@@ -164,20 +188,30 @@ class Ledger:
             .values(state=BEFORE_THE_CLAIM, owner_id=None)
         ).rowcount
 
+    @_whole_or_not_at_all
     def expire(self, now: datetime, most: int) -> int:
         """End up to `most` letters of issues that have been put off for so long that they are stale."""
-        stale = select(col(Issue.id)).where(
-            col(Issue.state) == IssueState.PLANNED,
-            col(Issue.finished_at).is_(None),
-            col(Issue.expires_at) <= now,
+        stale = (
+            self._connection.execute(
+                select(col(Issue.id)).where(
+                    col(Issue.state) == IssueState.PLANNED,
+                    col(Issue.finished_at).is_(None),
+                    col(Issue.expires_at) <= now,
+                )
+            )
+            .scalars()
+            .all()
         )
+        if not stale:
+            self._connection.commit()
+            return 0
         can_end = col(Delivery.state).in_([DeliveryState.QUEUED, DeliveryState.DEFERRED])
         some = (
             select(col(Delivery.id))
             .where(col(Delivery.issue_id).in_(stale), can_end)
             .order_by(col(Delivery.id))
             .limit(most)
-            .with_for_update()
+            .with_for_update(skip_locked=True)  # connections wait meanwhile, and it is done again soon
             .cte("some")
         )
         rows = self._connection.execute(
@@ -190,6 +224,7 @@ class Ledger:
         self._connection.commit()
         return len(rows)
 
+    @_whole_or_not_at_all
     def claim(self, limit: int, now: datetime) -> list[ClaimedDelivery]:
         """Take up to `limit` due letters that nobody else has, of issues that go out now, oldest first."""
         taken: list[ClaimedDelivery] = []
@@ -210,12 +245,14 @@ class Ledger:
         self._connection.commit()
         return taken
 
+    @_whole_or_not_at_all
     def review(self, now: datetime, *, wait: timedelta, limit_percent: int) -> list[CanaryVerdict]:
         """Judge the first shares of issues that can be judged (see `newsletter.delivery.canary`)."""
         verdicts = canary.review(self._connection, now, wait=wait, limit_percent=limit_percent)
         self._connection.commit()
         return verdicts
 
+    @_whole_or_not_at_all
     def halt(self, issue_id: int, reason: str) -> None:
         """Pause an issue whose letters cannot be made."""
         self._connection.execute(
@@ -225,6 +262,7 @@ class Ledger:
         )
         self._connection.commit()
 
+    @_whole_or_not_at_all
     def finish(self, now: datetime) -> list[int]:
         """Close the issues all of whose letters have come to an end; returns them."""
         while issues.clear(self._connection):

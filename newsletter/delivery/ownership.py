@@ -72,6 +72,8 @@ class Ownership:
 
     def release(self) -> None:
         """Give up the lock."""
+        if self._database.is_sqlite:
+            self._lock.release()  # before a row that is undone has its number given out again
         try:
             self._connection.rollback()  # what failed before must not keep the lock
         finally:
@@ -108,6 +110,9 @@ class _FileLock:
         except BlockingIOError:
             self._close()
             return False
+        except OSError:
+            self._close()
+            raise
         return True
 
     def release(self) -> None:

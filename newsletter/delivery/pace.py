@@ -7,7 +7,7 @@ Pure; instants are seconds on any clock that only goes forward.
 class Pace:
     """At most so many letters in any minute (the generic cell rate algorithm of ATM Forum TM 4.0)."""
 
-    __slots__ = ("_allowance", "_booked", "_due", "_interval", "_per_minute")
+    __slots__ = ("_allowance", "_booked", "_due", "_interval", "_per_minute", "_spacing")
 
     def __init__(self, per_minute: int, senders: int = 1) -> None:
         self._per_minute = per_minute
@@ -21,6 +21,8 @@ class Pace:
         # A minute may begin with a burst of a second's worth: letters that can come in one share 61 seconds.
         seconds = 61.0 if self._per_minute > 60 * senders else 60.0
         self._interval = seconds * senders / self._per_minute
+        self._spacing = seconds / self._per_minute
+        """That of all senders together: bookings outlive the others, so they are not shared."""
         self._allowance = max(1.0 - self._interval, 0.0)
 
     def ready_at(self) -> float:
@@ -29,8 +31,8 @@ class Pace:
 
     def book(self, letters_before: int, now: float) -> float:
         """When a letter may go that has so many others in hand before it, and all that were booked before."""
-        slot = max(self._booked, max(self._due, now) + letters_before * self._interval)
-        self._booked = slot + self._interval
+        slot = max(self._booked, max(self._due, now) + letters_before * self._spacing)
+        self._booked = slot + self._spacing
         return slot
 
     def take(self, now: float) -> bool:

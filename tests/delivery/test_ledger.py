@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
 from newsletter.app import App
@@ -486,6 +487,28 @@ def test_stale_letters_end_a_few_at_a_time(advice: App) -> None:
             ledger.expire(expires, most=2)
             assert [delivery for delivery, state in states(advice).items() if state == State.EXPIRED] == ended
             assert receipts(advice) == set(ids) - set(ended)
+
+
+# Failures.
+
+
+def test_what_fails_leaves_the_books_open_for_answers(advice: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that fails beside letters on the wire is undone: their answers are recorded then."""
+    ids = plan(advice, 3)
+
+    def fail(connection: Connection, *_: object) -> None:
+        connection.execute(text("SELECT nothing FROM nowhere"))
+
+    with opened(advice) as ledger:
+        assert claim(ledger, 1) == ids[:1]
+        ledger.settle(ids[:1], [])
+        with monkeypatch.context() as patched:
+            patched.setattr("newsletter.delivery.ledger.release_receipts", fail)
+            with pytest.raises(DBAPIError):
+                ledger.expire(expiry(advice), most=10)
+        assert states(advice)[ids[1]] == State.QUEUED
+        record(ledger, ids[0], YES)
+    assert states(advice) == {ids[0]: State.SENT, ids[1]: State.QUEUED, ids[2]: State.QUEUED}
 
 
 # Crashes.

@@ -51,6 +51,13 @@ def test_several_senders_each_take_an_even_share(
 
 
 @given(RATES, st.floats(0, 1e6))
+def test_bookings_outlive_the_other_senders(rate: int, now: float) -> None:
+    """A letter that is put off while others send is not due later for that: they may be gone by then."""
+    alone, shared = Pace(rate), Pace(rate, senders=3)
+    assert [shared.book(5, now) for _ in range(10)][-1] <= [alone.book(5, now) for _ in range(10)][-1] + 1e-3
+
+
+@given(RATES, st.floats(0, 1e6))
 def test_a_burst_is_at_most_a_second_s_worth(rate: int, now: float) -> None:
     """After any rest a second's worth goes at once, at least one letter; then the next has to wait."""
     pace = Pace(rate)

@@ -793,3 +793,17 @@ def test_a_pass_ends_whose_books_fail_as_it_opens_a_connection(
 
     with pytest.raises(DatabaseError, match="is full"):
         jumping(scenario)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("number", [2, 3, 6])
+def test_a_pass_ends_whose_last_letters_wait_for_their_domain(advice: App, number: int) -> None:
+    """A connection that is opened for a letter which an idle one then takes is given up, not waited for."""
+    plan_for(advice, readers(number))
+
+    async def scenario() -> ControlledRelay:
+        async with ControlledRelay() as server, asyncio.timeout(3600):
+            await one_pass(advice, server.relay(connections=20), limits=Limits(0, {"*": 60}))
+            return server
+
+    assert jumping(scenario).recipients == readers(number)
