@@ -232,7 +232,12 @@ def parse_cadence(text: str) -> Cadence:
         else:
             rules[-1].append(word)
     distinct = tuple(dict.fromkeys(map(_rule, rules)))
-    return distinct[0] if len(distinct) == 1 else Several(distinct)
+    cadence = distinct[0] if len(distinct) == 1 else Several(distinct)
+    if len(written := str(cadence)) > _LONGEST_TEXT:  # it is kept as that, and read again
+        raise _refusal(
+            f"{written[:20]!r}… is {len(written)} characters long, where {_LONGEST_TEXT} are allowed"
+        )
+    return cadence
 
 
 def _rule(words: list[str]) -> Cadence:

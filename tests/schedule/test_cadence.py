@@ -511,6 +511,14 @@ def test_the_ends_of_the_calendar_are_no_trap(zone: str, text: str) -> None:
     assert slots_between(cadence, ZoneInfo(zone), last, last, anchor=ANCHOR) == []
 
 
+def test_a_cadence_that_is_too_long_once_it_is_written_out_is_refused() -> None:
+    """What can be stored can be read again: the limit holds for the canonical text too."""
+    text = "daily " + ",".join(f"1:{minute:02}" for minute in range(38))
+    assert len(text) < 200
+    with pytest.raises(CadenceError, match="characters long, where 200 are allowed"):
+        parse_cadence(text)
+
+
 @pytest.mark.parametrize(
     ("now", "last_due", "expected"),
     [

@@ -8,8 +8,6 @@ from subscribers.models import Key
 revision = "0004"
 down_revision = "0003"
 
-_BEFORE = sa.String(100)
-
 
 def upgrade() -> None:
     """Make the change."""
