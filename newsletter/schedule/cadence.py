@@ -223,8 +223,7 @@ def parse_cadence(text: str) -> Cadence:
     Raises CadenceError, saying what is wrong and listing the forms, also for a cron expression
     that can never fall due.
     """
-    if len(text) > _LONGEST_TEXT:
-        raise _refusal(f"{text[:20]!r}… is {len(text)} characters long, where {_LONGEST_TEXT} are allowed")
+    _check_length(text)
     rules: list[list[str]] = [[]]
     for word in text.lower().split():
         if word == "and":
@@ -233,11 +232,13 @@ def parse_cadence(text: str) -> Cadence:
             rules[-1].append(word)
     distinct = tuple(dict.fromkeys(map(_rule, rules)))
     cadence = distinct[0] if len(distinct) == 1 else Several(distinct)
-    if len(written := str(cadence)) > _LONGEST_TEXT:  # it is kept as that, and read again
-        raise _refusal(
-            f"{written[:20]!r}… is {len(written)} characters long, where {_LONGEST_TEXT} are allowed"
-        )
+    _check_length(str(cadence))  # it is kept as that, and read again
     return cadence
+
+
+def _check_length(text: str) -> None:
+    if len(text) > _LONGEST_TEXT:
+        raise _refusal(f"{text[:20]!r}… is {len(text)} characters long, where {_LONGEST_TEXT} are allowed")
 
 
 def _rule(words: list[str]) -> Cadence:
