@@ -35,6 +35,10 @@ class Category(SQLModel, table=True):
     """When it was removed: its history stays, it goes out no more."""
     last_day: date | None = None
     """Slots after this local date do not exist."""
+    posts_per_issue: int = 1
+    """At most so many posts go into one letter."""
+    start_post_id: int | None = Field(default=None, foreign_key="post.id", sa_type=Key)
+    """The post of its queue with which a sequence begins; None for the first."""
 
 
 class SkippedDay(SQLModel, table=True):
@@ -138,6 +142,22 @@ class Receipt(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True, sa_type=Key)
     post_id: int = Field(foreign_key="post.id", primary_key=True, sa_type=Key)
     letter_key: str = Field(max_length=64)
+
+
+class Cohort(SQLModel, table=True):
+    """Readers of a sequence who have had the same posts of its queue: they get the same letter next."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    category_id: int = Field(foreign_key="category.id", index=True, sa_type=Key)
+    had: str = Field(default="", sa_type=Text)
+    """The posts by their ids, with spaces between."""
+
+
+class Displaced(SQLModel, table=True):
+    """A reader whose receipts have changed otherwise than with their cohort: which is to be found again."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True, sa_type=Key)
 
 
 class Owner(SQLModel, table=True):

@@ -52,7 +52,7 @@ class Subscription(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("subscriber_id", "category"),
-        Index("ix_subscription_category_state", "category", "state", "subscriber_id"),
+        Index("ix_subscription_category_state", "category", "state", "subscriber_id", "cohort_id"),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)
@@ -61,6 +61,11 @@ class Subscription(SQLModel, table=True):
     state: str = Field(max_length=16)
     since: datetime = Field(sa_type=UTCDateTime)
     """When it came into its present state."""
+    cohort_id: int | None = Field(default=None, sa_type=Key)
+    """Whose letters are theirs too, where readers go at their own place; None until somebody has looked.
+
+    Whoever plans letters keeps it; a subscription that begins anew has none.
+    """
 
 
 class Consent(SQLModel, table=True):

@@ -162,6 +162,7 @@ def _answer(existing: Subscription | None, permission: Permission, *, renew: boo
 def _settle(session: Session, subscription: Subscription, permission: Permission, now: datetime) -> None:
     subscription.state = SubscriptionState.ACTIVE if permission.confirmed else SubscriptionState.PENDING
     subscription.since = now
+    subscription.cohort_id = None
     session.add(subscription)
     session.add(
         Consent(

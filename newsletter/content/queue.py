@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, update
+from sqlalchemy import exists, func, update
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from newsletter.content.post import PostSource
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Category, Post, QueueEntry
-from newsletter.states import EntryState
+from newsletter.models import Category, EditionPost, Post, QueueEntry, Receipt
+from newsletter.receipts import displace
+from newsletter.states import EntryState, Mode
+from subscribers.models import Subscription
 
 _LONGEST_SLUG = 200
 
@@ -148,6 +151,7 @@ def _add_post(
         ).one_or_none()
         if entry is None:
             entry = QueueEntry(category_id=category.id, post_id=post.id, position=0, state="", added_at=now)
+            _displace_who_had(session, category, post)
         elif entry.state != EntryState.DROPPED:
             report.already[category.slug] = EntryState(entry.state)
             continue
@@ -157,6 +161,20 @@ def _add_post(
         session.flush()
         report.queued.append(category.slug)
     return report
+
+
+def _displace_who_had(session: Session, category: Category, post: Post) -> None:
+    """Have the cohorts of a sequence found anew for readers who have had a post by another category."""
+    has_gone_out = select(EditionPost.post_id).where(EditionPost.post_id == post.id).limit(1)
+    if category.mode != Mode.SEQUENCE or session.exec(has_gone_out).first() is None:
+        return
+    had = exists().where(
+        col(Receipt.subscriber_id) == col(Subscription.subscriber_id), col(Receipt.post_id) == post.id
+    )
+    readers = sql_select(col(Subscription.subscriber_id)).where(
+        col(Subscription.category) == category.slug, had
+    )
+    displace(session.connection(), readers)
 
 
 def _check_names(file: SourceFile) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 from sqlmodel import Session, col
 
 from newsletter.database import Database
-from newsletter.delivery.letters import at_least, cancel_open, give_back_receipts, is_over
+from newsletter.delivery.letters import at_least, cancel_open, is_over
 from newsletter.delivery.statements import is_active
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import REASON_LIMIT, Delivery, EditionPost, Issue, Receipt
+from newsletter.receipts import give_back_receipts
 from newsletter.states import OPEN, DeliveryState, Fault, IssueState
 
 _CLEARED_AT_ONCE = 2000

@@ -32,7 +32,6 @@ from newsletter.database import Database
 from newsletter.delivery import canary, issues
 from newsletter.delivery.canary import CanaryVerdict
 from newsletter.delivery.copies import Copy
-from newsletter.delivery.letters import release_receipts
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.statements import (
@@ -48,6 +47,7 @@ from newsletter.delivery.statements import (
     put_off,
 )
 from newsletter.models import Attempt, Delivery, Issue, Owner
+from newsletter.receipts import release_receipts
 from newsletter.states import UNSENT, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber

@@ -4,16 +4,15 @@ What a sending process does to the letters it has claimed is in `newsletter.deli
 rule: a letter that ends unsent gives its receipt back, unless an earlier try may have reached the reader.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, case, exists, select, update
 from sqlmodel import Session, col
 
-from newsletter.database import batched
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Delivery, Issue, Receipt
-from newsletter.states import OPEN, UNSENT, DeliveryState, IssueState
+from newsletter.models import Delivery, Issue
+from newsletter.receipts import give_back_receipts
+from newsletter.states import OPEN, DeliveryState, IssueState
 from subscribers.subscriptions import Permission, leave
 
 UNFINISHED = (*OPEN, DeliveryState.SENDING, DeliveryState.IN_DOUBT)
@@ -21,9 +20,6 @@ UNFINISHED = (*OPEN, DeliveryState.SENDING, DeliveryState.IN_DOUBT)
 
 UNTRIED = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING)
 """States of letters that wait for their first reply, or for another one after a person asked for it."""
-
-_BATCH = 500
-"""Ids in one IN list: below every driver's limit of parameters."""
 
 
 def has_work(
@@ -173,18 +169,3 @@ class LedgerLetters:
         """Cancel a reader's letters of a category that are not on the wire."""
         theirs = (col(Delivery.subscriber_id) == subscriber_id) & (col(Delivery.category) == category)
         return cancel_letters(session, theirs, "The reader left.")
-
-
-def release_receipts(connection: Connection, deliveries: Sequence[int]) -> None:
-    """`give_back_receipts` of letters by their ids, however many."""
-    for ids in batched(deliveries, _BATCH):
-        give_back_receipts(connection, col(Delivery.id).in_(ids))
-
-
-def give_back_receipts(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Give back the receipts of those of these letters that have ended unsent."""
-    letter = tuple_(col(Receipt.subscriber_id), col(Receipt.letter_key))
-    ended = select(col(Delivery.subscriber_id), col(Delivery.letter_key)).where(
-        which, col(Delivery.state).in_(UNSENT), col(Delivery.doubted_at).is_(None)
-    )
-    connection.execute(delete(Receipt).where(letter.in_(ended)))

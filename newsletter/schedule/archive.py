@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func
+from sqlalchemy import Select, exists, func
 from sqlalchemy import select as sql_select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from newsletter.models import Category, Edition, EditionPost, Issue, Post
@@ -59,6 +60,8 @@ def entries_of(
     statement = _entries().where(col(Issue.category_id) == category.id)
     if category.mode == Mode.SEQUENCE:
         statement = _last_of_each(statement, category)
+    else:
+        statement = _whole_ones(statement)
     if before is not None:
         statement = statement.where(col(Edition.id) < before)
     if after is not None:
@@ -81,26 +84,33 @@ def _last_of_each(statement: Select[*tuple[Any, ...]], category: Category) -> Se
     return statement.join(newest, newest.c.edition_id == col(Edition.id))
 
 
+def _whole_ones(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Only the first edition of each issue: others leave out what their readers had by another category."""
+    earlier = aliased(Edition)
+    theirs = exists().where(col(earlier.issue_id) == col(Edition.issue_id), col(earlier.id) < col(Edition.id))
+    return statement.where(~theirs)
+
+
 def last_of_post(session: Session, category: Category, post: Post) -> Entry | None:
     """How a post went out last in a category."""
-    statement = _entries().where(col(Issue.category_id) == category.id, col(EditionPost.post_id) == post.id)
+    shown = aliased(EditionPost)
+    shows = exists().where(col(shown.edition_id) == col(Edition.id), col(shown.post_id) == post.id)
+    statement = _entries().where(col(Issue.category_id) == category.id, shows)
     row = session.execute(statement.order_by(col(Edition.id).desc()).limit(1)).first()
     return _entry(row) if row else None
 
 
-def before_post(session: Session, category: Category, above: Sequence[Post]) -> Entry | None:
-    """What a post's readers had before it; `above` are the posts above it in the queue.
-
-    In a sequence that is the post right above it, else what went out last.
-    """
+def before_post(session: Session, category: Category, above: Post | None) -> Entry | None:
+    """What a post's readers had before it: in a sequence the post right above it, else what went out last."""
     if category.mode == Mode.BROADCAST:
         return next(iter(entries_of(session, category, limit=1)), None)
-    return last_of_post(session, category, above[-1]) if above else None
+    return last_of_post(session, category, above) if above else None
 
 
 def find_shown(session: Session, issue_id: int, slug: str) -> Shown | None:
     """The edition of an issue whose first post has this slug."""
-    row = session.execute(_entries().where(col(Issue.id) == issue_id, col(Post.slug) == slug)).first()
+    statement = _entries().where(col(Issue.id) == issue_id, col(Post.slug) == slug)
+    row = session.execute(statement.order_by(col(Edition.id)).limit(1)).first()
     if row is None:
         return None
     entry = _entry(row)

@@ -16,6 +16,7 @@ from newsletter.delivery.letters import cancel_letters
 from newsletter.errors import CalendarError, NotFoundError, QueueError
 from newsletter.models import Category, Delivery, Issue, QueueEntry, SkippedDay
 from newsletter.schedule.cadence import change_takes_effect, parse_cadence, parse_zone
+from newsletter.schedule.cohorts import disband
 from newsletter.schedule.timetable import Timetable, timetable_of
 from newsletter.states import EntryState, Mode
 from subscribers.models import Subscription, SubscriptionState
@@ -129,8 +130,9 @@ def edit_category(
     _hold(session, category)
     if title is not None:
         category.title = title
-    if mode is not None:
+    if mode is not None and mode != category.mode:
         category.mode = mode
+        disband(session, category)  # a broadcast keeps no cohorts: they would be out of date after it
     wanted = (
         str(parse_cadence(cadence)) if cadence else category.cadence,
         parse_zone(timezone).key if timezone else category.timezone,
@@ -200,6 +202,7 @@ def remove_category(session: Session, category: Category, *, now: datetime) -> R
     subscriptions stay as they are and receive nothing.
     """
     _hold(session, category)
+    disband(session, category)
     has_history = session.exec(select(func.count()).where(Issue.category_id == category.id)).one() > 0
     waiting = delete(QueueEntry).where(
         col(QueueEntry.category_id) == category.id, col(QueueEntry.state) != EntryState.ISSUED

@@ -53,7 +53,7 @@ def _occasion(session: Session, source: PostSource, base_url: str, now: datetime
         return None
     queue = [post for _, post in entries(session, category, (EntryState.QUEUED,))]
     place = next((number for number, post in enumerate(queue) if post.slug == source.slug), len(queue))
-    previous = before_post(session, category, queue[:place])
+    previous = before_post(session, category, queue[place - 1] if place else None)
     last = session.exec(select(func.max(col(Issue.due_at))).where(Issue.category_id == category.id)).one()
     slot, following = _coming(timetable_of(session, category), now, last)
     return Occasion(

@@ -1,68 +1,47 @@
-"""Who gets which post at a slot: set-based statements, so that the cost grows with the rows written.
+"""Who gets which posts at a slot: set-based statements, so that the cost grows with the rows written.
 
-`choose` fills a temporary table with (subscriber, post); receipts and deliveries are written from there, and
-a simulation counts there. Receipts of the real table and imagined ones are looked up alike.
+`choose` puts the readers into a table, each with the group of those who have had the same; what the letter
+of a group holds is decided outside (`newsletter.schedule.choice`); `give` writes receipts and deliveries.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    FromClause,
-    MetaData,
-    Select,
-    Table,
-    and_,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-)
+from sqlalchemy import Column, ColumnElement, case, exists, func, insert, literal
 from sqlalchemy import select as sql_select
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
-from newsletter.models import Category, Edition, EditionPost, Post, QueueEntry, Receipt
-from newsletter.states import DeliveryState, EntryState, Mode
+from newsletter.database import Database
+from newsletter.models import Category, Delivery, EditionPost, QueueEntry, Receipt
+from newsletter.receipts import displace
+from newsletter.schedule.choice import PostIds
+from newsletter.schedule.cohorts import cohorts_of
+from newsletter.schedule.readers import is_active
+from newsletter.schedule.scratch import scratch_table
+from newsletter.states import DeliveryState, Mode
 from subscribers.base import UTCDateTime
-from subscribers.models import Key, Subscription, SubscriptionState
+from subscribers.models import Key, Subscription
 
-Rows = Select[*tuple[Any, ...]]
-"""A SELECT whose rows are used inside the database."""
+CHOSEN = scratch_table("chosen", Column("subscriber_id", Key, primary_key=True), Column("group_number", Key))
+"""The readers of a slot, each with their group: so that all statements see the same ones."""
 
-
-def _temporary_table(name: str, *columns: Column[int]) -> Table:
-    """A table of one session's own; in a MetaData of its own, so that no migration makes it."""
-    return Table(name, MetaData(), *columns, prefixes=["TEMPORARY"])
-
-
-CHOSEN = _temporary_table("chosen", Column("subscriber_id", Key, primary_key=True), Column("post_id", Key))
-"""Who gets which post at a slot. Receipts are written from here, because a statement that looks receipts up
-for each reader while it adds to them is quadratic wherever PostgreSQL took the table for a small one."""
-
-SIMULATED = _temporary_table(
-    "simulated_receipt",
-    Column("subscriber_id", Key, primary_key=True),
-    Column("post_id", Key, primary_key=True),
+_LETTERS = scratch_table(
+    "chosen_letter", Column("group_number", Key, primary_key=True), Column("edition_id", Key)
 )
-"""Receipts that `upcoming` imagines."""
+_LETTER_POSTS = scratch_table(
+    "chosen_post", Column("group_number", Key, primary_key=True), Column("post_id", Key, primary_key=True)
+)
+SCRATCH = (CHOSEN, _LETTERS, _LETTER_POSTS)
 
-WRITTEN: Sequence[FromClause] = (SQLModel.metadata.tables["receipt"],)
-SIMULATING = (*WRITTEN, SIMULATED)
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Readers who have had the same of what is on offer: in a sequence, those of one cohort."""
 
-@contextmanager
-def temporary(session: Session, *tables: Table) -> Iterator[None]:
-    """Tables for a while; an exception leaves them to the rollback."""
-    for table in tables:
-        table.create(session.connection(), checkfirst=False)
-    yield
-    for table in tables:
-        table.drop(session.connection(), checkfirst=False)
+    number: int
+    had: frozenset[int]
+    readers: int
 
 
 def letter_key(issue_id: int) -> str:
@@ -70,112 +49,134 @@ def letter_key(issue_id: int) -> str:
     return f"issue:{issue_id}"
 
 
-def choose(
-    session: Session,
-    category: Category,
-    queue: Sequence[Post],
-    receipts: Sequence[FromClause],
-    reader: int | None = None,
-) -> tuple[tuple[Post, ...], int]:
-    """Fill `CHOSEN` with the active readers who are to get a post, each with theirs; or with one `reader`.
+def choose(session: Session, category: Category, offer: PostIds) -> list[Group]:
+    """Put the active readers into `CHOSEN`, and say what groups they are.
 
-    Returns the posts, in the queue's order, and the number of readers. The queue must not be empty.
+    Those of a sequence who are in no cohort are left for the next slot: see `cohorts.settle`.
     """
-    is_broadcast = category.mode == Mode.BROADCAST
-    rows = _lacking(category, queue[0], receipts) if is_broadcast else _first_lacking(category, receipts)
-    if reader is not None:
-        rows = rows.where(col(Subscription.subscriber_id) == reader)
-    session.execute(delete(CHOSEN))
-    session.execute(insert(CHOSEN).from_select(["subscriber_id", "post_id"], rows))
-    session.execute(delete(CHOSEN).where(CHOSEN.c.post_id.is_(None)))
-    counts = sql_select(CHOSEN.c.post_id, func.count().label("readers")).group_by(CHOSEN.c.post_id)
-    readers = {row.post_id: row.readers for row in session.execute(counts)}
-    # Not from `queue`: a post that was queued since it was read may have been chosen too.
-    posts = queue[:1] if is_broadcast else _chosen_posts(session, category)
-    return tuple(posts), sum(readers.values())
+    went_out = _have_gone_out(session, offer) if category.mode == Mode.BROADCAST else []
+    number = _number_of_had(went_out) if category.mode == Mode.BROADCAST else col(Subscription.cohort_id)
+    rows = sql_select(col(Subscription.subscriber_id), number).where(is_active(category))
+    if category.mode == Mode.SEQUENCE:
+        rows = rows.where(col(Subscription.cohort_id).is_not(None))
+    session.execute(insert(CHOSEN).from_select(["subscriber_id", "group_number"], rows))
+    counts = sql_select(CHOSEN.c.group_number, func.count().label("readers")).group_by(CHOSEN.c.group_number)
+    sizes = {row.group_number: row.readers for row in session.execute(counts)}
+    if category.mode == Mode.SEQUENCE:
+        had = cohorts_of(session, category)
+    else:
+        had = {number: _posts_of_number(number, went_out) for number in sizes}
+    return [Group(number, had[number], readers) for number, readers in sorted(sizes.items())]
 
 
-def _chosen_posts(session: Session, category: Category) -> Sequence[Post]:
-    """The posts in `CHOSEN`, in the queue's order."""
-    return session.exec(
-        select(Post)
-        .join(QueueEntry, col(QueueEntry.post_id) == col(Post.id))
-        .where(
-            col(QueueEntry.category_id) == category.id,
-            col(Post.id).in_(sql_select(CHOSEN.c.post_id).distinct()),
-        )
-        .order_by(col(QueueEntry.position), col(QueueEntry.id))
-    ).all()
+def _have_gone_out(session: Session, posts: PostIds) -> list[int]:
+    """Those of these posts that anybody can have had."""
+    found = select(EditionPost.post_id).where(col(EditionPost.post_id).in_(posts))
+    return list(session.exec(found.distinct()))
 
 
-def _lacking(category: Category, post: Post, receipts: Sequence[FromClause]) -> Rows:
-    """Each active reader who has no receipt for a post, with the post."""
-    return sql_select(col(Subscription.subscriber_id), literal(post.id)).where(
-        _is_active(category), *_no_receipt(post.id, receipts)
-    )
-
-
-def _first_lacking(category: Category, receipts: Sequence[FromClause]) -> Rows:
-    """Each active reader, with the lowest-placed queued post they have no receipt for, or NULL.
-
-    A walk along the queue for each reader, up to that post.
-    """
-    first = (
-        sql_select(col(QueueEntry.post_id))
-        .where(
-            col(QueueEntry.category_id) == category.id,
-            col(QueueEntry.state) == EntryState.QUEUED,
-            *_no_receipt(col(QueueEntry.post_id), receipts),
-        )
-        .order_by(col(QueueEntry.position), col(QueueEntry.id))
-        .limit(1)
-        .correlate(Subscription)
-        .scalar_subquery()
-    )
-    return sql_select(col(Subscription.subscriber_id), first).where(_is_active(category))
-
-
-def _is_active(category: Category) -> ColumnElement[bool]:
-    return and_(
-        col(Subscription.category) == category.slug,
-        col(Subscription.state) == SubscriptionState.ACTIVE,
-    )
-
-
-def _no_receipt(post_id: Any, receipts: Sequence[FromClause]) -> Iterator[ColumnElement[bool]]:
-    """That a subscription's reader has no receipt for the post in any of these tables."""
-    for table in receipts:
+def _number_of_had(posts: Sequence[int]) -> ColumnElement[int]:
+    """A number whose bits say which of these posts a subscription's reader has had."""
+    number: ColumnElement[int] = literal(0, Key)
+    for place, post in enumerate(posts):
         had = exists().where(
-            table.c.subscriber_id == col(Subscription.subscriber_id), table.c.post_id == post_id
+            col(Receipt.subscriber_id) == col(Subscription.subscriber_id), col(Receipt.post_id) == post
         )
-        yield ~had.correlate(Subscription, QueueEntry)
+        number = number + case((had.correlate(Subscription), 1 << place), else_=0)
+    return number
 
 
-def owed_deliveries(slug: str, issue_id: int, due_at: datetime) -> Rows:
-    """The deliveries that the receipts of `CHOSEN` call for, by the names of the ledger's columns.
+def _posts_of_number(number: int, posts: Sequence[int]) -> frozenset[int]:
+    return frozenset(post for place, post in enumerate(posts) if number >> place & 1)
 
-    Only those with this letter's key: another category's letter may have come first meanwhile.
+
+@dataclass(frozen=True, slots=True)
+class GroupLetter:
+    """What one group is given: the posts, and the edition that shows them."""
+
+    posts: PostIds
+    edition_id: int
+
+
+def give(
+    session: Session,
+    database: Database,
+    category: Category,
+    letters: Mapping[Group, GroupLetter],
+    *,
+    issue_id: int,
+    due_at: datetime,
+) -> bool:
+    """Write receipts and deliveries for the groups that get a letter.
+
+    False if somebody has been given one of these posts meanwhile: then this transaction is to be undone, and
+    chosen again. Receipts come in the order of subscribers: two planners then wait for each other in one
+    direction only.
     """
-    return (
+    if not letters:
+        return True
+    editions = [
+        {"group_number": group.number, "edition_id": letter.edition_id} for group, letter in letters.items()
+    ]
+    session.execute(insert(_LETTERS), editions)
+    posts = [
+        {"group_number": group.number, "post_id": post}
+        for group, letter in letters.items()
+        for post in letter.posts
+    ]
+    session.execute(insert(_LETTER_POSTS), posts)
+    wanted = sum(group.readers * len(letter.posts) for group, letter in letters.items())
+    if _write_receipts(session, database, letter_key(issue_id)) != wanted:
+        return False
+    _write_deliveries(session, category, issue_id, due_at)
+    _displace_elsewhere(session, category)
+    return True
+
+
+def _write_receipts(session: Session, database: Database, key: str) -> int:
+    rows = (
+        sql_select(CHOSEN.c.subscriber_id, _LETTER_POSTS.c.post_id, literal(key))
+        .join_from(CHOSEN, _LETTER_POSTS, CHOSEN.c.group_number == _LETTER_POSTS.c.group_number)
+        .order_by(CHOSEN.c.subscriber_id, _LETTER_POSTS.c.post_id)
+    )
+    written = session.execute(
+        database.insert(Receipt)
+        .from_select(["subscriber_id", "post_id", "letter_key"], rows)
+        .on_conflict_do_nothing(),
+        execution_options={
+            "preserve_rowcount": True
+        },  # the number of an INSERT's rows is kept on request only
+    )
+    return int(written.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every INSERT
+
+
+def _write_deliveries(session: Session, category: Category, issue_id: int, due_at: datetime) -> None:
+    owed = (
         sql_select(
             CHOSEN.c.subscriber_id,
             literal(issue_id).label("issue_id"),
-            col(EditionPost.edition_id),
-            literal(slug).label("category"),
-            col(Receipt.letter_key),
+            _LETTERS.c.edition_id,
+            literal(category.slug).label("category"),
+            literal(letter_key(issue_id)).label("letter_key"),
             literal(DeliveryState.QUEUED.value).label("state"),
             literal(due_at, UTCDateTime()).label("due_at"),
             literal(0).label("attempts"),
         )
-        .select_from(CHOSEN)
-        .join(
-            Receipt,
-            (col(Receipt.subscriber_id) == CHOSEN.c.subscriber_id)
-            & (col(Receipt.post_id) == CHOSEN.c.post_id)
-            & (col(Receipt.letter_key) == letter_key(issue_id)),
-        )
-        .join(EditionPost, col(EditionPost.post_id) == CHOSEN.c.post_id)
-        .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
-        .where(col(Edition.issue_id) == issue_id)
+        .join_from(CHOSEN, _LETTERS, CHOSEN.c.group_number == _LETTERS.c.group_number)
         .order_by(CHOSEN.c.subscriber_id)
     )
+    columns = [str(column.key) for column in owed.selected_columns]
+    session.execute(insert(Delivery).from_select(columns, owed))
+
+
+def _displace_elsewhere(session: Session, category: Category) -> None:
+    """Have the cohorts of other sequences found anew for readers who have got a post of theirs here."""
+    shared = (
+        sql_select(_LETTER_POSTS.c.group_number)
+        .join(QueueEntry, col(QueueEntry.post_id) == _LETTER_POSTS.c.post_id)
+        .join(Category, col(Category.id) == col(QueueEntry.category_id))
+        .where(col(Category.id) != category.id, col(Category.mode) == Mode.SEQUENCE)
+    )
+    if session.execute(shared.limit(1)).first() is not None:
+        readers = sql_select(CHOSEN.c.subscriber_id).where(CHOSEN.c.group_number.in_(shared))
+        displace(session.connection(), readers)

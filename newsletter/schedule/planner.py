@@ -8,37 +8,26 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from sqlalchemy import (
-    func,
-    insert,
-    literal,
-    update,
-)
-from sqlalchemy import select as sql_select
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from newsletter.content.queue import entries
 from newsletter.database import Database
 from newsletter.errors import ContentError, PaperroundError, TemplateError
-from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, QueueEntry, Receipt
+from newsletter.models import Category, Edition, EditionPost, Issue, Post, QueueEntry
 from newsletter.render.edition import Occasion
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, locked, streams_of
-from newsletter.schedule.picker import (
-    CHOSEN,
-    SIMULATED,
-    SIMULATING,
-    WRITTEN,
-    choose,
-    letter_key,
-    owed_deliveries,
-    temporary,
-)
+from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue
+from newsletter.schedule.cohorts import advance, settle
+from newsletter.schedule.future import future_of
+from newsletter.schedule.picker import SCRATCH, GroupLetter, choose, give
+from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import SLOT_FORMAT, Slot, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
 
@@ -74,8 +63,8 @@ _DAY = timedelta(days=1)
 """More than any zone is away from UTC."""
 
 
-class _QueueMovedError(Exception):
-    """The chosen entry changed between the choice and the transaction: choose again."""
+class _MovedError(Exception):
+    """A queue, or a receipt, changed between the choice and the transaction: choose again."""
 
 
 def slots_to_decide(undecided: Iterable[Slot], now: datetime, catch_up: timedelta) -> list[Slot]:
@@ -142,9 +131,13 @@ class Planner:
         """Write what becomes of one slot; None if another planner was first or the category has changed."""
         while True:
             try:
+                if not slot.left_out and stream.category.mode == Mode.SEQUENCE:
+                    # By itself, so that whoever leaves meanwhile need not wait for the issue.
+                    with self._database.write() as session:
+                        settle(session, stream.category)
                 with self._database.write() as session:
                     return self._write_issue(session, stream, slot, now)
-            except _QueueMovedError:
+            except _MovedError:
                 continue
             except (ContentError, TemplateError) as error:
                 return PlanFailure(stream.category.slug, slot.key, error)
@@ -159,13 +152,8 @@ class Planner:
         posts: tuple[Post, ...] = ()
         readers = 0
         if not slot.left_out:
-            with temporary(session, CHOSEN):
-                queue = entries(session, category, (EntryState.QUEUED,))
-                posts = self._write_receipts(session, category, issue_id, queue)
-                queued = [post for _, post in queue]
-                stream = Stream(category, read.timetable)
-                self._write_editions(session, stream, slot, issue_id, posts, queued, now)
-                readers = self._write_deliveries(session, category, slot, issue_id)
+            stream = Stream(category, read.timetable)
+            posts, readers = self._write_letters(session, stream, slot, issue_id, now)
         planned = _decided(category, slot, posts, readers, issue_id)
         session.execute(
             update(Issue)
@@ -198,114 +186,94 @@ class Planner:
         issue_id: int | None = session.execute(statement).scalar_one_or_none()
         return issue_id
 
-    def _write_receipts(
-        self, session: Session, category: Category, issue_id: int, queued: Sequence[tuple[QueueEntry, Post]]
-    ) -> tuple[Post, ...]:
-        """Choose, and give receipts in subscriber order; returns the posts of this issue in their order."""
-        if not queued:
-            return ()
+    def _write_letters(
+        self, session: Session, stream: Stream, slot: Slot, issue_id: int, now: datetime
+    ) -> tuple[tuple[Post, ...], int]:
+        """Choose and write who gets what; returns the posts of this issue in their order, and its readers."""
+        category = stream.category
+        waiting = entries(session, category, (EntryState.QUEUED,))
+        queue = {post.id: post for _, post in waiting}
+        offer, most = offered(category, list(queue)), category.posts_per_issue
+        if not offer:
+            return (), 0
         if category.mode == Mode.BROADCAST:
-            _issue_entry(session, queued[0][0], issue_id)
-        posts, _ = choose(session, category, [post for _, post in queued], WRITTEN)
-        rows = sql_select(*CHOSEN.c, literal(letter_key(issue_id))).order_by(CHOSEN.c.subscriber_id)
-        session.execute(
-            self._database.insert(Receipt)
-            .from_select(["subscriber_id", "post_id", "letter_key"], rows)
-            .on_conflict_do_nothing()
-        )
-        return posts
+            _issue_entries(session, [entry for entry, post in waiting if post.id in offer], issue_id)
+        with scratch_tables(session, *SCRATCH):
+            found = {group: letter_for(group.had, offer, most) for group in choose(session, category, offer)}
+            letters = {group: posts for group, posts in found.items() if posts}
+            # The whole of a broadcast comes first, whoever lacks it: it is what the archive shows.
+            whole = offer if category.mode == Mode.BROADCAST else ()
+            # The others by their places: a letter names that of the post before, which may be of this issue.
+            others = sorted({*letters.values()} - {whole}, key=lambda posts: [*map(offer.index, posts)])
+            editions = {
+                posts: self._write_edition(session, stream, slot, issue_id, posts, queue, now)
+                for posts in filter(None, [whole, *others])
+            }
+            given = {group: GroupLetter(posts, editions[posts]) for group, posts in letters.items()}
+            if not give(session, self._database, category, given, issue_id=issue_id, due_at=slot.due_at):
+                raise _MovedError
+        if category.mode == Mode.SEQUENCE:
+            advance(session, {group.number: posts for group, posts in letters.items()})
+        readers = sum(group.readers for group in letters)
+        return tuple(queue[post] for post in posts_of_issue(category, offer, letters.values())), readers
 
-    def _write_editions(
+    def _write_edition(
         self,
         session: Session,
         stream: Stream,
         slot: Slot,
         issue_id: int,
-        posts: Sequence[Post],
-        queue: Sequence[Post],
+        shown: PostIds,
+        queue: Mapping[int, Post],
         now: datetime,
-    ) -> None:
+    ) -> int:
+        """Write what readers are shown of these posts of a queue; returns the edition's id."""
         category, following = stream.category, stream.timetable.next_after(slot)
-        for post in posts:
-            place = _place(post, queue)
-            previous = before_post(session, category, queue[:place])
-            occasion = Occasion(
-                category=category.slug,
-                title=category.title,
-                slot=slot.local,
-                issue_id=issue_id,
-                previous=previous.neighbour(self._base_url) if previous else None,
-                next_date=following.local.date() if following and place < len(queue) - 1 else None,
-            )
-            edition = self._make_edition(occasion, [post], now)
-            session.add(edition)
-            session.flush()
-            session.add(
-                EditionPost(
-                    edition_id=edition.id, place=0, post_id=post.id, path=post.path, source=post.source
-                )
-            )
-        session.flush()
-
-    def _write_deliveries(self, session: Session, category: Category, slot: Slot, issue_id: int) -> int:
-        owed = owed_deliveries(category.slug, issue_id, slot.due_at)
-        columns = [str(column.key) for column in owed.selected_columns]
-        # The number of an INSERT's rows is kept only on request.
-        written = session.execute(
-            insert(Delivery).from_select(columns, owed), execution_options={"preserve_rowcount": True}
+        order, posts = list(queue), [queue[post] for post in shown]
+        above = order[: order.index(shown[0])]
+        previous = before_post(session, category, queue[above[-1]] if above else None)
+        occasion = Occasion(
+            category=category.slug,
+            title=category.title,
+            slot=slot.local,
+            issue_id=issue_id,
+            previous=previous.neighbour(self._base_url) if previous else None,
+            next_date=following.local.date() if following and shown[-1] != order[-1] else None,
         )
-        return int(written.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every INSERT
+        edition = self._make_edition(occasion, posts, now)
+        session.add(edition)
+        session.flush()
+        session.add_all(
+            EditionPost(
+                edition_id=edition.id, place=place, post_id=post.id, path=post.path, source=post.source
+            )
+            for place, post in enumerate(posts)
+        )
+        session.flush()
+        return edition.id
 
     def upcoming(self, now: datetime, until: datetime, *, reader: int | None = None) -> list[PlannedIssue]:
-        """What every slot up to `until` will come to, if nothing changes; keeps nothing.
+        """What every slot up to `until` will come to, if nothing changes; writes nothing.
 
         For one `reader`, by their number, what it comes to for them: the slots at which they get a letter.
-        Who gets what is worked out as `plan_due` does, with receipts in a table of this session's own. Slots
-        already missed at `now` come first, as `plan_due` would treat them.
+        Who gets what is decided as `plan_due` does. Slots already missed at `now` come first, as `plan_due`
+        would treat them.
         """
-        with self._database.read() as session, temporary(session, CHOSEN, SIMULATED):
+        with self._database.read() as session:
             streams = streams_of(session)
-            simulation = _Simulation(session, [stream.category for stream in streams])
+            categories = [stream.category for stream in streams]
+            future = future_of(session, categories, reader)
             agenda: list[tuple[Slot, Category]] = []
             for stream in streams:
                 later = takewhile(lambda slot: slot.due_at <= until, _undecided(session, stream, now))
                 slots = [*self._due(session, stream, now), *(slot for slot in later if slot.due_at > now)]
                 agenda += [(slot, stream.category) for slot in slots]
-            agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
-            coming = [simulation.decide(category, slot, reader) for slot, category in agenda]
-            return [issue for issue in coming if reader is None or issue.readers]
-
-
-class _Simulation:
-    """The queues run forward: receipts go to a temporary table, issued posts are struck off here."""
-
-    def __init__(self, session: Session, categories: Sequence[Category]) -> None:
-        self._session = session
-        self._queues = {
-            category.slug: [post for _, post in entries(session, category, (EntryState.QUEUED,))]
-            for category in categories
-        }
-
-    def decide(self, category: Category, slot: Slot, reader: int | None) -> PlannedIssue:
-        """What the slot will come to, for all readers or for one."""
-        queue = self._queues[category.slug]
-        if slot.left_out or not queue:
-            return _decided(category, slot, (), 0)
-        posts, readers = choose(self._session, category, queue, SIMULATING, reader)
-        if category.mode == Mode.BROADCAST:
-            del queue[0]
-        # Who had a post need be remembered only where a queue will ask for it again.
-        waiting = {post.id for queue in self._queues.values() for post in queue}
-        if any(post.id in waiting for post in posts):
-            self._session.execute(
-                insert(SIMULATED).from_select(["subscriber_id", "post_id"], sql_select(CHOSEN))
-            )
-        return _decided(category, slot, posts, readers)
-
-
-def _place(post: Post, queue: Sequence[Post]) -> int:
-    """Where a post stands; at the end if it was queued since the queue was read."""
-    return next((number for number, other in enumerate(queue) if other.id == post.id), len(queue))
+        agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
+        coming = []
+        for slot, category in agenda:
+            posts, readers = ((), 0) if slot.left_out else future.pass_slot(category)
+            coming.append(_decided(category, slot, posts, readers))
+        return [issue for issue in coming if reader is None or issue.readers]
 
 
 def _undecided(session: Session, stream: Stream, now: datetime) -> Iterator[Slot]:
@@ -350,15 +318,16 @@ def _decided(
     )
 
 
-def _issue_entry(session: Session, entry: QueueEntry, issue_id: int) -> None:
-    """Take a post out of a broadcast queue; raises if it was held or dropped in the meantime."""
-    taken = session.execute(
+def _issue_entries(session: Session, taken: Sequence[QueueEntry], issue_id: int) -> None:
+    """Take posts out of a broadcast queue; raises if one was held or dropped in the meantime."""
+    ids = [entry.id for entry in taken]
+    result = session.execute(
         update(QueueEntry)
-        .where(col(QueueEntry.id) == entry.id, col(QueueEntry.state) == EntryState.QUEUED)
+        .where(col(QueueEntry.id).in_(ids), col(QueueEntry.state) == EntryState.QUEUED)
         .values(state=EntryState.ISSUED, issue_id=issue_id)
     )
-    if not taken.rowcount:  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
-        raise _QueueMovedError
+    if result.rowcount != len(ids):  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
+        raise _MovedError
 
 
 def _ago(age: timedelta) -> str:

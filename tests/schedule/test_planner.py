@@ -530,10 +530,12 @@ def test_a_broken_template_holds_its_slot_back(advice: App, clock: Clock) -> Non
 
 
 def rows(database: Database) -> dict[str, int]:
+    """How many rows each table has, but for cohorts, in which receipts are only remembered."""
     with database.read() as session:
         return {
             table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
             for table in SQLModel.metadata.sorted_tables
+            if table.name != "cohort"
         }
 
 
@@ -866,9 +868,9 @@ def test_posts_and_receipts_are_never_read_by_the_thousand(town: Town) -> None:
         if week == 2:
             town.subscribe(*(f"reader{number}" for number in range(100)))
     event.remove(town.database.engine, "before_cursor_execute", note)
-    # Before the first post stands none, which saves a look at it; the fourth issue has two editions.
-    assert counts[0] + 1 == counts[1] == counts[2]
-    assert counts[3] - counts[2] <= 3
+    # Two slots at which only the place of an old reader moves; newcomers, however many, are found a cohort.
+    assert counts[1] == counts[2]
+    assert counts[3] <= counts[0] + 8  # the fourth issue has two editions, and looks at the post before
     with town.database.read() as session:
         assert session.exec(select(func.count()).select_from(Receipt)).one() == 104
         assert {post.slug for post in session.exec(select(Post))} == {"a", "b", "c", "d"}

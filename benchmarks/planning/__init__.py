@@ -1,0 +1,1 @@
+"""What `benchmarks/plan.py` runs in processes of their own."""

@@ -1,0 +1,161 @@
+"""What slots will come to: readers counted by what they have had, and their letters chosen ahead.
+
+Readers who subscribe to the same categories and have had the same posts get the same letters: one of them
+stands for all. So a forecast costs a count of the subscriptions, and then the choices themselves. Posts that
+wait in one queue only concern nobody outside of it: the readers of such a category are counted by themselves.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, null
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
+
+from newsletter.content.queue import entries
+from newsletter.models import Category, Displaced, EditionPost, Post, QueueEntry
+from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue
+from newsletter.schedule.cohorts import cohorts_of
+from newsletter.schedule.readers import ids_in, is_active, is_displaced, posts_had, queue_of
+from newsletter.states import EntryState, Mode
+from subscribers.models import Subscription, SubscriptionState
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Readers of whom one stands for all: their categories, and what they have had of what waits there."""
+
+    categories: frozenset[str]
+    had: frozenset[int]
+
+
+def future_of(session: Session, categories: Sequence[Category], reader: int | None = None) -> "Future":
+    """What is to come in these categories: for all readers, or for one, by their number."""
+    queues = {
+        category.slug: {post.id: post for _, post in entries(session, category, (EntryState.QUEUED,))}
+        for category in categories
+    }
+    if reader is not None:
+        which = col(Subscription.subscriber_id) == reader
+        return Future(queues, [_kinds_by_receipts(session, categories, which)])
+    return Future(queues, [_kinds_of(session, part) for part in _that_share(categories, queues)])
+
+
+class Future:
+    """Queues and readers, run forward slot by slot."""
+
+    def __init__(self, queues: Mapping[str, Mapping[int, Post]], parts: Iterable[Counter[Kind]]) -> None:
+        """`queues` by category; `parts` are the readers of categories that share no post with others."""
+        self._queues = {slug: dict(queue) for slug, queue in queues.items()}
+        self._parts = list(parts)
+
+    def pass_slot(self, category: Category) -> tuple[tuple[Post, ...], int]:
+        """Let a slot of a category pass: its posts in their order, and how many readers it has."""
+        queue = self._queues[category.slug]
+        offer = offered(category, list(queue))
+        letters: Counter[PostIds] = Counter()
+        for number, part in enumerate(self._parts):
+            if any(category.slug in kind.categories for kind in part):
+                self._parts[number], given = _give(part, category, offer)
+                letters += given
+        posts = tuple(queue[post] for post in posts_of_issue(category, offer, letters))
+        if category.mode == Mode.BROADCAST:
+            for post in posts:
+                del queue[post.id]
+        return posts, letters.total()
+
+
+def _give(part: Counter[Kind], category: Category, offer: PostIds) -> tuple[Counter[Kind], Counter[PostIds]]:
+    """Readers as they are after a slot, and how many got each letter."""
+    after: Counter[Kind] = Counter()
+    letters: Counter[PostIds] = Counter()
+    for kind, readers in part.items():
+        posts: PostIds = ()
+        if category.slug in kind.categories:
+            posts = letter_for(kind.had, offer, category.posts_per_issue)
+        if posts:
+            letters[posts] += readers
+            after[Kind(kind.categories, kind.had.union(posts))] += readers
+        else:
+            after[kind] += readers
+    return after, letters
+
+
+def _that_share(
+    categories: Sequence[Category], queues: Mapping[str, Mapping[int, Post]]
+) -> list[list[Category]]:
+    """Categories in parts: those that share a post that waits, also by way of others, are in one."""
+    parts: list[tuple[list[Category], set[int]]] = []
+    for category in categories:
+        together, posts = [category], set(queues[category.slug])
+        apart = []
+        for part in parts:
+            if part[1] & posts:
+                together, posts = part[0] + together, part[1] | posts
+            else:
+                apart.append(part)
+        parts = [*apart, (together, posts)]
+    return [members for members, _ in parts]
+
+
+def _kinds_of(session: Session, part: Sequence[Category]) -> Counter[Kind]:
+    """The readers of categories that share posts, or of a single one."""
+    category = part[0]
+    if len(part) > 1:
+        return _kinds_by_receipts(session, part)
+    if category.mode == Mode.SEQUENCE:
+        return _kinds_by_cohorts(session, category)
+    if _has_gone_out(session, category):
+        return _kinds_by_receipts(session, part)
+    readers = session.exec(select(func.count()).select_from(Subscription).where(is_active(category))).one()
+    return Counter({Kind(frozenset([category.slug]), frozenset()): readers})
+
+
+def _has_gone_out(session: Session, category: Category) -> bool:
+    """Whether somebody may have had a post that waits here."""
+    waiting = queue_of(category).where(col(QueueEntry.state) == EntryState.QUEUED)
+    found = select(EditionPost.post_id).where(col(EditionPost.post_id).in_(waiting)).limit(1)
+    return session.exec(found).first() is not None
+
+
+def _kinds_by_cohorts(session: Session, category: Category) -> Counter[Kind]:
+    """The readers of a sequence; those in no cohort by their receipts."""
+    cohort: Any = col(Subscription.cohort_id)
+    is_lost: ColumnElement[bool] = cohort.is_(None)
+    if session.exec(select(Displaced.id).limit(1)).first() is not None:
+        is_lost = is_lost | is_displaced()
+        cohort = case((is_lost, null()), else_=cohort)
+    counts = sql_select(cohort.label("cohort"), func.count()).where(is_active(category)).group_by("cohort")
+    sizes = {row[0]: row[1] for row in session.execute(counts)}
+    had = cohorts_of(session, category)
+    here = frozenset([category.slug])
+    kinds = Counter({Kind(here, had[number]): size for number, size in sizes.items() if number is not None})
+    if None in sizes:
+        kinds += _kinds_by_receipts(session, [category], is_lost)
+    return kinds
+
+
+def _kinds_by_receipts(
+    session: Session, categories: Sequence[Category], which: ColumnElement[bool] | None = None
+) -> Counter[Kind]:
+    """The readers of categories, as their receipts say; only of `which` subscriptions."""
+    slugs = [category.slug for category in categories]
+    wanted = col(Subscription.category).in_(slugs) & (col(Subscription.state) == SubscriptionState.ACTIVE)
+    theirs = (
+        sql_select(
+            col(Subscription.subscriber_id).label("reader"),
+            func.aggregate_strings(col(Subscription.category), " ").label("categories"),
+        )
+        .where(wanted if which is None else wanted & which)
+        .group_by(col(Subscription.subscriber_id))
+        .subquery()
+    )
+    had = posts_had(theirs.c.reader, queue_of(*categories)).label("had")
+    each = sql_select(theirs.c.categories, had).subquery()
+    rows = sql_select(each.c.categories, each.c.had, func.count()).group_by(each.c.categories, each.c.had)
+    kinds: Counter[Kind] = Counter()
+    for slugs_text, had_text, readers in session.execute(rows):
+        kinds[Kind(frozenset(slugs_text.split()), ids_in(had_text))] += readers
+    return kinds
