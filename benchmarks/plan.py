@@ -1,15 +1,15 @@
 """What planning one slot costs, beside a bare INSERT … SELECT of the rows that it comes to.
 
-    python benchmarks/plan.py [--mode broadcast|sequence] [--readers N] [--posts N] [--rounds R] [--postgres] [--json]
+    python benchmarks/plan.py [--mode MODE] [--readers N] [--posts N] [--rounds R] [--postgres] [--json]
 
-One category, whose slot is due. In a sequence the readers are spread evenly over all places of a queue of so many
-posts, with the receipts of what they have had; in a broadcast everybody has had ten posts before. Timed, each on
-a fresh copy of that database and in a process of its own, and in turn with the others, so that whatever else the
-machine does falls on all alike:
+One category, whose slot is due. In a sequence the readers are spread evenly over all places of a queue of so
+many posts, with the receipts of what they have had; in a broadcast everybody has had ten. Timed, each on a
+fresh copy of that database, in a process of its own and in turn with the others, so that whatever else
+the machine does falls on all alike:
 
     slot        what `paperround tick` does to plan it: choosing, rendering, receipts, deliveries, the commit
-    bare        the yardstick: the same receipts and deliveries, into the same tables with the same indexes, by
-                one INSERT … SELECT each from a table that has the rows ready, in one transaction
+    bare        the yardstick: the same receipts and deliveries into the same tables with the same indexes,
+                by one INSERT … SELECT each from a table that has the rows ready, in one transaction
     plan        `paperround plan --weeks 8`, before the slot is planned
 
 Printed are medians of R rounds, and of the slot's peak memory the highest. Starting Python is not timed. The

@@ -39,6 +39,8 @@ class Category(SQLModel, table=True):
     """At most so many posts go into one letter."""
     start_post_id: int | None = Field(default=None, foreign_key="post.id", sa_type=Key)
     """The post of its queue with which a sequence begins; None for the first."""
+    local_time: bool = False
+    """Whether each reader's letter comes at the slot's wall-clock time in their own zone."""
 
 
 class SkippedDay(SQLModel, table=True):

@@ -3,7 +3,7 @@
 A subscription names its category by slug: this package does not know the categories' table.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +24,7 @@ class SubscriptionState(StrEnum):
 
     PENDING = "pending"  # asked for, not confirmed
     ACTIVE = "active"
+    PAUSED = "paused"  # the reader wants no letters for a while
     LEFT = "left"
 
 
@@ -45,6 +46,8 @@ class Subscriber(SQLModel, table=True):
     """The folded form (see `subscribers.address`): one row a reader."""
     name: str | None = Field(default=None, max_length=200)
     created_at: datetime = Field(sa_type=UTCDateTime)
+    timezone: str | None = Field(default=None, max_length=64)
+    """Their IANA zone, None where it is not known."""
 
 
 class Subscription(SQLModel, table=True):
@@ -66,6 +69,8 @@ class Subscription(SQLModel, table=True):
 
     Whoever plans letters keeps it; a subscription that begins anew has none.
     """
+    paused_until: date | None = None
+    """The day from which a paused one has letters again."""
 
 
 class Consent(SQLModel, table=True):

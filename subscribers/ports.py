@@ -8,10 +8,10 @@ from sqlmodel import Session
 class OpenLetters(Protocol):
     """The letters on their way to a reader."""
 
-    def withdraw(self, session: Session, subscriber_id: int, category: str) -> int:
-        """Stop every letter of `category` that is not yet on the wire; return how many.
+    def withdraw(self, session: Session, subscriber_id: int, category: str, reason: str) -> int:
+        """Stop every letter of `category` that is not yet on the wire, for a reason; return how many.
 
-        Called in the transaction that ends the subscription, so that row locks put leaving and sending
-        in order.
+        Called in the transaction that ends or pauses the subscription, so that row locks put leaving and
+        sending in order.
         """
         ...

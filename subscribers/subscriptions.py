@@ -156,13 +156,15 @@ def _answer(existing: Subscription | None, permission: Permission, *, renew: boo
         return Joined.RENEWED if renew else Joined.REFUSED_LEFT
     if existing.state == SubscriptionState.PENDING and permission.confirmed:
         return Joined.RENEWED
+    if existing.state == SubscriptionState.PAUSED and renew:
+        return Joined.RENEWED
     return Joined.ALREADY
 
 
 def _settle(session: Session, subscription: Subscription, permission: Permission, now: datetime) -> None:
     subscription.state = SubscriptionState.ACTIVE if permission.confirmed else SubscriptionState.PENDING
     subscription.since = now
-    subscription.cohort_id = None
+    subscription.cohort_id = subscription.paused_until = None
     session.add(subscription)
     session.add(
         Consent(
@@ -210,6 +212,6 @@ def leave(
             )
         )
         session.flush()
-        letters.withdraw(session, subscriber_id, category)
+        letters.withdraw(session, subscriber_id, category, "The reader left.")
         left.append(category)
     return left

@@ -7,26 +7,34 @@ than a new one. A module that wants it imports `shared_database`, `database` and
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, func, make_url, text
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.content.post import parse_post
 from newsletter.content.queue import Added, Ahead, SourceFile, add_posts, change_state, move
 from newsletter.database import Database
-from newsletter.delivery.letters import LedgerLetters
+from newsletter.delivery.letters import LedgerLetters, cancel_letters
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
 from newsletter.render.edition import Occasion
-from newsletter.schedule.categories import add_category, all_categories, find_category
+from newsletter.schedule.categories import (
+    add_category,
+    all_categories,
+    edit_category,
+    find_category,
+    set_start,
+)
 from newsletter.schedule.planner import MakeEdition, PlanFailure, PlannedIssue, Planner
 from newsletter.states import EntryState, Mode
 from subscribers.address import parse_address
-from subscribers.models import Subscriber
-from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave
+from subscribers.models import Subscriber, Subscription, SubscriptionState
+from subscribers.pauses import pause
+from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave, subscriptions_of
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 TUESDAY = datetime(2026, 1, 6, 8, tzinfo=UTC)
@@ -150,11 +158,24 @@ class Town:
         cadence: str = "weekly tue 08:00",
         timezone: str = "UTC",
         mode: Mode = Mode.BROADCAST,
+        posts: int = 1,
+        local_time: bool = False,
     ) -> Category:
         with self.database.write() as session:
-            return add_category(
+            made = add_category(
                 session, slug, title=slug, cadence=cadence, timezone=timezone, mode=mode, now=self.now
             )
+            edit_category(session, made, posts_per_issue=posts, local_time=local_time, now=self.now)
+            return made
+
+    def edit(self, category: str, **changes: Any) -> None:
+        with self.database.write() as session:
+            edit_category(session, find_category(session, category), **changes, now=self.now)
+
+    def start(self, category: str, slug: str) -> None:
+        """Have a sequence begin with a post."""
+        with self.database.write() as session:
+            set_start(session, find_category(session, category), slug)
 
     def add(self, *files: SourceFile, only: str | None = None, ahead_of: Ahead | None = None) -> list[Added]:
         with self.database.write() as session:
@@ -184,6 +205,28 @@ class Town:
             person = find_subscriber(session, parse_address(f"{name}@example.org"))
             assert person is not None
             leave(session, person.id, [category], Permission("cli"), LedgerLetters(), now=self.now)
+
+    def pause(self, name: str, *, until: date) -> None:
+        """Pause everything that somebody subscribes to."""
+        with self.database.write() as session:
+            person = find_subscriber(session, parse_address(f"{name}@example.org"))
+            assert person is not None
+            held = [found.category for found in subscriptions_of(session, person.id)]
+            pause(session, person.id, held, LedgerLetters(), until=until)
+
+    def readers(self, session: Session, category: str) -> list[str]:
+        """Whose subscription to a category has not ended."""
+        found = select(Subscriber.address).join(
+            Subscription, col(Subscription.subscriber_id) == Subscriber.id
+        )
+        ours = found.where(Subscription.category == category, Subscription.state != SubscriptionState.LEFT)
+        return [address.partition("@")[0] for address in session.exec(ours)]
+
+    def lose(self, name: str) -> None:
+        """Have somebody's letters end unsent, as when a relay refuses them for good."""
+        with self.database.write() as session:
+            theirs = select(Subscriber.id).where(Subscriber.address == f"{name}@example.org")
+            cancel_letters(session, col(Delivery.subscriber_id).in_(theirs), "550 No")
 
     def change(self, slug: str, to: EntryState) -> None:
         """Hold, release or drop a post wherever it waits."""
@@ -223,6 +266,22 @@ class Town:
                 LetterRow(category, slot, address.partition("@")[0], post)
                 for category, slot, address, post in session.exec(statement)
             )
+
+
+def summary(issue: PlannedIssue | PlanFailure) -> tuple[str, str, str, tuple[str, ...], int]:
+    assert isinstance(issue, PlannedIssue)
+    slugs = tuple(post.slug for post in issue.posts)
+    return issue.category, issue.slot, str(issue.state), slugs, issue.readers
+
+
+def rows(database: Database) -> dict[str, int]:
+    """How many rows each table has, but for cohorts, in which receipts are only remembered."""
+    with database.read() as session:
+        return {
+            table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in SQLModel.metadata.sorted_tables
+            if table.name != "cohort"
+        }
 
 
 def check_books(session: Session) -> None:

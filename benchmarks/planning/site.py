@@ -1,12 +1,12 @@
 """A site at which one slot is due, and what is timed on it: `site.py fill|settle|bare|slot|foresee FOLDER …`.
 
-`fill FOLDER MODE READERS POSTS` makes it: a category with so many posts and readers. In a sequence, readers are
-spread evenly over all places of the queue, each with the receipts of what they have had; in a broadcast
-everybody has had ten posts that went out before. `settle` finds the cohorts of a sequence's readers, as earlier
-slots would have. `slot` plans the slot for real, rendering included. `bare` is the yardstick: it inserts the rows
-that the slot comes to into the same tables, from a table that has them ready. `foresee` is `plan --weeks 8`.
-Each prints the seconds it took and the rows it wrote. The database is the site's, or the one that
-`PAPERROUND_DATABASE__URL` names.
+`fill FOLDER MODE READERS POSTS` makes it: a category with so many posts and readers. In a sequence, readers
+are spread evenly over all places of the queue, each with the receipts of what they have had; in a broadcast
+everybody has had ten posts that went out before. `settle` finds the cohorts of a sequence's readers, as
+earlier slots would have. `slot` plans the slot for real, rendering included. `bare` is the yardstick: it
+inserts the rows that the slot comes to into the same tables, from a table that has them ready. `foresee` is
+`plan --weeks 8`. Each prints the seconds it took and the letters it wrote. The database is the site's, or the
+one that `PAPERROUND_DATABASE__URL` names.
 """
 
 import argparse
@@ -112,8 +112,8 @@ def bare(app: App, mode: Mode, posts: int) -> int:
             )
             session.execute(text(receipts))
             deliveries = (
-                "INSERT INTO delivery (subscriber_id, issue_id, edition_id, category, letter_key, state, due_at, "
-                f"attempts) SELECT subscriber_id, {issue}, {edition}, 'advice', '{key}', 'queued', "
+                "INSERT INTO delivery (subscriber_id, issue_id, edition_id, category, letter_key, state, "
+                f"due_at, attempts) SELECT subscriber_id, {issue}, {edition}, 'advice', '{key}', 'queued', "
                 f"(SELECT due_at FROM issue WHERE id = {issue}), 0 FROM given ORDER BY subscriber_id"
             )
             session.execute(text(deliveries))

@@ -1,7 +1,8 @@
 """`paperround category`: the streams of a site."""
 
-from datetime import date, timedelta
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlmodel import Session
 
+    from newsletter.app import App
     from newsletter.models import Category
 
 app = typer.Typer(help="The streams one may subscribe to.", no_args_is_help=True)
@@ -46,9 +48,15 @@ ModeOption = Annotated[
 ]
 
 
-Days = Annotated[
-    list[str],
-    typer.Argument(metavar="DAY...", help="Such as 2026-12-24, or 2026-12-24..2027-01-03 for a span."),
+PostsOption = Annotated[
+    int | None,
+    typer.Option("--posts", metavar="N", min=1, max=20, help="At most so many posts in one letter: 1."),
+]
+LocalTime = Annotated[
+    bool | None,
+    typer.Option(
+        "--local-time/--one-time", help="Whether it comes at the slot's time by each reader's own clock."
+    ),
 ]
 
 
@@ -75,12 +83,14 @@ def add(
     cadence: CadenceOption = None,
     timezone: Zone = None,
     mode: ModeOption = None,
+    posts: PostsOption = None,
+    local_time: LocalTime = None,
 ) -> None:
     """Make a category. What is not given comes from [categories] in paperround.toml."""
     title = _title(title)
     _check(cadence, timezone, mode)
 
-    from newsletter.schedule.categories import add_category
+    from newsletter.schedule.categories import add_category, edit_category
     from newsletter.states import Mode
 
     site = open_site(context)
@@ -94,6 +104,9 @@ def add(
             timezone=timezone or defaults.timezone,
             mode=Mode(mode) if mode else defaults.mode,
             now=site.clock(),
+        )
+        edit_category(
+            session, made, posts_per_issue=posts or 1, local_time=bool(local_time), now=site.clock()
         )
         row = _row(session, made, site.clock())
     note(_told(row))
@@ -134,6 +147,12 @@ def edit(
     cadence: CadenceOption = None,
     timezone: Zone = None,
     mode: ModeOption = None,
+    posts: PostsOption = None,
+    local_time: LocalTime = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="SLUG|first", help="The post with which a sequence begins."),
+    ] = None,
     last_day: Annotated[
         str | None,
         typer.Option("--last-day", metavar="DAY|never", help="No slot after this day, such as 2027-06-30."),
@@ -142,16 +161,19 @@ def edit(
     """Change a category. A new cadence or zone begins after the current period."""
     title = _title(title)
     _check(cadence, timezone, mode)
-    if title is cadence is timezone is mode is last_day is None:
-        raise typer.BadParameter("name what to change: --title, --cadence, --timezone, --mode or --last-day")
-    ends_on = None if last_day is None or last_day == "never" else _day(last_day)
+    changes = (title, cadence, timezone, mode, posts, local_time, start, last_day)
+    if all(change is None for change in changes):
+        raise typer.BadParameter(
+            "name what to change: --title, --cadence, --timezone, --mode, --posts, --local-time, --start or "
+            "--last-day"
+        )
+    ends_on = None if last_day is None or last_day == "never" else parse_day(last_day)
 
-    from newsletter.schedule.categories import edit_category, find_category, set_last_day
+    from newsletter.schedule.categories import edit_category, set_last_day, set_start
     from newsletter.states import Mode
 
     site = open_site(context)
-    with site.database.write() as session:
-        category = find_category(session, slug)
+    with changing(site, slug) as (session, category):
         edit_category(
             session,
             category,
@@ -159,75 +181,14 @@ def edit(
             cadence=cadence,
             timezone=timezone,
             mode=Mode(mode) if mode else None,
+            posts_per_issue=posts,
+            local_time=local_time,
             now=site.clock(),
         )
+        if start is not None:
+            set_start(session, category, None if start == "first" else start)
         if last_day is not None:
             set_last_day(session, category, ends_on)
-        row = _row(session, category, site.clock())
-    note(_told(row))
-
-
-@app.command()
-def skip(
-    context: typer.Context,
-    slug: Slug,
-    days: Days,
-    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What the days are called.")] = "",
-) -> None:
-    """Do not go out on these days; what waits goes at the next slot."""
-    from newsletter.schedule.categories import find_category, skip_days
-
-    if len(name := cell(name)) > 120:
-        raise typer.BadParameter("is longer than 120 characters", param_hint="--name")
-    wanted = _days(days)
-    site = open_site(context)
-    with site.database.write() as session:
-        category = find_category(session, slug)
-        skip_days(session, category, dict.fromkeys(wanted, name), now=site.clock())
-        row = _row(session, category, site.clock())
-    note(_told(row))
-
-
-@app.command()
-def unskip(context: typer.Context, slug: Slug, days: Days) -> None:
-    """Go out on these days after all."""
-    from newsletter.schedule.categories import find_category, keep_days
-
-    wanted = _days(days)
-    site = open_site(context)
-    with site.database.write() as session:
-        category = find_category(session, slug)
-        keep_days(session, category, wanted)
-        row = _row(session, category, site.clock())
-    note(_told(row))
-
-
-@app.command()
-def holidays(
-    context: typer.Context,
-    slug: Slug,
-    file: Annotated[Path, typer.Argument(metavar="FILE.ics", help="A calendar's file, with holidays only.")],
-) -> None:
-    """Skip the days of a calendar, for ten years ahead.
-
-    A newer calendar replaces the one before, and leaves alone days that were skipped by hand.
-    """
-    from newsletter.schedule.cadence import parse_zone
-    from newsletter.schedule.categories import find_category, skip_days
-    from newsletter.schedule.holidays import read_holidays
-
-    site = open_site(context)
-    with site.database.read() as session:
-        zone = parse_zone(find_category(session, slug).timezone)
-    today = site.clock().astimezone(zone).date()
-    found = read_holidays(file, zone, today, today + timedelta(days=3653))
-    with site.database.write() as session:
-        category = find_category(session, slug)
-        skip_days(session, category, found, calendar=file.name[:200], now=site.clock())
-        row = _row(session, category, site.clock())
-    first = next(iter(found))
-    note(f"{count_of(len(found), 'day')}, the first of them {first} {found[first]}".rstrip() + ".")
-    note(_told(row))
 
 
 @app.command()
@@ -243,23 +204,24 @@ def remove(context: typer.Context, slug: Slug) -> None:
     note(f"{slug} was removed{stays}.{cancelled}")
 
 
-def _day(text: str) -> date:
+def parse_day(text: str) -> date:
+    """A day as it is written on the command line."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day such as 2026-12-24") from None
 
 
-def _days(texts: list[str]) -> list[date]:
-    """Days and spans of days."""
-    found: list[date] = []
-    for text in texts:
-        first, span, last = text.partition("..")
-        begins, ends = _day(first), _day(last) if span else _day(first)
-        if not begins <= ends <= begins + timedelta(days=366):
-            raise typer.BadParameter(f"{text!r} is not a span of up to a year")
-        found += [begins + timedelta(days=number) for number in range((ends - begins).days + 1)]
-    return list(dict.fromkeys(found))
+@contextmanager
+def changing(site: "App", slug: str) -> "Iterator[tuple[Session, Category]]":
+    """A category that is changed in one transaction; what it is then is told at the end."""
+    from newsletter.schedule.categories import find_category
+
+    with site.database.write() as session:
+        category = find_category(session, slug)
+        yield session, category
+        row = _row(session, category, site.clock())
+    note(_told(row))
 
 
 def _title(text: str | None) -> str | None:
@@ -273,27 +235,36 @@ def _title(text: str | None) -> str | None:
 
 
 def _told(row: dict[str, Any]) -> str:
+    clock = "by each reader's clock" if row["local_time"] else row["timezone"]
+    posts = f", {row['posts_per_issue']} posts a letter" if row["posts_per_issue"] > 1 else ""
+    start = f" from {row['start']} on" if row["start"] else ""
     return (
-        f"{row['slug']}: {row['cadence']} {row['timezone']}, {row['mode']}; "
+        f"{row['slug']}: {row['cadence']} {clock}, {row['mode']}{start}{posts}; "
         f"next slot {row['next_slot'] or 'none'}."
     )
 
 
 def _row(session: "Session", category: "Category", now: "datetime") -> dict[str, Any]:
     from newsletter.content.queue import entries
+    from newsletter.models import Post
+    from newsletter.schedule.cadence import parse_zone
     from newsletter.schedule.categories import active_readers
     from newsletter.schedule.timetable import timetable_of
     from newsletter.states import EntryState
 
     timetable = timetable_of(session, category)
     coming = timetable.first_from(now)
-    today = now.astimezone(timetable.zone).date()
+    today = now.astimezone(parse_zone(category.timezone)).date()
+    start = session.get(Post, category.start_post_id) if category.start_post_id else None
     return {
         "slug": category.slug,
         "title": category.title,
         "cadence": category.cadence,
         "timezone": category.timezone,
         "mode": category.mode,
+        "posts_per_issue": category.posts_per_issue,
+        "start": start.slug if start else None,
+        "local_time": category.local_time,
         "queued": len(entries(session, category, (EntryState.QUEUED,))),
         "readers": active_readers(session, category.slug),
         "next_slot": coming.key if coming else None,

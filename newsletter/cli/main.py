@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from newsletter.cli import (
     category,
+    category_days,
     check,
     db,
     delivery,
@@ -107,6 +108,8 @@ app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.command("preview")(preview.preview)
 app.command("send-test")(send_test.send_test)
+for command in (category_days.skip, category_days.unskip, category_days.holidays):
+    category.app.command()(command)
 app.add_typer(category.app, name="category")
 app.add_typer(queue.app, name="queue")
 app.add_typer(issue.app, name="issue")

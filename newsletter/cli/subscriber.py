@@ -2,6 +2,7 @@
 
 import sys
 from collections import deque
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +35,14 @@ Confirmed = Annotated[
     ),
 ]
 
+ZoneOption = Annotated[
+    str | None,
+    typer.Option("--timezone", metavar="ZONE", help="Where they live, such as America/New_York."),
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--category", metavar="SLUG", help="Only this one; may be given again.")
+]
+
 _ANSWERS = {
     "added": "added to {}",
     "already": "already in {}",
@@ -57,6 +66,7 @@ def add(
     name: Annotated[
         str | None, typer.Option("--name", metavar="TEXT", help="Their name, for the To field.")
     ] = None,
+    timezone: ZoneOption = None,
     confirmed: Confirmed = False,
     evidence: Annotated[
         str, typer.Option("--evidence", metavar="TEXT", help="How they agreed; kept on their record.")
@@ -66,6 +76,7 @@ def add(
     for option, text, limit in (("--evidence", evidence, 1000), ("--name", name or "", 200)):
         if len(text) > limit:
             raise typer.BadParameter(f"is longer than {limit} characters", param_hint=option)
+    zone = _zone(timezone) if timezone is not None else None
 
     from newsletter.schedule.categories import find_category
     from subscribers.address import parse_address
@@ -88,9 +99,83 @@ def add(
             for slug in category
         }
         subscriber = subscriber_of(session, address)
+        subscriber.timezone = zone or subscriber.timezone
         states = {held.category: held.state for held in subscriptions_of(session, subscriber.id)}
     for slug, answer in answers.items():
         note(f"{subscriber.address}: {_ANSWERS[answer].format(slug)}{_WAITING.get(states[slug], '')}.")
+
+
+@app.command()
+def edit(
+    context: typer.Context,
+    address: AddressArgument,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help='Their name; "" for none.')
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option("--timezone", metavar="ZONE|unknown", help="Where they live, such as Europe/Berlin."),
+    ] = None,
+) -> None:
+    """Change what is known of a reader."""
+    if name is timezone is None:
+        raise typer.BadParameter("name what to change: --name or --timezone")
+    if len(name or "") > 200:
+        raise typer.BadParameter("is longer than 200 characters", param_hint="--name")
+    zone = None if timezone in (None, "unknown") else _zone(timezone)
+
+    site = open_site(context)
+    with site.database.write() as session:
+        subscriber = subscriber_of(session, address)
+        if name is not None:
+            subscriber.name = cell(name) or None
+        if timezone is not None:
+            subscriber.timezone = zone
+    known = [word for word in (subscriber.name, subscriber.timezone) if word]
+    note(f"{subscriber.address}: {', '.join(known) or 'neither name nor zone is known'}.")
+
+
+@app.command()
+def pause(
+    context: typer.Context,
+    address: AddressArgument,
+    weeks: Annotated[int, typer.Option("--weeks", metavar="N", min=1, max=104, help="For how long.")],
+    category: Only = None,
+) -> None:
+    """Send a reader nothing for some weeks, letters on their way included. They stay subscribed."""
+    from subscribers.pauses import pause as pause_subscriptions
+    from subscribers.subscriptions import subscriptions_of
+
+    site = open_site(context)
+    until = site.clock().date() + timedelta(weeks=weeks)
+    with site.database.write() as session:
+        subscriber = subscriber_of(session, address)
+        held = [found.category for found in subscriptions_of(session, subscriber.id)]
+        wanted = _among(subscriber.address, category, held)
+        paused = pause_subscriptions(session, subscriber.id, wanted, site.letters, until=until)
+    if not paused:
+        from newsletter.errors import NotFoundError
+
+        raise NotFoundError(f"{subscriber.address} gets no letters that could be paused")
+    note(f"{subscriber.address} gets nothing of {', '.join(paused)} until {until}.")
+
+
+@app.command()
+def resume(context: typer.Context, address: AddressArgument, category: Only = None) -> None:
+    """End a reader's pause now."""
+    from subscribers.pauses import resume as resume_subscriptions
+    from subscribers.subscriptions import subscriptions_of
+
+    site = open_site(context)
+    with site.database.write() as session:
+        subscriber = subscriber_of(session, address)
+        held = [found.category for found in subscriptions_of(session, subscriber.id)]
+        resumed = resume_subscriptions(session, subscriber.id, _among(subscriber.address, category, held))
+    note(
+        f"{subscriber.address} gets letters of {', '.join(resumed)} again."
+        if resumed
+        else f"{subscriber.address} had not paused."
+    )
 
 
 @app.command("import")
@@ -193,23 +278,17 @@ def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = F
 def remove(
     context: typer.Context,
     address: AddressArgument,
-    category: Annotated[
-        list[str] | None, typer.Option("--category", metavar="SLUG", help="Only from this one.")
-    ] = None,
+    category: Only = None,
 ) -> None:
     """End a reader's subscriptions, letters on their way included. They stay out of later imports."""
-    from newsletter.errors import NotFoundError
     from subscribers.subscriptions import Permission, leave, subscriptions_of
 
     site = open_site(context)
     with site.database.write() as session:
         subscriber = subscriber_of(session, address)
         held = [found.category for found in subscriptions_of(session, subscriber.id)]
-        if strangers := [slug for slug in category or () if slug not in held]:
-            raise NotFoundError(f"{subscriber.address} does not subscribe to {', '.join(strangers)}")
-        left = leave(
-            session, subscriber.id, category or held, Permission("cli"), site.letters, now=site.clock()
-        )
+        wanted = _among(subscriber.address, category, held)
+        left = leave(session, subscriber.id, wanted, Permission("cli"), site.letters, now=site.clock())
     note(
         f"{subscriber.address} left {', '.join(left)}." if left else f"{subscriber.address} had left already."
     )
@@ -234,6 +313,25 @@ def export_csv(
         write_subscriptions(sys.stdout, all_subscribers(session, category))
 
 
+def _zone(name: str) -> str:
+    from newsletter.errors import CadenceError
+    from newsletter.schedule.cadence import parse_zone
+
+    try:
+        return parse_zone(name).key
+    except CadenceError as error:
+        raise typer.BadParameter(str(error), param_hint="--timezone") from None
+
+
+def _among(address: str, wanted: list[str] | None, held: list[str]) -> list[str]:
+    """The categories that are meant: those named, or all. Raises NotFoundError for one not subscribed to."""
+    from newsletter.errors import NotFoundError
+
+    if strangers := [slug for slug in wanted or () if slug not in held]:
+        raise NotFoundError(f"{address} does not subscribe to {', '.join(strangers)}")
+    return wanted or held
+
+
 def _stated(subscriptions: dict[str, str]) -> list[str]:
     return [slug if state == "active" else f"{slug} ({state})" for slug, state in subscriptions.items()]
 
@@ -243,6 +341,7 @@ def _listed(subscriber: "Subscriber", subscriptions: dict[str, str]) -> dict[str
         "id": subscriber.id,
         "address": subscriber.address,
         "name": subscriber.name,
+        "timezone": subscriber.timezone,
         "created_at": subscriber.created_at,
         "subscriptions": subscriptions,
     }

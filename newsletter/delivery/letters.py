@@ -165,7 +165,7 @@ def record_complaint(session: Session, delivery_id: int, *, now: datetime) -> tu
 class LedgerLetters:
     """`subscribers.ports.OpenLetters` on the ledger."""
 
-    def withdraw(self, session: Session, subscriber_id: int, category: str) -> int:
-        """Cancel a reader's letters of a category that are not on the wire."""
+    def withdraw(self, session: Session, subscriber_id: int, category: str, reason: str) -> int:
+        """Cancel a reader's letters of a category that are not on the wire; their ledger says why."""
         theirs = (col(Delivery.subscriber_id) == subscriber_id) & (col(Delivery.category) == category)
-        return cancel_letters(session, theirs, "The reader left.")
+        return cancel_letters(session, theirs, reason)

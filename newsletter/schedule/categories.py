@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
+from newsletter.content.queue import waiting_entries
 from newsletter.delivery.letters import cancel_letters
 from newsletter.errors import CalendarError, NotFoundError, QueueError
 from newsletter.models import Category, Delivery, Issue, QueueEntry, SkippedDay
@@ -121,6 +122,8 @@ def edit_category(
     cadence: str | None = None,
     timezone: str | None = None,
     mode: Mode | None = None,
+    posts_per_issue: int | None = None,
+    local_time: bool | None = None,
     now: datetime,
 ) -> None:
     """Change what is given.
@@ -130,6 +133,10 @@ def edit_category(
     _hold(session, category)
     if title is not None:
         category.title = title
+    if local_time is not None:
+        category.local_time = local_time
+    if posts_per_issue is not None:
+        category.posts_per_issue = posts_per_issue
     if mode is not None and mode != category.mode:
         category.mode = mode
         disband(session, category)  # a broadcast keeps no cohorts: they would be out of date after it
@@ -146,6 +153,24 @@ def edit_category(
                 old.cadence, old.zone, now, anchor=old.anchor, last_due=last
             )
         category.cadence, category.timezone = wanted
+    session.add(category)
+
+
+def set_start(session: Session, category: Category, slug: str | None) -> None:
+    """Have a sequence begin with a post that waits in its queue; with None, with the first.
+
+    Readers are given none of the posts above it any more. Raises QueueError for a post that does not wait.
+    """
+    _hold(session, category)
+    if slug is None:
+        category.start_post_id = None
+    else:
+        waiting = {post.slug: post.id for _, post in waiting_entries(session, category)}
+        if slug not in waiting:
+            raise QueueError(
+                f"{slug!r} does not wait in {category.slug}; `paperround queue list` shows what does"
+            )
+        category.start_post_id = waiting[slug]
     session.add(category)
 
 

@@ -20,6 +20,7 @@ from newsletter.models import Category, Cohort, Displaced
 from newsletter.schedule.choice import PostIds
 from newsletter.schedule.readers import ids_in, is_active, posts_had, queue_of
 from newsletter.schedule.scratch import scratch_table, scratch_tables
+from newsletter.states import Mode
 from subscribers.models import Key, Subscription
 
 _SETTLING = scratch_table("settling", Column("subscription_id", Key, primary_key=True), Column("had", Text))
@@ -36,8 +37,10 @@ def cohorts_of(session: Session, category: Category) -> dict[int, frozenset[int]
 
 
 def settle(session: Session, category: Category) -> None:
-    """Find the cohort of every active reader of a sequence who is in none."""
+    """Find the cohort of every active reader of a sequence who is in none; a broadcast has no cohorts."""
     _take_out_displaced(session)
+    if category.mode == Mode.BROADCAST:
+        return
     lost = is_active(category) & col(Subscription.cohort_id).is_(None)
     if session.exec(select(Subscription.id).where(lost).limit(1)).first() is not None:
         _place(session, category, lost)

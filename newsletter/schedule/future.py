@@ -8,9 +8,10 @@ wait in one queue only concern nobody outside of it: the readers of such a categ
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, null
+from sqlalchemy import ColumnElement, Text, case, cast, func, null
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -25,10 +26,19 @@ from subscribers.models import Subscription, SubscriptionState
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Readers of whom one stands for all: their categories, and what they have had of what waits there."""
+    """Readers of whom one stands for all: what they subscribe to, and what they have had of what waits there.
 
-    categories: frozenset[str]
+    A category goes with the day from which it has letters for them, None where that is now.
+    """
+
+    categories: frozenset[tuple[str, date | None]]
     had: frozenset[int]
+
+    def gets(self, category: Category, day: date) -> bool:
+        """Whether a slot of the category on a local day is for them."""
+        return any(
+            slug == category.slug and (since is None or since <= day) for slug, since in self.categories
+        )
 
 
 def future_of(session: Session, categories: Sequence[Category], reader: int | None = None) -> "Future":
@@ -51,14 +61,14 @@ class Future:
         self._queues = {slug: dict(queue) for slug, queue in queues.items()}
         self._parts = list(parts)
 
-    def pass_slot(self, category: Category) -> tuple[tuple[Post, ...], int]:
-        """Let a slot of a category pass: its posts in their order, and how many readers it has."""
+    def pass_slot(self, category: Category, day: date) -> tuple[tuple[Post, ...], int]:
+        """Let a slot on a local day pass: its posts in their order, and how many readers it has."""
         queue = self._queues[category.slug]
         offer = offered(category, list(queue))
         letters: Counter[PostIds] = Counter()
         for number, part in enumerate(self._parts):
-            if any(category.slug in kind.categories for kind in part):
-                self._parts[number], given = _give(part, category, offer)
+            if any(kind.gets(category, day) for kind in part):
+                self._parts[number], given = _give(part, category, day, offer)
                 letters += given
         posts = tuple(queue[post] for post in posts_of_issue(category, offer, letters))
         if category.mode == Mode.BROADCAST:
@@ -67,13 +77,15 @@ class Future:
         return posts, letters.total()
 
 
-def _give(part: Counter[Kind], category: Category, offer: PostIds) -> tuple[Counter[Kind], Counter[PostIds]]:
+def _give(
+    part: Counter[Kind], category: Category, day: date, offer: PostIds
+) -> tuple[Counter[Kind], Counter[PostIds]]:
     """Readers as they are after a slot, and how many got each letter."""
     after: Counter[Kind] = Counter()
     letters: Counter[PostIds] = Counter()
     for kind, readers in part.items():
         posts: PostIds = ()
-        if category.slug in kind.categories:
+        if kind.gets(category, day):
             posts = letter_for(kind.had, offer, category.posts_per_issue)
         if posts:
             letters[posts] += readers
@@ -103,14 +115,18 @@ def _that_share(
 def _kinds_of(session: Session, part: Sequence[Category]) -> Counter[Kind]:
     """The readers of categories that share posts, or of a single one."""
     category = part[0]
-    if len(part) > 1:
+    if len(part) > 1 or (category.mode == Mode.BROADCAST and _has_gone_out(session, category)):
         return _kinds_by_receipts(session, part)
+    is_paused = col(Subscription.state) == SubscriptionState.PAUSED
+    paused = _kinds_by_receipts(session, part, is_paused)
     if category.mode == Mode.SEQUENCE:
-        return _kinds_by_cohorts(session, category)
-    if _has_gone_out(session, category):
-        return _kinds_by_receipts(session, part)
+        return paused + _kinds_by_cohorts(session, category)
     readers = session.exec(select(func.count()).select_from(Subscription).where(is_active(category))).one()
-    return Counter({Kind(frozenset([category.slug]), frozenset()): readers})
+    return paused + Counter({Kind(_only(category), frozenset()): readers})
+
+
+def _only(category: Category) -> frozenset[tuple[str, date | None]]:
+    return frozenset([(category.slug, None)])
 
 
 def _has_gone_out(session: Session, category: Category) -> bool:
@@ -130,10 +146,12 @@ def _kinds_by_cohorts(session: Session, category: Category) -> Counter[Kind]:
     counts = sql_select(cohort.label("cohort"), func.count()).where(is_active(category)).group_by("cohort")
     sizes = {row[0]: row[1] for row in session.execute(counts)}
     had = cohorts_of(session, category)
-    here = frozenset([category.slug])
-    kinds = Counter({Kind(here, had[number]): size for number, size in sizes.items() if number is not None})
+    kinds: Counter[Kind] = Counter()
+    for number, size in sizes.items():
+        if number is not None:
+            kinds[Kind(_only(category), had[number])] += size
     if None in sizes:
-        kinds += _kinds_by_receipts(session, [category], is_lost)
+        kinds += _kinds_by_receipts(session, [category], is_active(category) & is_lost)
     return kinds
 
 
@@ -142,11 +160,15 @@ def _kinds_by_receipts(
 ) -> Counter[Kind]:
     """The readers of categories, as their receipts say; only of `which` subscriptions."""
     slugs = [category.slug for category in categories]
-    wanted = col(Subscription.category).in_(slugs) & (col(Subscription.state) == SubscriptionState.ACTIVE)
+    wanted = col(Subscription.category).in_(slugs) & col(Subscription.state).in_(
+        [SubscriptionState.ACTIVE, SubscriptionState.PAUSED]
+    )
+    since = cast(func.coalesce(cast(col(Subscription.paused_until), Text), ""), Text)
+    subscription = col(Subscription.category) + "@" + since
     theirs = (
         sql_select(
             col(Subscription.subscriber_id).label("reader"),
-            func.aggregate_strings(col(Subscription.category), " ").label("categories"),
+            func.aggregate_strings(subscription, " ").label("categories"),
         )
         .where(wanted if which is None else wanted & which)
         .group_by(col(Subscription.subscriber_id))
@@ -156,6 +178,11 @@ def _kinds_by_receipts(
     each = sql_select(theirs.c.categories, had).subquery()
     rows = sql_select(each.c.categories, each.c.had, func.count()).group_by(each.c.categories, each.c.had)
     kinds: Counter[Kind] = Counter()
-    for slugs_text, had_text, readers in session.execute(rows):
-        kinds[Kind(frozenset(slugs_text.split()), ids_in(had_text))] += readers
+    for subscriptions, posts, readers in session.execute(rows):
+        kinds[Kind(frozenset(map(_subscription, subscriptions.split())), ids_in(posts))] += readers
     return kinds
+
+
+def _subscription(text: str) -> tuple[str, date | None]:
+    slug, _, since = text.partition("@")
+    return slug, date.fromisoformat(since) if since else None

@@ -6,9 +6,9 @@ of a group holds is decided outside (`newsletter.schedule.choice`); `give` write
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, case, exists, func, insert, literal
+from sqlalchemy import Column, ColumnElement, String, case, exists, func, insert, literal
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -19,9 +19,10 @@ from newsletter.schedule.choice import PostIds
 from newsletter.schedule.cohorts import cohorts_of
 from newsletter.schedule.readers import is_active
 from newsletter.schedule.scratch import scratch_table
+from newsletter.schedule.timetable import Slot, due_for
 from newsletter.states import DeliveryState, Mode
 from subscribers.base import UTCDateTime
-from subscribers.models import Key, Subscription
+from subscribers.models import Key, Subscriber, Subscription
 
 CHOSEN = scratch_table("chosen", Column("subscriber_id", Key, primary_key=True), Column("group_number", Key))
 """The readers of a slot, each with their group: so that all statements see the same ones."""
@@ -32,7 +33,10 @@ _LETTERS = scratch_table(
 _LETTER_POSTS = scratch_table(
     "chosen_post", Column("group_number", Key, primary_key=True), Column("post_id", Key, primary_key=True)
 )
-SCRATCH = (CHOSEN, _LETTERS, _LETTER_POSTS)
+_ZONES = scratch_table(
+    "chosen_zone", Column("zone", String(64), primary_key=True), Column("due_at", UTCDateTime)
+)
+SCRATCH = (CHOSEN, _LETTERS, _LETTER_POSTS, _ZONES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def give(
     letters: Mapping[Group, GroupLetter],
     *,
     issue_id: int,
-    due_at: datetime,
+    slot: Slot,
 ) -> bool:
     """Write receipts and deliveries for the groups that get a letter.
 
@@ -128,7 +132,7 @@ def give(
     wanted = sum(group.readers * len(letter.posts) for group, letter in letters.items())
     if _write_receipts(session, database, letter_key(issue_id)) != wanted:
         return False
-    _write_deliveries(session, category, issue_id, due_at)
+    _write_deliveries(session, category, issue_id, slot)
     _displace_elsewhere(session, category)
     return True
 
@@ -150,7 +154,11 @@ def _write_receipts(session: Session, database: Database, key: str) -> int:
     return int(written.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every INSERT
 
 
-def _write_deliveries(session: Session, category: Category, issue_id: int, due_at: datetime) -> None:
+def _write_deliveries(session: Session, category: Category, issue_id: int, slot: Slot) -> None:
+    due_at: ColumnElement[Any] = literal(slot.due_at, UTCDateTime())
+    if category.local_time:
+        _find_zones(session, category, slot)
+        due_at = _ZONES.c.due_at
     owed = (
         sql_select(
             CHOSEN.c.subscriber_id,
@@ -159,14 +167,33 @@ def _write_deliveries(session: Session, category: Category, issue_id: int, due_a
             literal(category.slug).label("category"),
             literal(letter_key(issue_id)).label("letter_key"),
             literal(DeliveryState.QUEUED.value).label("state"),
-            literal(due_at, UTCDateTime()).label("due_at"),
+            due_at.label("due_at"),
             literal(0).label("attempts"),
         )
         .join_from(CHOSEN, _LETTERS, CHOSEN.c.group_number == _LETTERS.c.group_number)
         .order_by(CHOSEN.c.subscriber_id)
     )
+    if category.local_time:
+        owed = owed.join(Subscriber, col(Subscriber.id) == CHOSEN.c.subscriber_id).join(
+            _ZONES, _ZONES.c.zone == _zone_of_reader()
+        )
     columns = [str(column.key) for column in owed.selected_columns]
     session.execute(insert(Delivery).from_select(columns, owed))
+
+
+def _zone_of_reader() -> ColumnElement[str]:
+    return func.coalesce(col(Subscriber.timezone), "")
+
+
+def _find_zones(session: Session, category: Category, slot: Slot) -> None:
+    """When the slot is due in each zone that one of the chosen readers lives in."""
+    zones = sql_select(_zone_of_reader()).join(CHOSEN, CHOSEN.c.subscriber_id == col(Subscriber.id))
+    dues = [
+        {"zone": zone, "due_at": due_for(slot, category, zone)}
+        for (zone,) in session.execute(zones.distinct())
+    ]
+    if dues:
+        session.execute(insert(_ZONES), dues)
 
 
 def _displace_elsewhere(session: Session, category: Category) -> None:

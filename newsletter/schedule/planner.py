@@ -11,7 +11,7 @@ removed half-way through; a post that a template cannot show holds its slot back
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import count, takewhile
 
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
@@ -24,12 +24,13 @@ from newsletter.render.edition import Occasion
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, locked, streams_of
 from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue
-from newsletter.schedule.cohorts import advance, settle
+from newsletter.schedule.cohorts import advance, disband, settle
 from newsletter.schedule.future import future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, choose, give
 from newsletter.schedule.scratch import scratch_tables
-from newsletter.schedule.timetable import SLOT_FORMAT, Slot, timetable_of
+from newsletter.schedule.timetable import SLOT_FORMAT, Slot, last_due, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
+from subscribers.pauses import resume_due
 
 MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
 """`EditionMaker.make`: renders an issue's posts, in one edition."""
@@ -58,6 +59,9 @@ class PlanFailure:
     slot: str
     error: PaperroundError
 
+
+_PATIENCE = 3
+"""How often others may come first before the cohorts are doubted."""
 
 _DAY = timedelta(days=1)
 """More than any zone is away from UTC."""
@@ -129,18 +133,28 @@ class Planner:
 
     def _decide(self, stream: Stream, slot: Slot, now: datetime) -> PlannedIssue | PlanFailure | None:
         """Write what becomes of one slot; None if another planner was first or the category has changed."""
-        while True:
+        for attempt in count():
             try:
-                if not slot.left_out and stream.category.mode == Mode.SEQUENCE:
-                    # By itself, so that whoever leaves meanwhile need not wait for the issue.
-                    with self._database.write() as session:
-                        settle(session, stream.category)
+                if not slot.left_out:
+                    self._prepare(stream.category, slot, afresh=attempt > _PATIENCE)
                 with self._database.write() as session:
                     return self._write_issue(session, stream, slot, now)
             except _MovedError:
                 continue
             except (ContentError, TemplateError) as error:
                 return PlanFailure(stream.category.slug, slot.key, error)
+        return None
+
+    def _prepare(self, category: Category, slot: Slot, *, afresh: bool) -> None:
+        """Put the readers in order, by itself: whoever leaves meanwhile need not wait for the issue.
+
+        `afresh` believes no cohort: those of a category that do not agree with the receipts are found again.
+        """
+        with self._database.write() as session:
+            if afresh:
+                disband(session, category)
+            resume_due(session, category.slug, slot.local.date())
+            settle(session, category)
 
     def _write_issue(self, session: Session, read: Stream, slot: Slot, now: datetime) -> PlannedIssue | None:
         category = locked(session, read.category)
@@ -161,11 +175,17 @@ class Planner:
             .values(
                 state=planned.state,
                 reason=planned.reason,
-                canary_every=min(self._canary_every, readers) if self._canary_every and readers else None,
+                canary_every=self._first_share(category, readers),
                 finished_at=None if planned.readers else now,
             )
         )
         return planned
+
+    def _first_share(self, category: Category, readers: int) -> int | None:
+        """None also where readers have their own clocks: nobody's letter waits for the westernmost zone."""
+        if self._canary_every is None or category.local_time or not readers:
+            return None
+        return min(self._canary_every, readers)
 
     def _insert_issue(self, session: Session, category: Category, slot: Slot, now: datetime) -> int | None:
         """Take the slot; None if it is taken. What it comes to is written when it is known."""
@@ -178,7 +198,7 @@ class Planner:
                 state=IssueState.PLANNED,
                 reason="",
                 planned_at=now,
-                expires_at=now + self._expiry,
+                expires_at=max(now, last_due(slot, category)) + self._expiry,
             )
             .on_conflict_do_nothing(index_elements=["category_id", "slot"])
             .returning(col(Issue.id))
@@ -210,7 +230,7 @@ class Planner:
                 for posts in filter(None, [whole, *others])
             }
             given = {group: GroupLetter(posts, editions[posts]) for group, posts in letters.items()}
-            if not give(session, self._database, category, given, issue_id=issue_id, due_at=slot.due_at):
+            if not give(session, self._database, category, given, issue_id=issue_id, slot=slot):
                 raise _MovedError
         if category.mode == Mode.SEQUENCE:
             advance(session, {group.number: posts for group, posts in letters.items()})
@@ -271,7 +291,7 @@ class Planner:
         agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
         coming = []
         for slot, category in agenda:
-            posts, readers = ((), 0) if slot.left_out else future.pass_slot(category)
+            posts, readers = ((), 0) if slot.left_out else future.pass_slot(category, slot.local.date())
             coming.append(_decided(category, slot, posts, readers))
         return [issue for issue in coming if reader is None or issue.readers]
 

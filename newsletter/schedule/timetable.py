@@ -1,7 +1,9 @@
 """A category's timetable: its slots, with those that are left out, and the instant at which each falls due.
 
-Pure, but for `timetable_of`, which reads one from the database. A day that is skipped has its slots all the
-same: they are decided, as skipped, so that every gap has its reason. After the last day there are none.
+Where readers get their letters by their own clocks, a slot falls due when the first of them can have it: at
+its wall-clock time in the easternmost zone. A day that is skipped has its slots all the same: they are
+decided, as skipped, so that every gap has its reason. After the last day there are none. Pure, but for
+`timetable_of`, which reads one from the database.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,11 +14,15 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
+from newsletter.errors import CadenceError
 from newsletter.models import Category, SkippedDay
-from newsletter.schedule.cadence import Cadence, due_slots, parse_cadence, parse_zone
+from newsletter.schedule.cadence import Cadence, due_at, due_slots, parse_cadence, parse_zone
 
 SLOT_FORMAT = "%Y-%m-%dT%H:%M"
 """How a slot is written: local wall-clock time."""
+
+EASTERNMOST, WESTERNMOST = ZoneInfo("Etc/GMT-14"), ZoneInfo("Etc/GMT+12")
+"""The zones in which a wall-clock time comes first and last. (POSIX counts to the west: GMT-14 is UTC+14.)"""
 
 _LONGEST_GAP = timedelta(days=2)
 """More than a slot and one that falls due after it can be out of step, where clocks change."""
@@ -40,8 +46,9 @@ class Slot:
 class Timetable:
     """All that a category's slots follow from.
 
-    `anchor` is the local date from which `every 2 weeks` counts; no slot is due before `begins_at`, and none
-    lies after the local date `last_day`. `skipped` gives what the local dates that are skipped are called.
+    `zone` is where slots fall due. `anchor` is the local date from which `every 2 weeks` counts; no slot is
+    due before `begins_at`, and none lies after the local date `last_day`. `skipped` gives what the local
+    dates that are skipped are called.
     """
 
     cadence: Cadence
@@ -75,13 +82,29 @@ class Timetable:
         return next((other for other in coming if other.local > slot.local and not other.left_out), None)
 
 
+def due_for(slot: Slot, category: Category, zone_name: str | None) -> datetime:
+    """When a letter of a slot is due for a reader in a zone: in none that is known, by the category's."""
+    if not category.local_time:
+        return slot.due_at
+    try:
+        zone = parse_zone(zone_name or category.timezone)
+    except CadenceError:
+        zone = parse_zone(category.timezone)
+    return due_at(slot.local, zone)
+
+
+def last_due(slot: Slot, category: Category) -> datetime:
+    """When the last letter of a slot is due."""
+    return due_at(slot.local, WESTERNMOST) if category.local_time else slot.due_at
+
+
 def timetable_of(session: Session, category: Category) -> Timetable:
     """The timetable of a category."""
     skipped = session.exec(select(SkippedDay).where(col(SkippedDay.category_id) == category.id))
     zone = parse_zone(category.timezone)
     return Timetable(
         cadence=parse_cadence(category.cadence),
-        zone=zone,
+        zone=EASTERNMOST if category.local_time else zone,
         anchor=category.created_at.astimezone(zone).date(),
         begins_at=category.slots_from,
         last_day=category.last_day,

@@ -81,7 +81,7 @@ class _Preferences:
                 .join(Category, col(Category.slug) == col(Subscription.category))
                 .where(
                     Subscription.subscriber_id == found[0],
-                    Subscription.state == SubscriptionState.ACTIVE,
+                    col(Subscription.state).in_([SubscriptionState.ACTIVE, SubscriptionState.PAUSED]),
                 )
                 .order_by(col(Category.title), col(Category.slug))
             )

@@ -1,16 +1,16 @@
 """From slots to letters: who gets what, once, whatever happens in between."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, func
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
 import newsletter.database
 import newsletter.schedule.planner
@@ -22,7 +22,6 @@ from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, P
 from newsletter.render.edition import Occasion
 from newsletter.render.letter import Neighbour
 from newsletter.schedule.archive import find_shown
-from newsletter.schedule.cadence import due_at, parse_cadence, parse_zone, slots_between
 from newsletter.schedule.categories import (
     Stream,
     all_categories,
@@ -33,7 +32,6 @@ from newsletter.schedule.categories import (
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, slots_to_decide
 from newsletter.schedule.timetable import Slot, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
-from subscribers.models import Subscriber
 from tests.conftest import Clock, subscribe
 from tests.planning import (
     BASE_URL,
@@ -44,10 +42,11 @@ from tests.planning import (
     Town,
     another,
     database,
-    empty,
     plain_edition,
+    rows,
     shared_database,
     source,
+    summary,
     town,
 )
 
@@ -59,12 +58,6 @@ HOUR = timedelta(hours=1)
 def planned(town: Town, at: datetime) -> list[tuple[str, str, str, tuple[str, ...], int]]:
     """What a pass did, in words."""
     return [summary(issue) for issue in town.plan(at)]
-
-
-def summary(issue: PlannedIssue | PlanFailure) -> tuple[str, str, str, tuple[str, ...], int]:
-    assert isinstance(issue, PlannedIssue)
-    slugs = tuple(post.slug for post in issue.posts)
-    return issue.category, issue.slot, str(issue.state), slugs, issue.readers
 
 
 def stream_of(town: Town, category: Category) -> Stream:
@@ -529,16 +522,6 @@ def test_a_broken_template_holds_its_slot_back(advice: App, clock: Clock) -> Non
     assert [row.reader for row in site.letters()] == ["ann"]
 
 
-def rows(database: Database) -> dict[str, int]:
-    """How many rows each table has, but for cohorts, in which receipts are only remembered."""
-    with database.read() as session:
-        return {
-            table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in SQLModel.metadata.sorted_tables
-            if table.name != "cohort"
-        }
-
-
 class Crash(BaseException):
     """The process ends here."""
 
@@ -698,155 +681,6 @@ def test_two_planners_at_once(town: Town, database: Database) -> None:
     assert len(found) == len({summary(issue)[:2] for issue in found}) == 8
     rows = town.letters()
     assert len({(row.reader, row.post) for row in rows}) == len(rows) == 3 * len(names)
-
-
-# Foretelling.
-
-CADENCES = (
-    ("weekly tue 08:00", "UTC"),
-    ("weekly tue 08:00", "UTC"),
-    ("weekly tue 09:00", "Europe/Berlin"),  # the same instant in winter
-    ("every 2 weeks thu 18:30", "America/New_York"),
-    ("0 7 * * mon,wed,sat", "Asia/Tokyo"),
-)
-
-
-@dataclass(frozen=True)
-class Site:
-    """A small site: each category's mode and rule; where each post is queued and each reader subscribes."""
-
-    categories: tuple[tuple[Mode, tuple[str, str]], ...]
-    posts: tuple[frozenset[int], ...]
-    readers: tuple[frozenset[int], ...]
-    held: frozenset[int]
-
-    def build(self, town: Town) -> None:
-        names = [f"c{number}" for number in range(len(self.categories))]
-        for name, (mode, (cadence, zone)) in zip(names, self.categories, strict=True):
-            town.category(name, mode=mode, cadence=cadence, timezone=zone)
-        for number, places in enumerate(self.posts):
-            if wanted := [names[place] for place in sorted(places) if place < len(names)]:
-                town.add(source(f"p{number}", *wanted))
-                if number in self.held:
-                    town.change(f"p{number}", EntryState.HELD)
-        for number, places in enumerate(self.readers):
-            for place in sorted(places):
-                if place < len(names):
-                    town.subscribe(f"r{number}", category=names[place])
-
-    def expected(self, start: datetime, end: datetime) -> list[tuple[str, str, str, tuple[str, ...], int]]:
-        """What the rules of the two modes come to, told one reader at a time."""
-        queues = {
-            place: [
-                post for post, places in enumerate(self.posts) if place in places and post not in self.held
-            ]
-            for place in range(len(self.categories))
-        }
-        has: set[tuple[int, int]] = set()
-        agenda = []
-        for place, (_, (text, zone_name)) in enumerate(self.categories):
-            cadence, zone = parse_cadence(text), parse_zone(zone_name)
-            anchor = start.astimezone(zone).date()
-            slots = slots_between(cadence, zone, start, end, anchor=anchor)
-            agenda += [(due_at(slot, zone), place, slot) for slot in slots]
-        told = []
-        for _, place, slot in sorted(agenda):
-            readers = [reader for reader, places in enumerate(self.readers) if place in places]
-            queue = queues[place]
-            broadcast = self.categories[place][0] is Mode.BROADCAST
-            head = [queue.pop(0)] if broadcast and queue else []
-            gets = {}
-            for reader in readers:
-                lacked = [post for post in (head if broadcast else queue) if (reader, post) not in has]
-                if lacked:
-                    gets[reader] = lacked[0]
-            has |= set(gets.items())
-            sent = head if broadcast else [post for post in queue if post in gets.values()]
-            state = "planned" if sent else "empty"
-            slugs = tuple(f"p{post}" for post in sent)
-            told.append((f"c{place}", f"{slot:%Y-%m-%dT%H:%M}", state, slugs, len(gets)))
-        return told
-
-
-some = st.frozensets(st.integers(0, 2))
-sites = st.builds(
-    Site,
-    categories=st.lists(
-        st.tuples(st.sampled_from(Mode), st.sampled_from(CADENCES)), min_size=1, max_size=3
-    ).map(tuple),
-    posts=st.lists(some, max_size=5).map(tuple),
-    readers=st.lists(some, max_size=4).map(tuple),
-    held=st.frozensets(st.integers(0, 4), max_size=1),
-)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(site=sites)
-def test_what_is_foretold_comes_to_pass(database: Database, site: Site) -> None:
-    """For any small site, `upcoming` says what `plan_due` then does, and both what the rules say.
-
-    Also half-way, when some have had something; and to foretell changes nothing.
-    """
-    empty(database)
-    town = Town(database)
-    site.build(town)
-    end = MONDAY + 3 * WEEK
-    foretold = town.planner.upcoming(MONDAY, end)
-    told = [summary(issue) for issue in foretold]
-    assert told == site.expected(MONDAY, end)
-    with database.read() as session:
-        numbers = session.execute(select(Subscriber.id, Subscriber.address)).all()
-    letters = {
-        (address, issue.category, issue.slot, issue.posts[0].slug)
-        for number, address in numbers
-        for issue in town.planner.upcoming(MONDAY, end, reader=number)
-    }
-    done: list[PlannedIssue | PlanFailure] = []
-    dues = sorted({issue.due_at for issue in foretold})
-    for due in dues:
-        if due == dues[len(dues) // 2]:
-            rest = town.planner.upcoming(due - timedelta(seconds=1), end)
-            assert [summary(issue) for issue in rest] == told[len(done) :]
-        done += town.plan(due)
-    assert [summary(issue) for issue in done] == told
-    rows = town.letters()
-    assert len(rows) == len(letters) == sum(issue.readers for issue in foretold)
-    assert {(f"{row.reader}@example.org", row.category, row.slot, row.post) for row in rows} == letters
-
-
-@pytest.mark.parametrize("mode", Mode)
-def test_foretelling_begins_with_what_was_missed(town: Town, mode: Mode) -> None:
-    """Slots that a pass now would skip or catch up come first, as they would then be treated."""
-    town.category(mode=mode)
-    town.queue("a", "b")
-    town.subscribe("ann")
-    now = TUESDAY + WEEK + HOUR
-    foretold = town.planner.upcoming(now, TUESDAY + 3 * WEEK)
-    assert [summary(issue)[1:3] for issue in foretold] == [
-        ("2026-01-06T08:00", "skipped"),
-        ("2026-01-13T08:00", "planned"),
-        ("2026-01-20T08:00", "planned"),
-        ("2026-01-27T08:00", "empty"),
-    ]
-    done = [*town.plan(now), *town.plan(TUESDAY + 2 * WEEK), *town.plan(TUESDAY + 3 * WEEK)]
-    assert [(summary(issue), issue.reason) for issue in done if isinstance(issue, PlannedIssue)] == [
-        (summary(issue), issue.reason) for issue in foretold
-    ]
-
-
-def test_foretelling_stands_in_nobodys_way(town: Town, database: Database) -> None:
-    """A forecast needs no lock: it is made while another process writes, and writes nothing itself."""
-    town.category(mode=Mode.SEQUENCE)
-    town.queue("a")
-    town.subscribe("ann")
-    before = rows(database)
-    other = another(database)
-    with other.write() as session:
-        find_category(session, "advice").title = "New"
-        session.flush()
-        assert len(town.planner.upcoming(MONDAY, TUESDAY + WEEK)) == 2
-    other.close()
-    assert rows(database) == before
 
 
 def test_posts_and_receipts_are_never_read_by_the_thousand(town: Town) -> None:

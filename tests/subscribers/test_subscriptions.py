@@ -36,7 +36,7 @@ class Letters:
     withdrawn: list[tuple[int, str]] = field(default_factory=list)
     error: Exception | None = None
 
-    def withdraw(self, session: Session, subscriber_id: int, category: str) -> int:
+    def withdraw(self, session: Session, subscriber_id: int, category: str, reason: str) -> int:
         """Note it, or fail as a database would."""
         if self.error:
             raise self.error
