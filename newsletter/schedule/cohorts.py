@@ -71,16 +71,22 @@ def _place(session: Session, category: Category, lost: ColumnElement[bool]) -> N
             if posts not in known:
                 known[posts] = _new_cohort(session, category, posts)
             places.append({"had": text, "cohort_id": known[posts]})
-        session.execute(insert(_PLACES), places)
-        session.execute(
-            update(Subscription)
-            .where(
-                col(Subscription.id) == _SETTLING.c.subscription_id,
-                _SETTLING.c.had == _PLACES.c.had,
-            )
-            .values(cohort_id=_PLACES.c.cohort_id)
-            .execution_options(synchronize_session=False)
+        if places:  # else another planner has just done it
+            session.execute(insert(_PLACES), places)
+            _move_in(session)
+
+
+def _move_in(session: Session) -> None:
+    """Take readers to the places that were found for them."""
+    session.execute(
+        update(Subscription)
+        .where(
+            col(Subscription.id) == _SETTLING.c.subscription_id,
+            _SETTLING.c.had == _PLACES.c.had,
         )
+        .values(cohort_id=_PLACES.c.cohort_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _new_cohort(session: Session, category: Category, posts: Set[int]) -> int:
