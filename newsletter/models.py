@@ -1,6 +1,6 @@
 """The tables of posts, issues and letters, with the unique keys that carry the promises.
 
-- one Issue a category and slot: two planners make one issue;
+- one Issue a category, kind and slot: two planners make one issue;
 - one Edition a key, the hash of all it shows: re-rendering is harmless;
 - one Delivery a subscriber and letter key: nobody is owed a letter twice;
 - one Receipt a subscriber and post: a post in two categories reaches a person once.
@@ -16,6 +16,8 @@ from subscribers.models import Key
 
 REASON_LIMIT = 200
 """Characters of an issue's reason."""
+NOTE_LIMIT = 500
+"""Characters of what an editor says above a correction."""
 
 
 class Category(SQLModel, table=True):
@@ -68,6 +70,8 @@ class Post(SQLModel, table=True):
     """The file's bytes, so that a slot never depends on a file that moved."""
     content_hash: str = Field(max_length=64)
     read_at: datetime = Field(sa_type=UTCDateTime)
+    corrects: int | None = Field(default=None, foreign_key="post.id", index=True, sa_type=Key)
+    """The post whose later text this is, sent to those who had it before: an erratum."""
 
 
 class QueueEntry(SQLModel, table=True):
@@ -90,14 +94,14 @@ class QueueEntry(SQLModel, table=True):
 
 
 class Issue(SQLModel, table=True):
-    """One dated instalment of a category: the record that a slot was decided, once."""
+    """One dated instalment of a category: the record that a slot was decided, once; or an erratum."""
 
-    __table_args__ = (UniqueConstraint("category_id", "slot"),)
+    __table_args__ = (UniqueConstraint("category_id", "kind", "slot"),)
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)
     category_id: int = Field(foreign_key="category.id", sa_type=Key)
     slot: str = Field(max_length=16)
-    """Local wall-clock time, `2026-12-01T08:00`: DST cannot make two of it."""
+    """Local wall-clock time, `2026-12-01T08:00`: DST cannot make two of it. An erratum has its own minute."""
     due_at: datetime = Field(sa_type=UTCDateTime)
     state: str = Field(max_length=16)
     reason: str = Field(default="", max_length=REASON_LIMIT)
@@ -110,6 +114,12 @@ class Issue(SQLModel, table=True):
     """When the last of the first share was tried; the wait for bounces counts from here."""
     finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When its last letter came to an end; senders look at unfinished issues only."""
+    kind: str = Field(max_length=16)
+    """See `newsletter.states.IssueKind`: only those of a slot count where slots are decided."""
+    corrects: int | None = Field(default=None, foreign_key="issue.id", sa_type=Key)
+    """The issue that an erratum corrects."""
+    note: str = Field(default="", sa_type=Text)
+    """What the editor says above a correction."""
 
 
 class Edition(SQLModel, table=True):

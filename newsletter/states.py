@@ -86,6 +86,13 @@ class EntryState(StrEnum):
     DROPPED = "dropped"
 
 
+class IssueKind(StrEnum):
+    """What an issue is for."""
+
+    SLOT = "slot"  # a slot of the category's cadence
+    ERRATUM = "erratum"  # a post that changed after it was sent, for those who got it
+
+
 class IssueState(StrEnum):
     """What became of a slot."""
 

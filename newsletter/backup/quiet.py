@@ -21,7 +21,7 @@ from newsletter.delivery.issues import pausing
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.models import Attempt, Category, Delivery, Issue, QueueEntry
 from newsletter.schedule.categories import streams_of
-from newsletter.states import EntryState, IssueState
+from newsletter.states import EntryState, IssueKind, IssueState
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,9 @@ def _pause_issues(connection: Connection, last_entry: datetime | None) -> tuple[
 
 def _hold_queues(connection: Connection, now: datetime) -> list[tuple[str, int]]:
     held = []
-    latest = select(func.max(col(Issue.due_at))).where(col(Issue.category_id) == col(Category.id))
+    latest = select(func.max(col(Issue.due_at))).where(
+        col(Issue.category_id) == col(Category.id), col(Issue.kind) == IssueKind.SLOT
+    )
     found = connection.execute(select(col(Category.id), latest.scalar_subquery()))
     decided: dict[int, datetime | None] = dict(found.all())
     with Session(connection) as session:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.delivery.reports import IssueReport
     from newsletter.log import Event
+    from newsletter.schedule.errata import Correction
 
 app = typer.Typer(help="What has gone out, how it stands, and a hand on it.", no_args_is_help=True)
 
@@ -50,7 +51,10 @@ def list_issues(
     if as_json:
         print_json(rows)
         return
-    shown = [{**row, "state": _state(row), "deliveries": tally(row["deliveries"])} for row in rows]
+    shown = [
+        {**row, "state": _state(row), "posts": _posts(row), "deliveries": tally(row["deliveries"])}
+        for row in rows
+    ]
     columns = ("id", "category", "slot", "state", "posts", "deliveries")
     print_rows(shown, columns, empty="No issue yet: `paperround plan` shows what comes")
 
@@ -168,6 +172,84 @@ def retry_failed(
     note(f"{what}.")
 
 
+@app.command()
+def erratum(
+    context: typer.Context,
+    issue_id: IssueArgument,
+    post: Annotated[
+        str | None, typer.Option("--post", metavar="SLUG", help="Where several posts of the issue changed.")
+    ] = None,
+    said: Annotated[
+        str, typer.Option("--note", metavar="TEXT", help="What was wrong, for the box above the text.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say who would get it, and change nothing.")
+    ] = False,
+) -> None:
+    """Send a post that has changed to those who got the earlier text.
+
+    Put the changed file in its place with `queue add` first. Asked for again, it goes to those who got the
+    earlier text since.
+    """
+    from newsletter.log import Event
+    from newsletter.schedule.errata import correct, foresee
+
+    said = _noted(said)
+    site = open_site(context)
+    if dry_run:
+        with site.database.read() as session:
+            _tell_correction(foresee(session, issue_id, slug=post), dry_run=True)
+        return
+    with site.database.write() as session:
+        came_to = correct(
+            site.database,
+            session,
+            site.editions.make,
+            issue_id,
+            slug=post,
+            note=said,
+            now=site.clock(),
+            expiry=_expiry(site),
+            canary_every=site.settings.delivery.canary_every,
+        )
+    if came_to.readers and came_to.issue_id is not None:
+        _record(site, Event.ISSUE_PLANNED, came_to.issue_id, corrects=issue_id, readers=came_to.readers)
+    _tell_correction(came_to, dry_run=False)
+
+
+def _tell_correction(came_to: "Correction", *, dry_run: bool) -> None:
+    readers, slug = count_of(came_to.readers, "reader"), came_to.slug
+    issue = f"issue {came_to.issue_id}"
+    if not came_to.readers:
+        note(f"Everybody who got the earlier text of {slug} is sent the correction: {issue}.")
+    elif dry_run:
+        how = f" by {issue}, which others were sent" if came_to.issue_id else ""
+        note(f"{readers} would get the correction of {slug}{how}. Nothing was changed.")
+    else:
+        note(f"{readers} get the correction of {slug} with the next `tick` or `run`: {issue}.")
+    if came_to.coming:
+        note(
+            f"{count_of(came_to.coming, 'letter')} with the earlier text still to go: ask again when they "
+            f"have gone."
+        )
+    for number in came_to.going:
+        note(
+            f"Issue {number}, the correction before, is still going out: `paperround issue cancel {number}` "
+            f"stops it."
+        )
+
+
+def _noted(text: str) -> str:
+    """An editor's note as one paragraph. Raises BadParameter."""
+    from newsletter.models import NOTE_LIMIT
+    from newsletter.render.renderer import one_line
+
+    text = one_line(text)
+    if len(text) > NOTE_LIMIT:
+        raise typer.BadParameter(f"has to be at most {NOTE_LIMIT} characters", param_hint="--note")
+    return text
+
+
 def _checked(reason: str) -> str:
     """A reason on one line, and no longer than is kept. Raises BadParameter."""
     from newsletter.models import REASON_LIMIT
@@ -205,6 +287,13 @@ def _state(row: dict[str, Any]) -> str:
     return f"{state}: {row['reason']}" if row["reason"] else str(state)
 
 
+def _posts(row: dict[str, Any]) -> list[str]:
+    """For people, who want to know what a letter out of turn is."""
+    return [
+        f"{slug} (corrects issue {row['corrects']})" if row["corrects"] else slug for slug in row["posts"]
+    ]
+
+
 def _row(report: "IssueReport") -> dict[str, Any]:
     issue = report.issue
     return {
@@ -218,6 +307,9 @@ def _row(report: "IssueReport") -> dict[str, Any]:
         "expires_at": issue.expires_at,
         "finished_at": issue.finished_at,
         "canary": report.canary,
+        "kind": issue.kind,
+        "corrects": issue.corrects,
+        "note": issue.note,
         "posts": list(report.posts),
         "deliveries": report.deliveries,
     }

@@ -122,6 +122,8 @@ def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) ->
         print(f"{report.slug}: {'; '.join(parts)}")
     if report.is_updated and "issued" in report.already.values():
         note(f"{file.source.path}: letters of issues that are planned keep the text they had.")
+    if report.is_updated:
+        _tell_outdated(site, file, report.slug)
     for name in report.unknown:
         note(f"{file.source.path}: this site has no category {name!r}; skipped.")
     for line, target in missing_images(file.source):
@@ -137,6 +139,18 @@ def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) ->
         )
     for warning in file.warnings:
         note(f"{file.source.path}: {warning}")
+
+
+def _tell_outdated(site: "App", file: "SourceFile", slug: str) -> None:
+    """Say who has an earlier text of a post that has changed, and how they get a correction."""
+    from newsletter.schedule.errata import outdated
+
+    with site.database.read() as session:
+        found = outdated(session, slug)
+    for issue_id, readers in found:
+        have = "reader has" if readers == 1 else "readers have"
+        command = f"paperround issue erratum {issue_id}"
+        note(f"{file.source.path}: {readers} {have} the earlier text: `{command}` sends them a correction.")
 
 
 def _added_row(report: "Added") -> dict[str, Any]:

@@ -227,6 +227,8 @@ def _store_post(session: Session, file: SourceFile, report: Added, *, site: Path
 
 def _is_another(post: Post, file: SourceFile, site: Path) -> bool:
     """Whether this is another post of the same slug, and not the same one, changed, moved or copied."""
+    if post.corrects is not None:
+        return True  # an erratum, whatever became of the file it was read from
     if post.path == file.stored_path or post.content_hash == file.source.content_hash:
         return False
     try:

@@ -21,7 +21,7 @@ from newsletter.content.language import language_of
 from newsletter.content.post import PostSource, parse_post
 from newsletter.content.threads import document_of
 from newsletter.models import Edition, Post
-from newsletter.render.letter import Letter, LetterPost, Neighbour
+from newsletter.render.letter import Erratum, Letter, LetterPost, Neighbour
 from newsletter.render.message import CompiledMessage, Envelope, compile_message
 from newsletter.render.pictures import Gallery, Hung, read_pictures, shown_in
 from newsletter.render.renderer import render_letter
@@ -45,6 +45,7 @@ class Occasion:
     issue_id: int = 0
     previous: Neighbour | None = None
     next_date: date | None = None
+    erratum: Erratum | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class EditionMaker:
 
     def make(self, occasion: Occasion, posts: Sequence[Post], now: datetime) -> Edition:
         """The edition of an issue's posts. Raises ContentError, TemplateError or ThemeError."""
-        made = self.letter(occasion, [parse_post(post.source, Path(post.path)) for post in posts])
+        sources = [source_of(post.slug, post.path, post.source) for post in posts]
+        made = self.letter(occasion, sources)
         envelope = self.envelope(occasion, made)
         key = self._key(made.letter, posts, envelope)
         rendering = render_letter(self.environment, self.theme, made.letter, sentinel_slots(key))
@@ -125,6 +127,7 @@ class EditionMaker:
             archive_url=f"{base}{archive_path(occasion.category)}" if is_issued else None,
             previous=occasion.previous,
             next_date=occasion.next_date,
+            erratum=occasion.erratum,
         )
         on_web = tuple(replace(post, document=each.for_web) for post, each in zip(posts, hung, strict=True))
         pictures = tuple(dict.fromkeys(name for each in hung for name in each.embedded))
@@ -174,6 +177,11 @@ class EditionMaker:
 
 def _images(letter: Letter) -> Iterator[Element]:
     return (image for post in letter.posts for body in post.document.bodies for image in body.iter("img"))
+
+
+def source_of(slug: str, path: str, data: bytes) -> PostSource:
+    """A post as it is stored. An erratum's is not called what its file says."""
+    return replace(parse_post(data, Path(path)), slug=slug)
 
 
 def issue_path(issue_id: int, slug: str) -> str:

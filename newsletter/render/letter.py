@@ -35,6 +35,17 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Erratum:
+    """That a letter is the corrected text of one that its readers had; `note` is what the editor says of it.
+
+    `of` is the day of the letter that it corrects, None where its readers had that on different days.
+    """
+
+    of: datetime.date | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """Everything one edition shows, except what differs from reader to reader (see `Slots`).
 
@@ -53,6 +64,7 @@ class Letter:
     archive_url: str | None = None
     previous: Neighbour | None = None
     next_date: datetime.date | None = None
+    erratum: Erratum | None = None
 
 
 @dataclass(frozen=True, slots=True)

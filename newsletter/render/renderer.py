@@ -50,7 +50,7 @@ def render_letter(environment: Environment, theme: Theme, letter: Letter, slots:
         is_long = sum(len(view.text.encode()) for view in views) > MAX_HTML_BYTES
         views = press.views(posts) if is_long else views
     text = press.fill("email/issue.txt.j2", views)
-    return Rendering(subject=subject_of(letter.posts), mjml=mjml, html=html, text=text, is_cut=is_cut)
+    return Rendering(subject=press.subject, mjml=mjml, html=html, text=text, is_cut=is_cut)
 
 
 def render_web(
@@ -83,7 +83,10 @@ def subject_of(posts: Sequence[LetterPost]) -> str:
 
 def preheader_of(document: Document) -> str:
     """The first words of a post, for the inbox's preview; true because they are its own."""
-    words = next(filter(None, map(plain_words, document.bodies)), "")
+    return _preview(next(filter(None, map(plain_words, document.bodies)), ""))
+
+
+def _preview(words: str) -> str:
     if len(words) <= _PREHEADER_LENGTH:
         return words
     whole, space, _ = words[: _PREHEADER_LENGTH + 1].rpartition(" ")
@@ -113,11 +116,14 @@ class _Press:
         self.letter = letter
         self._environment = environment
         self._theme = theme
+        erratum, subject = letter.erratum, subject_of(letter.posts)
+        self.subject = f"Correction: {subject}" if erratum else subject
+        said = _preview(erratum.note) if erratum else ""
         self._values = {
             "letter": letter,
             "slots": slots,
-            "subject": subject_of(letter.posts),
-            "preheader": preheader_of(letter.posts[0].document),
+            "subject": self.subject,
+            "preheader": said or preheader_of(letter.posts[0].document),
             "direction": direction_of(letter.lang),
             "theme": theme,
         }

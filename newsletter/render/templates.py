@@ -30,7 +30,7 @@ from newsletter.errors import TemplateError
 from newsletter.render.builtin import builtin_templates
 from newsletter.render.contrast import ink_on
 from newsletter.render.dark import dark_grounds, dark_inks
-from newsletter.render.letter import Letter, Neighbour
+from newsletter.render.letter import Erratum, Letter, Neighbour
 from newsletter.render.slots import Slots
 from newsletter.render.text import underline, wrap
 from newsletter.render.theme import Face, Logo, Palette, Shape, Speaker, Theme
@@ -46,6 +46,7 @@ _MONTHS = (
 _VALUES = frozenset(
     {
         BlockView,
+        Erratum,
         Face,
         GroupView,
         Letter,

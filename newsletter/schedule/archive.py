@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func
+from sqlalchemy import ColumnElement, Select, exists, func
 from sqlalchemy import select as sql_select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from newsletter.models import Category, Edition, EditionPost, Issue, Post
 from newsletter.render.edition import issue_path
-from newsletter.render.letter import Neighbour
-from newsletter.states import Mode
+from newsletter.render.letter import Erratum, Neighbour
+from newsletter.states import IssueKind, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An edition that is asked for, and the sources of its posts as they were then: (path, bytes)."""
+    """An edition that is asked for, and the sources of its posts as they were then: (slug, path, bytes)."""
 
     entry: Entry
     category: Category
-    sources: tuple[tuple[str, bytes], ...]
+    sources: tuple[tuple[str, str, bytes], ...]
+    erratum: Erratum | None = None
 
 
 def entries_of(
@@ -95,15 +96,20 @@ def last_of_post(session: Session, category: Category, post: Post) -> Entry | No
     """How a post went out last in a category."""
     shown = aliased(EditionPost)
     shows = exists().where(col(shown.edition_id) == col(Edition.id), col(shown.post_id) == post.id)
-    statement = _entries().where(col(Issue.category_id) == category.id, shows)
+    return _last(session, category, shows)
+
+
+def _last(session: Session, category: Category, which: ColumnElement[bool]) -> Entry | None:
+    """The last of a category's entries of which this holds."""
+    statement = _entries().where(col(Issue.category_id) == category.id, which)
     row = session.execute(statement.order_by(col(Edition.id).desc()).limit(1)).first()
     return _entry(row) if row else None
 
 
 def before_post(session: Session, category: Category, above: Post | None) -> Entry | None:
-    """What a post's readers had before it: in a sequence the post right above it, else what went out last."""
+    """What a post's readers had before it: in a sequence the post right above it, else the last slot's."""
     if category.mode == Mode.BROADCAST:
-        return next(iter(entries_of(session, category, limit=1)), None)
+        return _last(session, category, col(Issue.kind) == IssueKind.SLOT)
     return last_of_post(session, category, above) if above else None
 
 
@@ -114,15 +120,27 @@ def find_shown(session: Session, issue_id: int, slug: str) -> Shown | None:
     if row is None:
         return None
     entry = _entry(row)
-    category = session.exec(
-        select(Category).join(Issue, col(Issue.category_id) == col(Category.id)).where(Issue.id == issue_id)
-    ).one()
+    issue = session.get_one(Issue, issue_id)
     sources = session.exec(
-        select(EditionPost.path, EditionPost.source)
+        select(Post.slug, EditionPost.path, EditionPost.source)
+        .join(Post, col(Post.id) == col(EditionPost.post_id))
         .where(EditionPost.edition_id == entry.edition_id)
         .order_by(col(EditionPost.place))
     )
-    return Shown(entry, category, tuple((path, source) for path, source in sources))
+    return Shown(
+        entry,
+        session.get_one(Category, issue.category_id),
+        tuple((slug, path, source) for slug, path, source in sources),
+        _erratum(session, issue),
+    )
+
+
+def _erratum(session: Session, issue: Issue) -> Erratum | None:
+    """What an issue says that it corrects, if it does."""
+    if issue.corrects is None:
+        return None
+    corrected = session.get_one(Issue, issue.corrects)
+    return Erratum(datetime.fromisoformat(corrected.slot).date(), issue.note)
 
 
 def _entries() -> Select[*tuple[Any, ...]]:

@@ -19,7 +19,7 @@ from newsletter.models import Category, Delivery, Issue, QueueEntry, SkippedDay
 from newsletter.schedule.cadence import change_takes_effect, parse_cadence, parse_zone
 from newsletter.schedule.cohorts import disband
 from newsletter.schedule.timetable import Timetable, timetable_of
-from newsletter.states import EntryState, Mode
+from newsletter.states import EntryState, IssueKind, Mode
 from subscribers.models import Subscription, SubscriptionState
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -147,7 +147,7 @@ def edit_category(
     if wanted != (category.cadence, category.timezone):
         # A change that waits to take effect is replaced: until then the period is still the one before it.
         if category.slots_from <= now:
-            last = session.exec(select(func.max(Issue.due_at)).where(Issue.category_id == category.id)).one()
+            last = last_due(session, category)
             old = timetable_of(session, category)
             category.slots_from = change_takes_effect(
                 old.cadence, old.zone, now, anchor=old.anchor, last_due=last
@@ -249,6 +249,13 @@ def _hold(session: Session, category: Category) -> None:
     """Keep the planner and other editors away from a category until the transaction ends."""
     if locked(session, category) is None:
         raise NotFoundError(f"the category {category.slug!r} has just been removed")
+
+
+def last_due(session: Session, category: Category) -> datetime | None:
+    """When the last of its slots that were decided fell due."""
+    return session.exec(
+        select(func.max(Issue.due_at)).where(Issue.category_id == category.id, Issue.kind == IssueKind.SLOT)
+    ).one()
 
 
 def active_readers(session: Session, slug: str) -> int:

@@ -16,7 +16,7 @@ from newsletter.models import Issue
 from newsletter.render.edition import Occasion
 from newsletter.render.proof import usual_occasion
 from newsletter.schedule.archive import before_post
-from newsletter.schedule.categories import all_categories
+from newsletter.schedule.categories import all_categories, last_due
 from newsletter.schedule.timetable import Timetable, timetable_of
 from newsletter.settings import Settings
 from newsletter.states import EntryState
@@ -54,8 +54,7 @@ def _occasion(session: Session, source: PostSource, base_url: str, now: datetime
     queue = [post for _, post in entries(session, category, (EntryState.QUEUED,))]
     place = next((number for number, post in enumerate(queue) if post.slug == source.slug), len(queue))
     previous = before_post(session, category, queue[place - 1] if place else None)
-    last = session.exec(select(func.max(col(Issue.due_at))).where(Issue.category_id == category.id)).one()
-    slot, following = _coming(timetable_of(session, category), now, last)
+    slot, following = _coming(timetable_of(session, category), now, last_due(session, category))
     return Occasion(
         category=category.slug,
         title=category.title,

@@ -4,8 +4,9 @@
 of a group holds is decided outside (`newsletter.schedule.choice`); `give` writes receipts and deliveries.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, String, case, exists, func, insert, literal
@@ -19,7 +20,6 @@ from newsletter.schedule.choice import PostIds
 from newsletter.schedule.cohorts import cohorts_of
 from newsletter.schedule.readers import is_active
 from newsletter.schedule.scratch import scratch_table
-from newsletter.schedule.timetable import Slot, due_for
 from newsletter.states import DeliveryState, Mode
 from subscribers.base import UTCDateTime
 from subscribers.models import Key, Subscriber, Subscription
@@ -109,10 +109,11 @@ def give(
     letters: Mapping[Group, GroupLetter],
     *,
     issue_id: int,
-    slot: Slot,
+    due: Callable[[str], datetime],
 ) -> bool:
     """Write receipts and deliveries for the groups that get a letter.
 
+    `due` says when a letter is due in a zone, "" being one that is not known.
     False if somebody has been given one of these posts meanwhile: then this transaction is to be undone, and
     chosen again. Receipts come in the order of subscribers: two planners then wait for each other in one
     direction only.
@@ -132,7 +133,7 @@ def give(
     wanted = sum(group.readers * len(letter.posts) for group, letter in letters.items())
     if _write_receipts(session, database, letter_key(issue_id)) != wanted:
         return False
-    _write_deliveries(session, category, issue_id, slot)
+    _write_deliveries(session, category, issue_id, due)
     _displace_elsewhere(session, category)
     return True
 
@@ -154,10 +155,12 @@ def _write_receipts(session: Session, database: Database, key: str) -> int:
     return int(written.rowcount)  # type: ignore[attr-defined]  # a CursorResult, as for every INSERT
 
 
-def _write_deliveries(session: Session, category: Category, issue_id: int, slot: Slot) -> None:
-    due_at: ColumnElement[Any] = literal(slot.due_at, UTCDateTime())
+def _write_deliveries(
+    session: Session, category: Category, issue_id: int, due: Callable[[str], datetime]
+) -> None:
+    due_at: ColumnElement[Any] = literal(due(""), UTCDateTime())
     if category.local_time:
-        _find_zones(session, category, slot)
+        _find_zones(session, due)
         due_at = _ZONES.c.due_at
     owed = (
         sql_select(
@@ -185,13 +188,10 @@ def _zone_of_reader() -> ColumnElement[str]:
     return func.coalesce(col(Subscriber.timezone), "")
 
 
-def _find_zones(session: Session, category: Category, slot: Slot) -> None:
-    """When the slot is due in each zone that one of the chosen readers lives in."""
+def _find_zones(session: Session, due: Callable[[str], datetime]) -> None:
+    """When letters are due in each zone that one of the chosen readers lives in."""
     zones = sql_select(_zone_of_reader()).join(CHOSEN, CHOSEN.c.subscriber_id == col(Subscriber.id))
-    dues = [
-        {"zone": zone, "due_at": due_for(slot, category, zone)}
-        for (zone,) in session.execute(zones.distinct())
-    ]
+    dues = [{"zone": zone, "due_at": due(zone)} for (zone,) in session.execute(zones.distinct())]
     if dues:
         session.execute(insert(_ZONES), dues)
 

@@ -11,6 +11,7 @@ removed half-way through; a post that a template cannot show holds its slot back
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count, takewhile
 
 from sqlalchemy import func, update
@@ -28,8 +29,8 @@ from newsletter.schedule.cohorts import advance, disband, settle
 from newsletter.schedule.future import future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, choose, give
 from newsletter.schedule.scratch import scratch_tables
-from newsletter.schedule.timetable import SLOT_FORMAT, Slot, last_due, timetable_of
-from newsletter.states import EntryState, IssueState, Mode
+from newsletter.schedule.timetable import SLOT_FORMAT, Slot, due_for, latest_due, timetable_of
+from newsletter.states import EntryState, IssueKind, IssueState, Mode
 from subscribers.pauses import resume_due
 
 MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
@@ -193,14 +194,15 @@ class Planner:
             self._database.insert(Issue)
             .values(
                 category_id=category.id,
+                kind=IssueKind.SLOT,
                 slot=slot.key,
                 due_at=slot.due_at,
                 state=IssueState.PLANNED,
                 reason="",
                 planned_at=now,
-                expires_at=max(now, last_due(slot, category)) + self._expiry,
+                expires_at=max(now, latest_due(slot, category)) + self._expiry,
             )
-            .on_conflict_do_nothing(index_elements=["category_id", "slot"])
+            .on_conflict_do_nothing(index_elements=["category_id", "kind", "slot"])
             .returning(col(Issue.id))
         )
         issue_id: int | None = session.execute(statement).scalar_one_or_none()
@@ -230,7 +232,8 @@ class Planner:
                 for posts in filter(None, [whole, *others])
             }
             given = {group: GroupLetter(posts, editions[posts]) for group, posts in letters.items()}
-            if not give(session, self._database, category, given, issue_id=issue_id, slot=slot):
+            due = partial(due_for, slot, category)
+            if not give(session, self._database, category, given, issue_id=issue_id, due=due):
                 raise _MovedError
         if category.mode == Mode.SEQUENCE:
             advance(session, {group.number: posts for group, posts in letters.items()})
@@ -299,10 +302,9 @@ class Planner:
 def _undecided(session: Session, stream: Stream, now: datetime) -> Iterator[Slot]:
     """Every slot that has no issue, ascending, from the last one decided by `now` on."""
     category = stream.category
+    is_its_slot = (col(Issue.category_id) == category.id) & (col(Issue.kind) == IssueKind.SLOT)
     last = session.exec(
-        select(func.max(col(Issue.due_at))).where(
-            col(Issue.category_id) == category.id, col(Issue.due_at) <= now
-        )
+        select(func.max(col(Issue.due_at))).where(is_its_slot, col(Issue.due_at) <= now)
     ).one()
     # Slots may share a due instant where clocks go forward, so the last one's instant is looked at again.
     start = max(category.slots_from, last) if last else category.slots_from
@@ -310,7 +312,7 @@ def _undecided(session: Session, stream: Stream, now: datetime) -> Iterator[Slot
     decided = set(
         session.exec(
             select(col(Issue.slot)).where(
-                col(Issue.category_id) == category.id,
+                is_its_slot,
                 col(Issue.slot) >= (start - _DAY).strftime(SLOT_FORMAT),
             )
         )

@@ -8,6 +8,9 @@ from sqlmodel import col
 from newsletter.models import Category, Displaced, QueueEntry, Receipt
 from subscribers.models import Subscription, SubscriptionState
 
+Rows = Select[*tuple[Any, ...]]
+"""A SELECT whose rows are used inside the database."""
+
 
 def is_active(category: Category) -> ColumnElement[bool]:
     """That letters of the category go to a subscription."""

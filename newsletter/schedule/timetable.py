@@ -82,7 +82,7 @@ class Timetable:
         return next((other for other in coming if other.local > slot.local and not other.left_out), None)
 
 
-def due_for(slot: Slot, category: Category, zone_name: str | None) -> datetime:
+def due_for(slot: Slot, category: Category, zone_name: str) -> datetime:
     """When a letter of a slot is due for a reader in a zone: in none that is known, by the category's."""
     if not category.local_time:
         return slot.due_at
@@ -93,7 +93,7 @@ def due_for(slot: Slot, category: Category, zone_name: str | None) -> datetime:
     return due_at(slot.local, zone)
 
 
-def last_due(slot: Slot, category: Category) -> datetime:
+def latest_due(slot: Slot, category: Category) -> datetime:
     """When the last letter of a slot is due."""
     return due_at(slot.local, WESTERNMOST) if category.local_time else slot.due_at
 

@@ -11,17 +11,15 @@ picture that was never taken for its letter is shown from the blog, whatever the
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from sqlmodel import Session, select
 
-from newsletter.content.post import parse_post
 from newsletter.errors import ContentError
 from newsletter.models import Category
-from newsletter.render.edition import EditionMaker, Made, Occasion, archive_path
+from newsletter.render.edition import EditionMaker, Made, Occasion, archive_path, source_of
 from newsletter.render.letter import Letter
 from newsletter.render.renderer import render_bodies, render_web
 from newsletter.schedule.archive import Entry, Shown, entries_of, find_shown
@@ -30,6 +28,8 @@ from newsletter.states import PicturePolicy
 from newsletter.web.feed import FeedEntry, atom_feed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from newsletter.app import App
 
 _LETTERS_KEPT = 64
@@ -113,11 +113,11 @@ class _Archive:
 
     def _letter(self, shown: Shown) -> Letter:
         entry, category = shown.entry, shown.category
-        occasion = Occasion(category.slug, category.title, entry.slot, entry.issue_id)
+        occasion = Occasion(category.slug, category.title, entry.slot, entry.issue_id, erratum=shown.erratum)
         return self._kept(occasion, shown.sources).web
 
-    def _made(self, occasion: Occasion, files: tuple[tuple[str, bytes], ...]) -> Made:
-        sources = [parse_post(data, Path(path)) for path, data in files]
+    def _made(self, occasion: Occasion, files: tuple[tuple[str, str, bytes], ...]) -> Made:
+        sources = [source_of(*file) for file in files]
         try:
             return self._site.editions.letter(occasion, sources)
         except ContentError:  # the letter went out under another policy, and its pictures are gone

@@ -1,0 +1,484 @@
+"""Errata: a post that changed after it was sent, corrected to exactly those who got the text it had.
+
+An erratum is an issue of its own kind, whose one post is the changed text as a post of its own; so receipts,
+editions, the archive and the ledger hold for it as for any issue. Whoever got the post at any slot of the
+category is meant, by whichever issue: in a sequence a post goes out in many. One transaction writes it all,
+and holds the category and the post meanwhile, so that two at once make one.
+
+Asked for again with the same text, it goes to those who got the earlier text since; with another text there
+is another erratum. Raises NotFoundError and QueueError, which say what to do.
+
+May surprise: a letter that may have arrived counts as one that has; a reader who left gets nothing; one whose
+correction bounced or expired is left to `issue retry-failed`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, exists, func, insert, literal, or_, update
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
+
+from newsletter.content.post import parse_post
+from newsletter.database import Database
+from newsletter.delivery.letters import UNFINISHED, at_least
+from newsletter.errors import NotFoundError, QueueError
+from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
+from newsletter.render.edition import Occasion
+from newsletter.render.letter import Erratum
+from newsletter.schedule.cadence import parse_zone
+from newsletter.schedule.categories import locked
+from newsletter.schedule.picker import CHOSEN, SCRATCH, Group, GroupLetter, give, letter_key
+from newsletter.schedule.readers import Rows
+from newsletter.schedule.scratch import scratch_tables
+from newsletter.schedule.timetable import SLOT_FORMAT
+from newsletter.states import DeliveryState, IssueKind, IssueState, Mode
+from subscribers.models import Subscription, SubscriptionState
+
+MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
+"""`EditionMaker.make`."""
+
+_SLUG_LIMIT = 200
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What correcting a post comes to, or would: `issue_id` is None before there is an issue of it."""
+
+    issue_id: int | None
+    category: str
+    slug: str
+    """Of the post that is corrected."""
+    readers: int
+    """Who get the correction by this."""
+    coming: int
+    """Whose letter with the earlier text is still to go."""
+    going: tuple[int, ...] = ()
+    """Corrections with a text between, of which letters are still to go."""
+
+
+class Outdated(NamedTuple):
+    """How many readers of a category have an earlier text of a post, and the last issue that brought it."""
+
+    issue_id: int
+    readers: int
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A post of a category with all that was sent of it."""
+
+    category: Category
+    post: Post
+    issues: dict[int, str]
+    """The slots at which it went out, by their issues."""
+    outdated: tuple[int, ...]
+    """The editions of these with another text than it has now."""
+    between: tuple[int, ...]
+    """Posts that corrected it with yet another text."""
+    erratum: Post | None
+    """The post that corrects it with the text it has now."""
+    issue: Issue | None
+    """The issue that brings this to the category's readers."""
+
+
+def correct(
+    database: Database,
+    session: Session,
+    make_edition: MakeEdition,
+    issue_id: int,
+    *,
+    slug: str | None = None,
+    note: str = "",
+    now: datetime,
+    expiry: timedelta,
+    canary_every: int | None = None,
+) -> Correction:
+    """Owe the text that a post of an issue has now to all who got another one; `slug` names the post.
+
+    Part of the caller's transaction. Raises NotFoundError and QueueError, and what `make_edition` does.
+    """
+    corrected, category = _issue(session, issue_id)
+    if locked(session, category) is None:
+        raise _removed(category)
+    post = _post(session, corrected, slug)
+    # Another category's erratum of the same post waits here, and then takes the same post.
+    session.execute(sql_select(col(Post.id)).where(col(Post.id) == post.id).with_for_update(key_share=True))
+    case = _case(session, category, post)
+    came_to = _checked(session, case, issue_id)
+    if case.issue is not None and note and note != case.issue.note:
+        raise QueueError(
+            f"issue {case.issue.id} is this correction, and keeps what it says: ask again without a note"
+        )
+    if not came_to.readers:
+        return came_to
+    if case.issue is not None and case.erratum is not None:
+        issue, erratum = _reopened(session, case.issue, now + expiry), case.erratum
+    else:
+        first = min(canary_every, came_to.readers) if canary_every else None
+        erratum = case.erratum or _new_post(session, case, now)
+        issue = _new_issue(session, case.category, now, expiry, corrects=issue_id, note=note, canary=first)
+    with scratch_tables(session, *SCRATCH):
+        readers = _write(database, session, make_edition, case, erratum, issue, now)
+    return replace(came_to, issue_id=issue.id, readers=readers)
+
+
+def foresee(session: Session, issue_id: int, *, slug: str | None = None) -> Correction:
+    """What `correct` would come to; changes nothing. Raises NotFoundError, QueueError."""
+    corrected, category = _issue(session, issue_id)
+    return _checked(session, _case(session, category, _post(session, corrected, slug)), issue_id)
+
+
+def outdated(session: Session, slug: str) -> list[Outdated]:
+    """Where readers have an earlier text of a post than it has now, by issue."""
+    post = session.exec(select(Post).where(Post.slug == slug)).one()
+    categories = session.exec(
+        select(Category)
+        .where(
+            col(Category.ended_at).is_(None),
+            exists()
+            .where(
+                col(EditionPost.post_id) == post.id,
+                col(Edition.id) == col(EditionPost.edition_id),
+                col(Issue.id) == col(Edition.issue_id),
+                col(Issue.category_id) == col(Category.id),
+            )
+            .correlate(Category),
+        )
+        .order_by(col(Category.slug))
+    )
+    cases = [_case(session, category, post) for category in categories]
+    counted = [(case, _count(session, _lacking(case))) for case in cases if case.outdated or case.between]
+    return sorted(Outdated(max(case.issues), readers) for case, readers in counted if readers)
+
+
+def _issue(session: Session, issue_id: int) -> tuple[Issue, Category]:
+    issue = session.get(Issue, issue_id)
+    if issue is None:
+        raise NotFoundError(f"there is no issue {issue_id}; `paperround issue list` shows those there are")
+    if issue.corrects is not None:
+        raise QueueError(
+            f"issue {issue_id} is a correction itself: `paperround issue erratum {issue.corrects}` is about "
+            f"the letter it corrects"
+        )
+    category = session.get_one(Category, issue.category_id)
+    if category.ended_at is not None:
+        raise _removed(category)
+    return issue, category
+
+
+def _removed(category: Category) -> QueueError:
+    return QueueError(f"the category {category.slug} was removed: nothing of it goes out any more")
+
+
+def _post(session: Session, issue: Issue, slug: str | None) -> Post:
+    """The post of an issue that is meant: by its name, the only one, or the only one that has changed."""
+    rows = session.execute(
+        sql_select(Post, col(EditionPost.path), col(EditionPost.source))
+        .join(EditionPost, col(EditionPost.post_id) == col(Post.id))
+        .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
+        .where(col(Edition.issue_id) == issue.id)
+        .order_by(col(Edition.id), col(EditionPost.place))
+    ).all()
+    posts: dict[str, Post] = {post.slug: post for post, _, _ in rows}
+    if not posts:
+        raise QueueError(f"issue {issue.id} brought no post: there is nothing to correct")
+    if slug is not None and slug not in posts:
+        raise NotFoundError(f"issue {issue.id} has no post {slug!r}; it has: {', '.join(posts)}")
+    if slug is not None:
+        return posts[slug]
+    if len(posts) == 1:
+        return next(iter(posts.values()))
+    changed = [post.slug for post, path, source in rows if _text(path, source) != _text_of(post)]
+    if len(changed) != 1:
+        which = "several posts" if changed else "no post"
+        raise QueueError(
+            f"{which} of issue {issue.id} changed since: name one with --post: {', '.join(changed or posts)}"
+        )
+    return posts[changed[0]]
+
+
+def _text(path: str, source: bytes) -> str:
+    """What a letter shows of a source, as a hash: by today's reading, whichever program stored it."""
+    return parse_post(source, Path(path)).content_hash
+
+
+def _text_of(post: Post) -> str:
+    return _text(post.path, post.source)
+
+
+def _case(session: Session, category: Category, post: Post) -> _Case:
+    text = _text_of(post)
+    sent = sql_select(
+        col(Edition.id), col(Issue.id), col(Issue.slot), col(EditionPost.path), col(EditionPost.source)
+    )
+    rows = session.execute(
+        sent.join(Edition, col(Edition.id) == col(EditionPost.edition_id))
+        .join(Issue, col(Issue.id) == col(Edition.issue_id))
+        .where(
+            col(EditionPost.post_id) == post.id,
+            col(Issue.category_id) == category.id,
+            col(Issue.kind) == IssueKind.SLOT,
+        )
+        .execution_options(yield_per=50)  # each row holds a whole source
+    )
+    known = {(post.path, post.source): text}
+    issues, editions = {}, []
+    for edition_id, issue_id, slot, path, source in rows:
+        issues[issue_id] = slot
+        if (path, source) not in known:
+            known[path, source] = _text(path, source)
+        if known[path, source] != text:
+            editions.append(edition_id)
+    errata = session.exec(select(Post).where(col(Post.corrects) == post.id).order_by(col(Post.id))).all()
+    erratum = errata[-1] if errata and _text_of(errata[-1]) == text else None
+    between = tuple(one.id for one in errata if one is not erratum)
+    issue = _issue_of(session, category, erratum) if erratum else None
+    return _Case(category, post, issues, tuple(editions), between, erratum, issue)
+
+
+def _issue_of(session: Session, category: Category, erratum: Post) -> Issue | None:
+    """The category's issue of an erratum; one that was cancelled is none."""
+    return session.exec(
+        select(Issue)
+        .join(Edition, col(Edition.issue_id) == col(Issue.id))
+        .join(EditionPost, col(EditionPost.edition_id) == col(Edition.id))
+        .where(
+            col(EditionPost.post_id) == erratum.id,
+            col(Issue.category_id) == category.id,
+            col(Issue.state) != IssueState.CANCELLED,
+        )
+        .order_by(col(Issue.id).desc())
+        .limit(1)
+    ).first()
+
+
+def _checked(session: Session, case: _Case, issue_id: int) -> Correction:
+    """Whom it goes to and who are left. Raises QueueError where there is nothing to correct."""
+    slug, post = case.category.slug, case.post.slug
+    if not case.outdated and not case.between:
+        raise QueueError(
+            f"the readers of issue {issue_id} have {post} as it is stored: change {case.post.path}, then "
+            f"`paperround queue add` it, and ask again"
+        )
+    readers, coming = _count(session, _lacking(case)), _count(session, _coming(case))
+    if not readers and case.issue is None:
+        if coming:
+            raise QueueError(
+                f"nobody has had the earlier text of {post} yet, but {coming} will: cancel its issue, or ask "
+                f"again when their letters have gone"
+            )
+        raise QueueError(f"nobody who got the earlier text of {post} is subscribed to {slug}")
+    going = _still_going(session, case)
+    return Correction(case.issue.id if case.issue else None, slug, post, readers, coming, going)
+
+
+def _count(session: Session, rows: Rows) -> int:
+    return int(session.execute(sql_select(func.count()).select_from(rows.subquery())).scalar_one())
+
+
+def _letters(case: _Case) -> Rows:
+    """The category's active readers with a letter of the post whose text is not the last that they had."""
+    had: ColumnElement[bool] = col(Delivery.edition_id).in_(case.outdated)
+    if case.between:
+        given = exists().where(
+            col(Receipt.subscriber_id) == col(Delivery.subscriber_id), col(Receipt.post_id).in_(case.between)
+        )
+        had = or_(had, given)
+    return (
+        sql_select(col(Delivery.subscriber_id))
+        .join(Subscription, col(Subscription.subscriber_id) == col(Delivery.subscriber_id))
+        .where(
+            col(Delivery.issue_id).in_(case.issues),
+            col(Delivery.edition_id).in_(
+                sql_select(col(EditionPost.edition_id)).where(col(EditionPost.post_id) == case.post.id)
+            ),
+            had,
+            col(Subscription.category) == case.category.slug,
+            col(Subscription.state) == SubscriptionState.ACTIVE,
+        )
+        .distinct()
+    )
+
+
+def _may_have_arrived() -> ColumnElement[bool]:
+    return or_(
+        col(Delivery.state).in_([DeliveryState.SENT, DeliveryState.IN_DOUBT]),
+        col(Delivery.doubted_at).is_not(None),
+    )
+
+
+def _lacking(case: _Case) -> Rows:
+    """Who got another text than there is now, and are not owed this one."""
+    return _letters(case).where(_may_have_arrived(), *_not_yet(case))
+
+
+def _not_yet(case: _Case) -> Iterator[ColumnElement[bool]]:
+    if case.erratum is not None:
+        yield ~exists().where(
+            col(Receipt.subscriber_id) == col(Subscription.subscriber_id),
+            col(Receipt.post_id) == case.erratum.id,
+        )
+    if case.issue is not None:
+        theirs = Delivery.__table__.alias()  # type: ignore[attr-defined]  # every table's model has one
+        yield ~exists().where(
+            theirs.c.subscriber_id == col(Subscription.subscriber_id),
+            theirs.c.letter_key == letter_key(case.issue.id),
+        )
+
+
+def _coming(case: _Case) -> Rows:
+    """Whose letter with an earlier text is still to go."""
+    to_go = [state for state in UNFINISHED if state is not DeliveryState.IN_DOUBT]
+    return _letters(case).where(
+        col(Delivery.edition_id).in_(case.outdated), col(Delivery.state).in_(to_go), ~_may_have_arrived()
+    )
+
+
+def _still_going(session: Session, case: _Case) -> tuple[int, ...]:
+    """The issues of corrections between that have not come to their end."""
+    found = session.exec(
+        select(Issue.id)
+        .join(Edition, col(Edition.issue_id) == col(Issue.id))
+        .join(EditionPost, col(EditionPost.edition_id) == col(Edition.id))
+        .where(
+            col(EditionPost.post_id).in_(case.between),
+            col(Issue.category_id) == case.category.id,
+            col(Issue.finished_at).is_(None),
+        )
+        .order_by(col(Issue.id))
+    )
+    return tuple(found)
+
+
+def _reopened(session: Session, issue: Issue, expires_at: datetime) -> Issue:
+    """The issue of a correction, to go out to more readers, also where it had come to its end."""
+    changed = session.execute(
+        update(Issue)
+        .where(col(Issue.id) == issue.id, col(Issue.state) != IssueState.CANCELLED)
+        .values(expires_at=at_least(expires_at), finished_at=None)
+        .returning(col(Issue.id))
+    )
+    if changed.first() is None:
+        raise QueueError(f"issue {issue.id} has just been cancelled; nothing changed")
+    return issue
+
+
+def _new_post(session: Session, case: _Case, now: datetime) -> Post:
+    post = case.post
+    erratum = Post(
+        slug=_free_slug(session, post.slug, len(case.between) + 1),
+        path=post.path,
+        title=post.title,
+        source=post.source,
+        content_hash=post.content_hash,
+        read_at=now,
+        corrects=post.id,
+    )
+    session.add(erratum)
+    session.flush()
+    return erratum
+
+
+def _new_issue(
+    session: Session,
+    category: Category,
+    now: datetime,
+    expiry: timedelta,
+    *,
+    corrects: int,
+    note: str,
+    canary: int | None,
+) -> Issue:
+    issue = Issue(
+        category_id=category.id,
+        kind=IssueKind.ERRATUM,
+        slot=_free_slot(session, category, now),
+        due_at=now,
+        state=IssueState.PLANNED,
+        planned_at=now,
+        expires_at=now + expiry,
+        canary_every=canary,
+        corrects=corrects,
+        note=note,
+    )
+    session.add(issue)
+    session.flush()
+    return issue
+
+
+def _free_slug(session: Session, slug: str, number: int) -> str:
+    """`SLUG-erratum-1`, or the next that no post has."""
+    while True:
+        ending = f"-erratum-{number}"
+        wanted = slug[: _SLUG_LIMIT - len(ending)] + ending
+        if session.exec(select(Post.id).where(Post.slug == wanted)).first() is None:
+            return wanted
+        number += 1
+
+
+def _free_slot(session: Session, category: Category, now: datetime) -> str:
+    """The minute on the category's wall clock, moved on while another erratum has it."""
+    minute = now.astimezone(parse_zone(category.timezone)).replace(tzinfo=None)
+    taken = set(
+        session.exec(
+            select(Issue.slot).where(
+                Issue.category_id == category.id,
+                Issue.kind == IssueKind.ERRATUM,
+                Issue.slot >= minute.strftime(SLOT_FORMAT),
+            )
+        )
+    )
+    while minute.strftime(SLOT_FORMAT) in taken:
+        minute += _MINUTE
+    return minute.strftime(SLOT_FORMAT)
+
+
+def _write(
+    database: Database,
+    session: Session,
+    make_edition: MakeEdition,
+    case: _Case,
+    erratum: Post,
+    issue: Issue,
+    now: datetime,
+) -> int:
+    """Write the edition unless it is there, receipts and deliveries; returns how many readers get it."""
+    edition_id = session.exec(select(Edition.id).where(Edition.issue_id == issue.id)).first()
+    if edition_id is None:
+        edition = make_edition(_occasion(case, issue), [erratum], now)
+        session.add(edition)
+        session.flush()
+        edition_id = edition.id
+        session.add(
+            EditionPost(
+                edition_id=edition_id, place=0, post_id=erratum.id, path=erratum.path, source=erratum.source
+            )
+        )
+        session.flush()
+    readers = _lacking(case).add_columns(literal(0))
+    session.execute(insert(CHOSEN).from_select(["subscriber_id", "group_number"], readers))
+    everybody = Group(
+        0, frozenset(), session.execute(sql_select(func.count()).select_from(CHOSEN)).scalar_one()
+    )
+    letters = {everybody: GroupLetter((erratum.id,), edition_id)}
+    if not give(session, database, case.category, letters, issue_id=issue.id, due=lambda _: now):
+        raise QueueError(f"the readers of {case.post.slug} have changed at this very moment; ask again")
+    return everybody.readers
+
+
+def _occasion(case: _Case, issue: Issue) -> Occasion:
+    """What the letter is made for. It names the day of the one before where all its readers had that then."""
+    slots = [datetime.fromisoformat(slot) for slot in case.issues.values()]
+    is_one_day = len(slots) == 1 and case.category.mode == Mode.BROADCAST
+    return Occasion(
+        category=case.category.slug,
+        title=case.category.title,
+        slot=datetime.fromisoformat(issue.slot),
+        issue_id=issue.id,
+        erratum=Erratum(slots[0].date() if is_one_day else None, issue.note),
+    )
