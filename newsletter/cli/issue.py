@@ -226,7 +226,8 @@ def _tell_correction(came_to: "Correction", *, dry_run: bool) -> None:
         how = f" by {issue}, which others were sent" if came_to.issue_id else ""
         note(f"{readers} would get the correction of {slug}{how}. Nothing was changed.")
     else:
-        note(f"{readers} get the correction of {slug} with the next `tick` or `run`: {issue}.")
+        get = "gets" if came_to.readers == 1 else "get"
+        note(f"{readers} {get} the correction of {slug} with the next `tick` or `run`: {issue}.")
     if came_to.coming:
         note(
             f"{count_of(came_to.coming, 'letter')} with the earlier text still to go: ask again when they "
