@@ -47,11 +47,11 @@ def print_rows(
         return
     lines = [[name.replace("_", " ") for name in columns]]
     lines += ([cell(row[name]) for name in columns] for row in rows)
-    widths = [max(_width(line[place]) for line in lines) for place in range(len(columns))]
+    widths = [max(width_of(line[place]) for line in lines) for place in range(len(columns))]
     if sys.stdout.isatty() and not is_whole:
         widths = fitted(widths, shutil.get_terminal_size().columns)
     for line in lines:
-        print(_GAP.join(map(_padded, line, widths)).rstrip())
+        print(_GAP.join(map(padded, line, widths)).rstrip())
 
 
 def fitted(widths: Sequence[int], room: int) -> list[int]:
@@ -64,7 +64,7 @@ def fitted(widths: Sequence[int], room: int) -> list[int]:
     return widths
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """How many columns of a terminal a text takes: two for wide characters, none for combining marks."""
     if text.isascii():
         return len(text)
@@ -74,11 +74,14 @@ def _width(text: str) -> int:
     )
 
 
-def _padded(text: str, width: int) -> str:
-    if _width(text) > width:
-        kept = takewhile(lambda pair: pair[1] < width, zip(text, accumulate(map(_width, text)), strict=True))
+def padded(text: str, width: int) -> str:
+    """A text in so many columns, cut with an ellipsis where it went on."""
+    if width_of(text) > width:
+        kept = takewhile(
+            lambda pair: pair[1] < width, zip(text, accumulate(map(width_of, text)), strict=True)
+        )
         text = "".join(char for char, _ in kept) + "…"
-    return text + " " * (width - _width(text))
+    return text + " " * (width - width_of(text))
 
 
 def cell(value: Any) -> str:

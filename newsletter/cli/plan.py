@@ -1,16 +1,20 @@
 """`paperround plan`: what goes out when."""
 
+import os
+import shutil
 import sys
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from newsletter.cli.common import AtOption, open_site, parse_instant, subscriber_of
-from newsletter.cli.output import JsonFlag, count_of, print_json, print_rows
+from newsletter.cli.output import JsonFlag, count_of, note, print_json, print_rows
 
 if TYPE_CHECKING:
     from newsletter.app import App
+    from newsletter.schedule.planner import PlannedIssue
 
 
 def plan(
@@ -25,18 +29,25 @@ def plan(
     at: AtOption = None,
     as_json: JsonFlag = False,
     as_ics: Annotated[bool, typer.Option("--ics", help="A calendar (RFC 5545) on standard output.")] = False,
+    as_calendar: Annotated[
+        bool, typer.Option("--calendar", help="A grid for each month, as wide as the terminal.")
+    ] = False,
 ) -> None:
     """Show every slot to come, with its posts and readers. Nothing is written."""
-    if as_json and as_ics:
-        raise typer.BadParameter("say --json or --ics, not both")
+    if as_json + as_ics + as_calendar > 1:
+        raise typer.BadParameter("say one of --json, --ics and --calendar")
     site = open_site(context, parse_instant(at) if at is not None else None)
     now = site.clock()
     number = _number_of(site, reader) if reader is not None else None
-    coming = site.planner.upcoming(now, now + timedelta(weeks=weeks), reader=number)
+    until = now + timedelta(weeks=weeks)
+    coming = site.planner.upcoming(now, until, reader=number)
     if as_ics:
         from newsletter.schedule.ics import calendar_of
 
         sys.stdout.buffer.write(calendar_of(coming, site.settings.site.name, site.settings.list_domain))
+        return
+    if as_calendar and coming:
+        _draw(coming, now.date(), until.date(), with_readers=reader is None)
         return
     rows = [
         {
@@ -63,6 +74,19 @@ def plan(
             {**row, "reason": f"{row['state']}: {row['reason']}" if row["reason"] else ""} for row in rows
         ]
         print_rows(shown, columns, empty=nothing)
+
+
+def _draw(coming: "Sequence[PlannedIssue]", first: date, last: date, *, with_readers: bool) -> None:
+    """Print the plan as a calendar; in colour on a terminal that is not told otherwise (no-color.org)."""
+    from newsletter.cli.calendar import calendar_of, entries_of
+
+    entries = entries_of(coming, with_readers=with_readers)
+    width = shutil.get_terminal_size().columns
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    print("\n".join(calendar_of(entries, first, last, width=width, colour=colour)).rstrip())
+    zones = {issue.category: issue.timezone for issue in coming}
+    if len(set(zones.values())) > 1:
+        note(f"Times are local: {', '.join(f'{slug} {zone}' for slug, zone in sorted(zones.items()))}.")
 
 
 def _number_of(site: "App", address: str) -> int:

@@ -174,6 +174,9 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ({}, "tick --at=", 2, r"--at: '' is not an instant"),
     ({}, "plan --weeks 0", 2, r"--weeks"),
     ({}, "plan --weeks many", 2, r"--weeks"),
+    ({}, "plan --json --calendar", 2, r"say one of --json, --ics and --calendar"),
+    ({}, "issue erratum 7", 1, r"no issue 7; `paperround issue list` shows"),
+    ({}, f"issue erratum 7 --note {'x' * 501}", 2, r"--note.*: has to be at most 500 characters"),
     ({}, "issue show 7", 1, r"no issue 7; `paperround issue list` shows"),
     ({}, "issue show x", 2, r"ISSUE"),
     *(
@@ -181,7 +184,7 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
         for number in (2**63, 10**30)
         for name, commands in (
             ("ISSUE", ["issue show", "issue watch", "issue pause", "issue resume", "issue cancel"]),
-            ("ISSUE", ["issue retry-failed"]),
+            ("ISSUE", ["issue retry-failed", "issue erratum"]),
             ("--issue", ["delivery list --issue"]),
             ("DELIVERY", ["delivery show", "delivery complained", "delivery resolve --as sent"]),
         )
