@@ -240,3 +240,22 @@ def test_an_upgrade_is_whole_or_not_at_all(new: Database) -> None:
     with pytest.raises(DatabaseError, match=r"delivery.* already exists"):
         new.ensure_current()
     assert set(structure_of(new)) == {"delivery"}
+
+
+def test_an_erratum_outlives_a_way_down(database: Database) -> None:
+    """One in the very minute of a slot stays an issue where the tables know of slots only, and no slot's."""
+    fill(database)
+    with database.write() as session:
+        session.execute(text("UPDATE issue SET slot = '2026-01-06T08:00', kind = 'slot', corrects = NULL"))
+        session.execute(
+            text(
+                "INSERT INTO issue (id, category_id, kind, slot, due_at, state, reason, planned_at, expires_at,"
+                " corrects, note) SELECT 2, category_id, 'erratum', slot, due_at, state, reason, planned_at,"
+                " expires_at, 1, '' FROM issue"
+            )
+        )
+    database.downgrade("0004")
+    with database.read() as session:
+        found = session.execute(text("SELECT slot FROM issue ORDER BY id")).scalars().all()
+    assert found == ["2026-01-06T08:00", "2026-01-06 08:00"]
+    database.upgrade()

@@ -1,5 +1,6 @@
 """Errata: who gets a correction, and that it is an issue like others which no slot ever notices."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -22,7 +23,7 @@ from newsletter.schedule.errata import Correction, Outdated, correct, foresee, o
 from newsletter.states import DeliveryState, IssueState, Mode
 from subscribers.models import Subscriber
 from tests.conftest import Cli, Done
-from tests.issues import letters_of, plan_issue, put
+from tests.issues import bounce, letters_of, plan_issue, put
 from tests.planning import (
     TUESDAY,
     WEEK,
@@ -30,6 +31,7 @@ from tests.planning import (
     another,
     database,
     empty,
+    plain_edition,
     shared_database,
     source,
 )
@@ -326,6 +328,57 @@ def test_two_at_once_make_one(town: Town) -> None:
     assert sorted(one.readers for one in made) == [0, 5]
     assert {one.issue_id for one in made} == {2}
     assert len(letters_of(town.database, 2)) == 5
+
+
+def a_post_of_two_categories(town: Town) -> None:
+    town.category("advice")
+    town.category("letters")
+    town.add(source("both", "advice", "letters"))
+    town.subscribe("ann", category="advice")
+    town.subscribe("bo", category="letters")
+    town.plan(TUESDAY)
+    town.add(source("both", "advice", "letters", words="Put right."))
+
+
+def two_posts_of_a_category(town: Town) -> None:
+    town.category("advice")
+    town.queue("one", "two")
+    town.subscribe("ann")
+    town.plan(TUESDAY)
+    town.plan(TUESDAY + WEEK)
+    for slug in ("one", "two"):
+        change(town, "Put right.", slug)
+
+
+@pytest.mark.parametrize("build", [a_post_of_two_categories, two_posts_of_a_category])
+def test_errata_that_touch_wait_for_each_other(town: Town, build: Callable[[Town], None]) -> None:
+    """Those of one post share its text, and those of a category have each its minute, also when they meet."""
+    build(town)
+    send_all(town)
+    second, made = Town(another(town.database)), list[Correction]()
+    thread = Thread(target=lambda: made.append(ask(second, 2)))
+
+    def and_meanwhile(*arguments: Any) -> Edition:
+        thread.start()
+        return plain_edition(*arguments)
+
+    town.make_edition = and_meanwhile
+    first = ask(town, 1)
+    thread.join()
+    second.database.close()
+    assert [first.readers, *(one.readers for one in made)] == [1, 1]
+    with town.database.read() as session:
+        assert audit(session) == []
+
+
+def test_a_correction_that_bounced_is_not_sent_by_asking_again(town: Town) -> None:
+    """Its reader's mailbox refused it: `issue retry-failed` is for that."""
+    sent_issue(town)
+    change(town, "Put right.")
+    made = ask(town).issue_id
+    assert made is not None
+    bounce(town.database, letters_of(town.database, made)[0])
+    assert ask(town) == Correction(made, "advice", "post-advice", 0, 0)
 
 
 def test_what_cannot_be_corrected_says_why(town: Town) -> None:
