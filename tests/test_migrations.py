@@ -249,8 +249,8 @@ def test_an_erratum_outlives_a_way_down(database: Database) -> None:
         session.execute(text("UPDATE issue SET slot = '2026-01-06T08:00', kind = 'slot', corrects = NULL"))
         session.execute(
             text(
-                "INSERT INTO issue (id, category_id, kind, slot, due_at, state, reason, planned_at, expires_at,"
-                " corrects, note) SELECT 2, category_id, 'erratum', slot, due_at, state, reason, planned_at,"
+                "INSERT INTO issue (id, category_id, kind, slot, due_at, state, reason, planned_at,"
+                " expires_at, corrects, note) SELECT 2, category_id, 'erratum', slot, due_at, state, reason, planned_at,"
                 " expires_at, 1, '' FROM issue"
             )
         )
