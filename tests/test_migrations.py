@@ -250,8 +250,8 @@ def test_an_erratum_outlives_a_way_down(database: Database) -> None:
         session.execute(
             text(
                 "INSERT INTO issue (id, category_id, kind, slot, due_at, state, reason, planned_at,"
-                " expires_at, corrects, note) SELECT 2, category_id, 'erratum', slot, due_at, state, reason, planned_at,"
-                " expires_at, 1, '' FROM issue"
+                " expires_at, corrects, note) SELECT 2, category_id, 'erratum', slot, due_at, state, reason,"
+                " planned_at, expires_at, 1, '' FROM issue"
             )
         )
     database.downgrade("0004")

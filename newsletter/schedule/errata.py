@@ -12,7 +12,7 @@ May surprise: a letter that may have arrived counts as one that has; a reader wh
 correction bounced or expired is left to `issue retry-failed`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,14 +32,12 @@ from newsletter.render.letter import Erratum
 from newsletter.schedule.cadence import parse_zone
 from newsletter.schedule.categories import locked
 from newsletter.schedule.picker import CHOSEN, SCRATCH, Group, GroupLetter, give, letter_key
+from newsletter.schedule.planner import MakeEdition
 from newsletter.schedule.readers import Rows
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import SLOT_FORMAT
 from newsletter.states import DeliveryState, IssueKind, IssueState, Mode
 from subscribers.models import Subscription, SubscriptionState
-
-MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
-"""`EditionMaker.make`."""
 
 _SLUG_LIMIT = 200
 _MINUTE = timedelta(minutes=1)
@@ -107,7 +105,7 @@ def correct(
         raise _removed(category)
     post = _post(session, corrected, slug)
     # Another category's erratum of the same post waits here, and then takes the same post.
-    session.execute(sql_select(col(Post.id)).where(col(Post.id) == post.id).with_for_update(key_share=True))
+    session.refresh(post, with_for_update={"key_share": True})
     case = _case(session, category, post)
     came_to = _checked(session, case, issue_id)
     if case.issue is not None and note and note != case.issue.note:
