@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Date, Integer, LargeBinary, Table, inspect, select, text
+from sqlalchemy import Boolean, Connection, Date, Integer, LargeBinary, Table, inspect, select, text
 from sqlmodel import SQLModel
 
 import newsletter.models
@@ -89,6 +89,8 @@ def sample(column: Any) -> Any:
         return date(2026, 1, 1)
     if isinstance(column.type, LargeBinary):
         return b"x"
+    if isinstance(column.type, Boolean):
+        return True
     return 1 if isinstance(column.type, Integer) else "x"
 
 

@@ -399,7 +399,7 @@ def test_an_edition_keeps_the_posts_it_was_made_of(town: Town) -> None:
         shown = find_shown(session, issue.id, "a")
     assert b"As it was." in kept.source
     assert shown is not None
-    assert shown.sources == (("posts/a.md", before.source),)
+    assert shown.sources == (("a", "posts/a.md", before.source),)
 
 
 # Time.
