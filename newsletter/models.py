@@ -18,6 +18,8 @@ REASON_LIMIT = 200
 """Characters of an issue's reason."""
 NOTE_LIMIT = 500
 """Characters of what an editor says above a correction."""
+NAME_LIMIT = 120
+"""Characters of the name of who did something."""
 
 
 class Category(SQLModel, table=True):
@@ -91,6 +93,28 @@ class QueueEntry(SQLModel, table=True):
     state: str = Field(max_length=16)
     issue_id: int | None = Field(default=None, foreign_key="issue.id", sa_type=Key)
     added_at: datetime = Field(sa_type=UTCDateTime)
+    not_before: date | None = None
+    """It does not go at slots before this local date."""
+    not_after: date | None = None
+    """The last local date on which it may go."""
+    pinned_to: str | None = Field(default=None, max_length=16)
+    """The slot that it is kept for and goes first at, as `Issue.slot`."""
+    approved_by: str | None = Field(default=None, max_length=NAME_LIMIT)
+    approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class QueueEvent(SQLModel, table=True):
+    """What somebody did to a queue, by the names things had then. Rows are added and never changed."""
+
+    __tablename__ = "queue_event"
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    at: datetime = Field(sa_type=UTCDateTime)
+    actor: str = Field(max_length=NAME_LIMIT)
+    category: str = Field(max_length=80)
+    post: str = Field(max_length=200, index=True)
+    action: str = Field(max_length=16)
+    detail: str = Field(sa_type=Text)
 
 
 class Issue(SQLModel, table=True):

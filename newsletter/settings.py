@@ -376,6 +376,15 @@ class CategoriesSection(Section):
     )
 
 
+class QueueSection(Section):
+    """What a post has to pass on its way out."""
+
+    approval: StrictBool = Field(
+        default=False,
+        description="Whether what is queued waits for `paperround queue approve` before it may go.",
+    )
+
+
 class ImagesSection(Section):
     """What becomes of the pictures in posts."""
 
@@ -476,6 +485,7 @@ class Settings(BaseModel):
     relay: RelaySection = RelaySection()
     sandbox: SandboxSection = SandboxSection()
     categories: CategoriesSection = CategoriesSection()
+    queue: QueueSection = QueueSection()
     images: ImagesSection = ImagesSection()
     delivery: DeliverySection = DeliverySection()
     dkim: DkimSection = DkimSection()

@@ -84,6 +84,11 @@ class EntryState(StrEnum):
     HELD = "held"
     ISSUED = "issued"
     DROPPED = "dropped"
+    PROPOSED = "proposed"  # waits for somebody's approval
+
+
+WAITING = (EntryState.QUEUED, EntryState.HELD, EntryState.PROPOSED)
+"""States in which a post has a place in the queue; only what is queued goes out."""
 
 
 class IssueKind(StrEnum):

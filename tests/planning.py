@@ -16,8 +16,11 @@ import pytest
 from sqlalchemy import create_engine, func, make_url, text
 from sqlmodel import Session, SQLModel, col, select
 
+from newsletter.content.adding import Added, SourceFile, add_posts
+from newsletter.content.dates import Dates, edit
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post
-from newsletter.content.queue import Added, Ahead, SourceFile, add_posts, change_state, move
+from newsletter.content.queue import Ahead, change_state, move
 from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters, cancel_letters
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
@@ -139,6 +142,12 @@ class Town:
     make_edition: MakeEdition = plain_edition
     canary_every: int | None = None
     site: Path = field(default_factory=Path)
+    needs_approval: bool = False
+
+    @property
+    def editor(self) -> Editor:
+        """Who changes the queue."""
+        return Editor("ed", self.now)
 
     @property
     def planner(self) -> Planner:
@@ -168,7 +177,7 @@ class Town:
             edit_category(session, made, posts_per_issue=posts, local_time=local_time, now=self.now)
             return made
 
-    def edit(self, category: str, **changes: Any) -> None:
+    def change_category(self, category: str, **changes: Any) -> None:
         with self.database.write() as session:
             edit_category(session, find_category(session, category), **changes, now=self.now)
 
@@ -177,7 +186,13 @@ class Town:
         with self.database.write() as session:
             set_start(session, find_category(session, category), slug)
 
-    def add(self, *files: SourceFile, only: str | None = None, ahead_of: Ahead | None = None) -> list[Added]:
+    def add(
+        self,
+        *files: SourceFile,
+        only: str | None = None,
+        ahead_of: Ahead | None = None,
+        dates: Dates | None = None,
+    ) -> list[Added]:
         with self.database.write() as session:
             return add_posts(
                 session,
@@ -185,8 +200,10 @@ class Town:
                 all_categories(session),
                 only=find_category(session, only) if only else None,
                 site=self.site,
-                now=self.now,
+                editor=self.editor,
                 ahead_of=ahead_of,
+                dates=dates,
+                needs_approval=self.needs_approval,
             )
 
     def queue(self, *slugs: str, category: str = "advice") -> None:
@@ -232,11 +249,17 @@ class Town:
         """Hold, release or drop a post wherever it waits."""
         waiting = (EntryState.QUEUED, EntryState.HELD)
         with self.database.write() as session:
-            change_state(session, slug, None, now_in=waiting, to=to)
+            change_state(session, slug, None, now_in=waiting, to=to, editor=self.editor)
+
+    def edit(self, slug: str, dates: Dates, category: str | None = None) -> dict[str, str]:
+        """Say when a post may go."""
+        with self.database.write() as session:
+            place = find_category(session, category) if category else None
+            return edit(session, slug, place, dates, editor=self.editor)
 
     def move(self, slug: str, place: int, category: str = "advice") -> None:
         with self.database.write() as session:
-            move(session, slug, find_category(session, category), place)
+            move(session, slug, find_category(session, category), place, editor=self.editor)
 
     def plan(self, at: datetime) -> list[PlannedIssue | PlanFailure]:
         return self.planner.plan_due(at)

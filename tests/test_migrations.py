@@ -166,6 +166,19 @@ def test_what_went_out_before_keeps_a_web_version(database: Database) -> None:
         assert session.execute(select(kept.c.path, kept.c.source)).all() == [("posts/a.md", b"As it is.")]
 
 
+def test_what_waits_for_approval_waits_on(database: Database) -> None:
+    """An older program, which knows no approval, finds it held; nothing else is."""
+    fill(database)
+    queue = SQLModel.metadata.tables["queue_entry"]
+    for state, older in (("proposed", "held"), ("queued", "queued")):
+        with database.write() as session:
+            session.execute(queue.update().values(state=state))
+        database.downgrade("0004")
+        with database.read() as session:
+            assert session.execute(text("SELECT state FROM queue_entry")).all() == [(older,)]
+        database.upgrade()
+
+
 def test_upgrading_again_changes_nothing(database: Database) -> None:
     """`db upgrade` on tables that are current keeps every row."""
     fill(database)

@@ -173,6 +173,7 @@ def test_any_text_survives_the_file(name: str, address: str) -> None:
         ("mode", '"both"', "categories.mode: input should be 'broadcast' or 'sequence'"),
         ("require_permission", '"yes"', "site.require_permission: input should be a valid boolean"),
         ("require_permission", "1", "site.require_permission: input should be a valid boolean"),
+        ("approval", '"yes"', "queue.approval: input should be a valid boolean"),
         ("policy", '"attach"', "images.policy: input should be 'link', 'host' or 'embed'"),
         ("in_doubt", '"drop"', "delivery.in_doubt: input should be 'resend' or 'hold'"),
         ("expire_after_hours", "0.5", "delivery.expire_after_hours: input should be a valid integer"),
@@ -283,6 +284,7 @@ def test_files_as_other_systems_write_them(folder: Path) -> None:
         ("PAPERROUND_CATEGORIES__MODE", "sequence", "categories", "mode", "sequence"),
         ("PAPERROUND_SITE__REQUIRE_PERMISSION", "true", "site", "require_permission", True),
         ("PAPERROUND_SITE__REQUIRE_PERMISSION", "false", "site", "require_permission", False),
+        ("PAPERROUND_QUEUE__APPROVAL", "true", "queue", "approval", True),
         ("PAPERROUND_IMAGES__POLICY", "embed", "images", "policy", PicturePolicy.EMBED),
         ("PAPERROUND_DELIVERY__CATCH_UP_HOURS", "0", "delivery", "catch_up_hours", 0),
         (

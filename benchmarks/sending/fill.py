@@ -26,8 +26,9 @@ from sqlalchemy import URL, create_engine, func, make_url, text
 from sqlmodel import col, select
 
 from newsletter.app import App, open_app
+from newsletter.content.adding import SourceFile, add_posts
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post
-from newsletter.content.queue import SourceFile, add_posts
 from newsletter.errors import PaperroundError
 from newsletter.models import Delivery, Edition
 from newsletter.render.slots import sentinel_slots
@@ -97,7 +98,8 @@ def fill(folder: Path, numbers: range, prose: int, *, as_letter: bool) -> None:
             session, "advice", title="Advice", cadence=cadence, timezone="UTC", mode=Mode.BROADCAST, now=began
         )
         source = SourceFile(parse_post(data, path), data, "posts/post.md")
-        add_posts(session, [source], all_categories(session), only=None, site=folder, now=began)
+        editor = Editor("benchmark", began)
+        add_posts(session, [source], all_categories(session), only=None, site=folder, editor=editor)
     consent = Permission("import", "benchmark", confirmed=True)
     for start in range(numbers.start, numbers.stop, _AT_ONCE):
         people = [reader(number) for number in range(start, min(start + _AT_ONCE, numbers.stop))]

@@ -17,11 +17,16 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 from sqlmodel import Session, col
 
+from newsletter.content.history import Action, Editor, record
+from newsletter.content.queue import entries
 from newsletter.delivery.issues import pausing
 from newsletter.delivery.letters import UNFINISHED
-from newsletter.models import Attempt, Category, Delivery, Issue, QueueEntry
+from newsletter.models import Attempt, Category, Delivery, Issue
 from newsletter.schedule.categories import streams_of
 from newsletter.states import EntryState, IssueKind, IssueState
+
+_ACTOR = "db restore"
+"""Who holds posts here, in the history of their queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +79,17 @@ def _hold_queues(connection: Connection, now: datetime) -> list[tuple[str, int]]
     found = connection.execute(select(col(Category.id), latest.scalar_subquery()))
     decided: dict[int, datetime | None] = dict(found.all())
     with Session(connection) as session:
-        streams = [(one.category.id, one.category.slug, one.timetable) for one in streams_of(session)]
-    for key, slug, timetable in streams:
-        last = decided[key]
-        coming = timetable.slots(last or timetable.begins_at)
-        first = next((slot for slot in coming if slot.due_at != last), None)
-        if first is None or first.due_at > now:
-            continue
-        entries = connection.execute(
-            update(QueueEntry)
-            .where(col(QueueEntry.category_id) == key, col(QueueEntry.state) == EntryState.QUEUED)
-            .values(state=EntryState.HELD)
-        )
-        connection.execute(update(Category).where(col(Category.id) == key).values(slots_from=now))
-        held.append((slug, entries.rowcount))
+        for category, timetable in streams_of(session):
+            last = decided[category.id]
+            coming = timetable.slots(last or timetable.begins_at)
+            first = next((slot for slot in coming if slot.due_at != last), None)
+            if first is None or first.due_at > now:
+                continue
+            waiting = entries(session, category, (EntryState.QUEUED,))
+            for entry, post in waiting:
+                entry.state = EntryState.HELD
+                record(session, Editor(_ACTOR, now), Action.HELD, category.slug, post.slug)
+            category.slots_from = now
+            session.flush()
+            held.append((category.slug, len(waiting)))
     return held

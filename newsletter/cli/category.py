@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_site
+from newsletter.cli.common import editor_of, open_site, parse_day
 from newsletter.cli.output import (
     NO_CATEGORY,
     JsonFlag,
@@ -167,7 +166,7 @@ def edit(
             "name what to change: --title, --cadence, --timezone, --mode, --posts, --local-time, --start or "
             "--last-day"
         )
-    ends_on = None if last_day is None or last_day == "never" else parse_day(last_day)
+    ends_on = None if last_day is None or last_day == "never" else parse_day(last_day, "--last-day")
 
     from newsletter.schedule.categories import edit_category, set_last_day, set_start
     from newsletter.states import Mode
@@ -198,18 +197,10 @@ def remove(context: typer.Context, slug: Slug) -> None:
 
     site = open_site(context)
     with site.database.write() as session:
-        removed = remove_category(session, find_category(session, slug), now=site.clock())
+        removed = remove_category(session, find_category(session, slug), editor=editor_of(site))
     stays = "; its issues and deliveries stay on record" if removed.has_history else ""
     cancelled = f" {count_of(removed.cancelled, 'letter')} cancelled." if removed.cancelled else ""
     note(f"{slug} was removed{stays}.{cancelled}")
-
-
-def parse_day(text: str) -> date:
-    """A day as it is written on the command line."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day such as 2026-12-24") from None
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.category import Slug, changing, parse_day
-from newsletter.cli.common import open_site
+from newsletter.cli.category import Slug, changing
+from newsletter.cli.common import open_site, parse_day
 from newsletter.cli.output import cell, count_of, note
 
 Days = Annotated[

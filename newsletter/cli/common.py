@@ -1,15 +1,20 @@
 """What the nouns share: opening the site they are about, or an example of one; numbers and instants."""
 
-from datetime import UTC, datetime
+import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli.output import cell
+
 if TYPE_CHECKING:
     from sqlmodel import Session
 
     from newsletter.app import App
+    from newsletter.content.dates import Dates
+    from newsletter.content.history import Editor
     from newsletter.settings import Settings
     from subscribers.models import Subscriber
 
@@ -44,6 +49,10 @@ IssueOption = Annotated[
 DeliveryArgument = Annotated[
     int, typer.Argument(metavar="DELIVERY", callback=_possible, help="Its number in `delivery list`.")
 ]
+PostArgument = Annotated[
+    str, typer.Argument(metavar="SLUG", help="The post's slug, as `queue list` shows it.")
+]
+QueueOption = Annotated[str | None, typer.Option("--category", metavar="SLUG", help="Only in this category.")]
 AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="INSTANT", help="Set the clock for a trial, such as 2026-12-01T08:00:00Z."),
@@ -96,6 +105,48 @@ def parse_instant(text: str) -> datetime:
             f"{text!r} is not between {_YEARS[0]} and {_YEARS[-1]}", param_hint="--at"
         ) from None
     return instant
+
+
+def parse_day(text: str, option: str | None = None) -> date:
+    """A day that was given on the command line."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day such as 2026-12-24", param_hint=option) from None
+
+
+def days_given(not_before: str | None, expires: str | None) -> "Dates":
+    """What `--not-before` and `--expires` say of a post, `never` being no such day."""
+    days: Dates = {}
+    if not_before is not None:
+        days["not_before"] = None if not_before == "never" else parse_day(not_before, "--not-before")
+    if expires is not None:
+        days["not_after"] = None if expires == "never" else parse_day(expires, "--expires")
+    return days
+
+
+def editor_of(site: "App", name: str | None = None) -> "Editor":
+    """Who gives this command, and when: `name`, else PAPERROUND_EDITOR, else the system's name for the user.
+
+    Where the system has no name for them either they are called `unknown`.
+    """
+    from getpass import getuser
+
+    from newsletter.content.history import Editor
+    from newsletter.models import NAME_LIMIT
+
+    name = name or _readable(os.environ.get("PAPERROUND_EDITOR", ""))
+    if not name:
+        try:
+            name = _readable(getuser())
+        except (KeyError, OSError):  # OSError since Python 3.13
+            name = ""
+    return Editor(name[:NAME_LIMIT] or "unknown", site.clock())
+
+
+def _readable(name: str) -> str:
+    """A name as it can be kept and shown, whatever bytes it came as."""
+    return cell(name.encode("utf-8", "replace").decode())
 
 
 def subscriber_of(session: "Session", address: str) -> "Subscriber":

@@ -1,25 +1,23 @@
 """`paperround queue`: the posts that wait in each category."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_site
-from newsletter.cli.output import NO_CATEGORY, JsonFlag, note, print_json, print_record, print_rows
+from newsletter.cli import queue_terms, queue_views
+from newsletter.cli.common import PostArgument, QueueOption, days_given, editor_of, open_site
+from newsletter.cli.output import JsonFlag, note, print_json
 
 if TYPE_CHECKING:
     from newsletter.app import App
+    from newsletter.content.adding import Added, SourceFile
     from newsletter.content.post import PostSource
-    from newsletter.content.queue import Added, SourceFile
+    from newsletter.models import Category
 
 app = typer.Typer(help="The posts that wait to go out.", no_args_is_help=True)
-
-Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The post's slug, as `queue list` shows it.")]
-CategoryOption = Annotated[
-    str | None, typer.Option("--category", metavar="SLUG", help="Only in this category.")
-]
 
 
 @app.command()
@@ -34,26 +32,51 @@ def add(
     before: Annotated[
         str | None, typer.Option("--before", metavar="SLUG", help="Ahead of this post, which waits.")
     ] = None,
+    not_before: Annotated[
+        str | None, typer.Option("--not-before", metavar="DAY|never", help="At no slot before this day.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="DAY|never", help="At no slot after this day.")
+    ] = None,
+    slot: Annotated[
+        str | None,
+        typer.Option("--slot", metavar="SLOT", help="At this slot, such as 2026-12-01T08:00: one file."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Queue posts at the end of their categories. All of them or none; adding again is harmless."""
-    from newsletter.content.queue import Ahead, add_posts
-    from newsletter.schedule.categories import all_categories, find_category
+    """Queue posts at the end of their categories. All of them or none; adding again is harmless.
 
+    When they may go can stand in their front matter, too.
+    """
     if is_next and before is not None:
         raise typer.BadParameter("say --next or --before, not both")
+    if slot is not None and len(files) > 1:
+        raise typer.BadParameter("goes with one file: a slot is kept for one post", param_hint="--slot")
+    dates = days_given(not_before, expires)
+
+    from newsletter.content.adding import add_posts
+    from newsletter.content.queue import Ahead
+    from newsletter.schedule.categories import all_categories, find_category
+    from newsletter.schedule.pins import check_slot
+
     site = open_site(context)
     sources = _read_all(site, files)
     with site.database.write() as session:
         only = find_category(session, category) if category else None
+        categories = all_categories(session)
+        if slot is not None:
+            place = only or _only_category(sources[0], categories)
+            dates["pinned_to"] = check_slot(session, place, slot, site.clock())
         added = add_posts(
             session,
             sources,
-            all_categories(session),
+            categories,
             only=only,
             site=site.settings.folder,
-            now=site.clock(),
+            editor=editor_of(site),
             ahead_of=Ahead(before) if is_next or before is not None else None,
+            dates=dates,
+            needs_approval=site.settings.queue.approval,
         )
     for file, report in zip(sources, added, strict=True):
         _tell(site, file, report, as_json=as_json)
@@ -61,10 +84,24 @@ def add(
         print_json([_added_row(report) for report in added])
 
 
+def _only_category(file: "SourceFile", categories: Sequence["Category"]) -> "Category":
+    """The one category of the site that a post's front matter names. Raises QueueError."""
+    from newsletter.errors import QueueError
+
+    named = [category for category in categories if category.slug in file.source.categories]
+    if len(named) != 1:
+        names = ", ".join(category.slug for category in named) or "none of this site"
+        raise QueueError(
+            f"{file.stored_path}: a slot is one category's, and its front matter names {names}: name "
+            f"one with --category"
+        )
+    return named[0]
+
+
 def _read_all(site: "App", files: list[Path]) -> list["SourceFile"]:
     """Read every file before anything is written; one error names them all."""
+    from newsletter.content.adding import SourceFile
     from newsletter.content.post import parse_post, read_bytes
-    from newsletter.content.queue import SourceFile
     from newsletter.content.threads import document_of
     from newsletter.errors import ContentError
 
@@ -112,13 +149,20 @@ def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) ->
     from newsletter.images.sources import missing_images, site_images
 
     if not as_json:
-        parts = [f"queued in {', '.join(report.queued)}"] if report.queued else []
+        parts = []
+        if report.queued:
+            parts.append(f"{report.state} in {', '.join(report.queued)}")
+            parts += [report.terms] if report.terms else []
         parts += [
             f"already {state} in {', '.join(slug for slug, its in report.already.items() if its == state)}"
             for state in dict.fromkeys(report.already.values())
         ]
         if report.is_updated:
             parts.append("its text was updated")
+        if report.withdrawn:
+            parts.append(f"to be approved anew in {', '.join(report.withdrawn)}")
+        if report.dated:
+            parts.append(f"its dates were changed in {', '.join(report.dated)}")
         print(f"{report.slug}: {'; '.join(parts)}")
     if report.is_updated and "issued" in report.already.values():
         note(f"{file.source.path}: letters of issues that are planned keep the text they had.")
@@ -158,140 +202,74 @@ def _added_row(report: "Added") -> dict[str, Any]:
         "slug": report.slug,
         "title": report.title,
         "queued": report.queued,
+        "state": report.state if report.queued else None,
+        "when": report.terms,
         "already": report.already,
         "unknown": report.unknown,
         "updated": report.is_updated,
+        "withdrawn": report.withdrawn,
+        "dated": report.dated,
     }
-
-
-@app.command("list")
-def list_queue(
-    context: typer.Context,
-    category: CategoryOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also what has gone out or was dropped.")] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Show what waits, in its order."""
-    from newsletter.content.queue import entries
-    from newsletter.schedule.categories import all_categories, find_category
-    from newsletter.states import EntryState
-
-    site = open_site(context)
-    states = tuple(EntryState) if everything else (EntryState.QUEUED, EntryState.HELD)
-    rows = []
-    with site.database.read() as session:
-        categories = [find_category(session, category)] if category else all_categories(session)
-        for place in categories:
-            rows += [
-                {
-                    "category": place.slug,
-                    "place": number,
-                    "slug": post.slug,
-                    "title": post.title,
-                    "state": entry.state,
-                    "path": post.path,
-                }
-                for number, (entry, post) in enumerate(entries(session, place, states), start=1)
-            ]
-    if as_json:
-        print_json(rows)
-    else:
-        empty = "Nothing waits: paperround queue add FILE..." if categories else NO_CATEGORY
-        print_rows(rows, ("category", "place", "slug", "title", "state"), empty=empty)
-
-
-@app.command()
-def show(context: typer.Context, slug: Slug, as_json: JsonFlag = False) -> None:
-    """Show one post and where it stands in every category."""
-    from sqlmodel import select
-
-    from newsletter.content.queue import places_of
-    from newsletter.models import Post
-
-    site = open_site(context)
-    with site.database.read() as session:
-        places = places_of(session, slug)
-        post = session.exec(select(Post).where(Post.slug == slug)).one()
-    row: dict[str, Any] = {
-        "slug": post.slug,
-        "title": post.title,
-        "path": post.path,
-        "read_at": post.read_at,
-        "content_hash": post.content_hash,
-        "categories": {category.slug: str(entry.state) for entry, category in places},
-    }
-    if as_json:
-        print_json(row)
-    else:
-        row["categories"] = [f"{name}: {state}" for name, state in row["categories"].items()]
-        print_record(row)
 
 
 @app.command()
 def move(
     context: typer.Context,
-    slug: Slug,
+    slug: PostArgument,
     place: Annotated[int, typer.Argument(metavar="PLACE", help="Where to put it: 1 goes out next.")],
-    category: CategoryOption = None,
+    category: QueueOption = None,
 ) -> None:
     """Move a post within its queue. --category may be left out where it waits in one only."""
     from newsletter.content.queue import move as move_post
-    from newsletter.content.queue import places_of
-    from newsletter.errors import QueueError
+    from newsletter.content.queue import only_place
     from newsletter.schedule.categories import find_category
-    from newsletter.states import EntryState
 
     site = open_site(context)
     with site.database.write() as session:
-        waiting = [
-            found
-            for entry, found in places_of(session, slug)
-            if entry.state in (EntryState.QUEUED, EntryState.HELD)
-        ]
-        if category is None and not waiting:
-            raise QueueError(
-                f"{slug!r} waits in no queue: `paperround queue show {slug}` says where it stands"
-            )
-        if category is None and len(waiting) > 1:
-            names = ", ".join(found.slug for found in waiting)
-            raise QueueError(f"{slug!r} waits in {names}: name one of them with --category")
-        target = find_category(session, category) if category else waiting[0]
-        move_post(session, slug, target, place)
+        target = find_category(session, category) if category else only_place(session, slug)
+        move_post(session, slug, target, place, editor=editor_of(site))
     note(f"{slug} is at place {place} of {target.slug}.")
 
 
 def _change(context: typer.Context, slug: str, category: str | None, verb: str) -> None:
     from newsletter.content.queue import change_state
     from newsletter.schedule.categories import find_category
-    from newsletter.states import EntryState
+    from newsletter.states import WAITING, EntryState
 
     queued, held, dropped = EntryState.QUEUED, EntryState.HELD, EntryState.DROPPED
     changes = {
         "held": ((queued,), held),
         "released": ((held,), queued),
-        "dropped": ((queued, held), dropped),
+        "dropped": (WAITING, dropped),
     }
     now_in, to = changes[verb]
     site = open_site(context)
     with site.database.write() as session:
         place = find_category(session, category) if category else None
-        changed = change_state(session, slug, place, now_in=now_in, to=to)
+        changed = change_state(session, slug, place, now_in=now_in, to=to, editor=editor_of(site))
     note(f"{slug} was {verb} in {', '.join(changed)}.")
 
 
 @app.command()
-def hold(context: typer.Context, slug: Slug, category: CategoryOption = None) -> None:
+def hold(context: typer.Context, slug: PostArgument, category: QueueOption = None) -> None:
     """Hold a post back; it keeps its place."""
     _change(context, slug, category, "held")
 
 
 @app.command()
-def release(context: typer.Context, slug: Slug, category: CategoryOption = None) -> None:
+def release(context: typer.Context, slug: PostArgument, category: QueueOption = None) -> None:
     """Let a held post go on."""
     _change(context, slug, category, "released")
 
 
 @app.command()
-def drop(context: typer.Context, slug: Slug, category: CategoryOption = None) -> None:
+def drop(context: typer.Context, slug: PostArgument, category: QueueOption = None) -> None:
     """Take a post out of the queue. `queue add` puts it back at the end."""
     _change(context, slug, category, "dropped")
+
+
+app.command("edit")(queue_terms.edit)
+app.command("approve")(queue_terms.approve)
+app.command("list")(queue_views.list_queue)
+app.command("show")(queue_views.show)
+app.command("history")(queue_views.history)

@@ -18,7 +18,7 @@ import re
 import shlex
 import unicodedata
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from newsletter.content.frontmatter import FrontMatter, Value, split
@@ -32,6 +32,9 @@ from newsletter.files import open_regular
 MAX_POST_BYTES = 2_000_000
 MAX_TITLE_CHARS = 300
 
+_DAY = timedelta(days=1)
+_SECOND = date.min + _DAY
+"""The first day that has one before it."""
 _NULLS = {"", "~", "null", "Null", "NULL"}  # YAML 1.1: the ways to write nothing
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _DATE = re.compile(
@@ -55,12 +58,15 @@ class PostSource:
     """One Markdown source. `body_line` is the line of the file at which `markdown` starts.
 
     `url` is the post's own absolute address, from front matter only. `content_hash` is the SHA-256, in
-    hexadecimal, of all that a letter shows; moving or re-dating the file on disk does not change it.
+    hexadecimal, of all that a letter shows; moving or re-dating the file on disk does not change it. It may
+    go out from `not_before` on, and on `expires` for the last time.
     """
 
     path: Path
     slug: str
     title: str
+    not_before: date | None
+    expires: date | None
     date: date | None
     categories: tuple[str, ...]
     tags: tuple[str, ...]
@@ -123,13 +129,16 @@ def parse_post(data: bytes, path: Path) -> PostSource:
     author, lang, url = fields.author(), fields.language(), fields.url()
     speakers = fields.speakers(author)
     summary = fields.text("summary") or fields.text("description") or fields.text("excerpt")
-    day = fields.date() or name_date
+    day = fields.day("date") or name_date
+    not_before, expires = fields.term()
     told = [asdict(speaker) for speaker in speakers]
     shown = [title, author, day and day.isoformat(), lang, summary, url, told, front.body]
     return PostSource(
         path=path,
         slug=slug,
         title=title,
+        not_before=not_before,
+        expires=expires,
         date=day,
         categories=fields.names("categories", "category"),
         tags=fields.names("tags", "tag"),
@@ -274,12 +283,23 @@ class _Fields:
             )
         return title
 
-    def date(self) -> date | None:
-        text = self.text("date")
+    def day(self, key: str) -> date | None:
+        text = self.text(key)
         day = _as_date(text) if text else None
         if text and day is None:
-            raise self._error("date", f"is {text[:40]!r}, which is no date: write it as YYYY-MM-DD")
+            raise self._error(key, f"is {text[:40]!r}, which is no date: write it as YYYY-MM-DD")
         return day
+
+    def term(self) -> tuple[date | None, date | None]:
+        """From which day to which the post may go out; on Hugo's `expiryDate` it is gone already."""
+        first = self.day("not_before") or self.day("publishDate")
+        last, gone = self.day("expires"), self.day("expiryDate")
+        key = "expires" if last is not None else "expiryDate"
+        if last is None and gone is not None:
+            last = max(gone, _SECOND) - _DAY
+        if first is not None and last is not None and last < first:
+            raise self._error(key, f"leaves no day: the post may go out from {first} on")
+        return first, last
 
     def flag(self, key: str, *, default: bool) -> bool:
         text = self.text(key)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from newsletter.app import App, open_app
+from newsletter.content.adding import SourceFile, add_posts
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post, read_bytes
-from newsletter.content.queue import SourceFile, add_posts
 from newsletter.errors import SiteError
 from newsletter.schedule.categories import add_category, all_categories
 from newsletter.site import POSTS_FOLDER, make_site
@@ -82,7 +83,7 @@ def _fill(app: App, folder: Path) -> None:
         for path in paths:
             data = read_bytes(path)
             files.append(SourceFile(parse_post(data, path), data, f"{POSTS_FOLDER}/{path.name}"))
-        add_posts(session, files, all_categories(session), only=None, site=folder, now=now)
+        add_posts(session, files, all_categories(session), only=None, site=folder, editor=Editor("demo", now))
         for address, name, slugs in _READERS:
             for slug in slugs:
                 permission = Permission("cli", evidence="A made-up reader of the demo.", confirmed=True)

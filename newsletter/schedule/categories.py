@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
+from newsletter.content.history import Action, Editor, record
 from newsletter.content.queue import waiting_entries
 from newsletter.delivery.letters import cancel_letters
 from newsletter.errors import CalendarError, NotFoundError, QueueError
@@ -220,7 +221,7 @@ def keep_days(session: Session, category: Category, days: Sequence[date]) -> Non
     session.execute(delete(SkippedDay).where(theirs))
 
 
-def remove_category(session: Session, category: Category, *, now: datetime) -> Removed:
+def remove_category(session: Session, category: Category, *, editor: Editor) -> Removed:
     """Take a category out of service: from now on nothing of it is sent.
 
     Posts that wait in its queue are dropped from it, and letters that are not on the wire are cancelled;
@@ -228,6 +229,8 @@ def remove_category(session: Session, category: Category, *, now: datetime) -> R
     """
     _hold(session, category)
     disband(session, category)
+    for _, post in waiting_entries(session, category):
+        record(session, editor, Action.DROPPED, category.slug, post.slug, "the category was removed")
     has_history = session.exec(select(func.count()).where(Issue.category_id == category.id)).one() > 0
     waiting = delete(QueueEntry).where(
         col(QueueEntry.category_id) == category.id, col(QueueEntry.state) != EntryState.ISSUED
@@ -237,7 +240,7 @@ def remove_category(session: Session, category: Category, *, now: datetime) -> R
     if has_history:
         issues = select(Issue.id).where(Issue.category_id == category.id)
         cancelled = cancel_letters(session, col(Delivery.issue_id).in_(issues), "The category was removed.")
-        category.ended_at = now
+        category.ended_at = editor.now
         session.add(category)
     else:
         session.execute(delete(SkippedDay).where(col(SkippedDay.category_id) == category.id))

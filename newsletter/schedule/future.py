@@ -15,11 +15,13 @@ from sqlalchemy import ColumnElement, Text, case, cast, func, null
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from newsletter.content.queue import entries
+from newsletter.content.queue import waiting_entries
+from newsletter.content.readiness import Waiting
 from newsletter.models import Category, Displaced, EditionPost, Post, QueueEntry
-from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue
+from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import cohorts_of
 from newsletter.schedule.readers import ids_in, is_active, is_displaced, posts_had, queue_of
+from newsletter.schedule.timetable import Slot
 from newsletter.states import EntryState, Mode
 from subscribers.models import Subscription, SubscriptionState
 
@@ -43,38 +45,43 @@ class Kind:
 
 def future_of(session: Session, categories: Sequence[Category], reader: int | None = None) -> "Future":
     """What is to come in these categories: for all readers, or for one, by their number."""
-    queues = {
-        category.slug: {post.id: post for _, post in entries(session, category, (EntryState.QUEUED,))}
-        for category in categories
-    }
+    queues = {category.slug: waiting_entries(session, category) for category in categories}
     if reader is not None:
         which = col(Subscription.subscriber_id) == reader
-        return Future(queues, [_kinds_by_receipts(session, categories, which)])
+        return Future(queues, [_kinds_by_receipts(session, categories, which)], is_of_one=True)
     return Future(queues, [_kinds_of(session, part) for part in _that_share(categories, queues)])
 
 
 class Future:
     """Queues and readers, run forward slot by slot."""
 
-    def __init__(self, queues: Mapping[str, Mapping[int, Post]], parts: Iterable[Counter[Kind]]) -> None:
-        """`queues` by category; `parts` are the readers of categories that share no post with others."""
-        self._queues = {slug: dict(queue) for slug, queue in queues.items()}
+    def __init__(
+        self, queues: Mapping[str, Waiting], parts: Iterable[Counter[Kind]], *, is_of_one: bool = False
+    ) -> None:
+        """`queues` by category; `parts` are the readers of categories that share no post with others.
+
+        Where there `is_of_one` reader only, their letters are told instead of whole issues.
+        """
+        self._is_of_one = is_of_one
+        self._queues = dict(queues)
         self._parts = list(parts)
 
-    def pass_slot(self, category: Category, day: date) -> tuple[tuple[Post, ...], int]:
-        """Let a slot on a local day pass: its posts in their order, and how many readers it has."""
-        queue = self._queues[category.slug]
-        offer = offered(category, list(queue))
+    def pass_slot(self, category: Category, slot: Slot) -> tuple[tuple[Post, ...], int, str]:
+        """Let a slot pass: its posts in their order, how many readers it has, and why if it has none."""
+        waiting, day = self._queues[category.slug], slot.local.date()
+        offer = offered(category, waiting, slot.key)
         letters: Counter[PostIds] = Counter()
         for number, part in enumerate(self._parts):
             if any(kind.gets(category, day) for kind in part):
                 self._parts[number], given = _give(part, category, day, offer)
                 letters += given
-        posts = tuple(queue[post] for post in posts_of_issue(category, offer, letters))
+        issued = posts_of_issue(category, offer, letters)
         if category.mode == Mode.BROADCAST:
-            for post in posts:
-                del queue[post.id]
-        return posts, letters.total()
+            self._queues[category.slug] = [(entry, post) for entry, post in waiting if post.id not in issued]
+        posts = {post.id: post for _, post in waiting}
+        if self._is_of_one:
+            issued = next(iter(letters), ())
+        return tuple(posts[post] for post in issued), letters.total(), why_empty(category, waiting, offer)
 
 
 def _give(
@@ -95,13 +102,11 @@ def _give(
     return after, letters
 
 
-def _that_share(
-    categories: Sequence[Category], queues: Mapping[str, Mapping[int, Post]]
-) -> list[list[Category]]:
+def _that_share(categories: Sequence[Category], queues: Mapping[str, Waiting]) -> list[list[Category]]:
     """Categories in parts: those that share a post that waits, also by way of others, are in one."""
     parts: list[tuple[list[Category], set[int]]] = []
     for category in categories:
-        together, posts = [category], set(queues[category.slug])
+        together, posts = [category], {post.id for _, post in queues[category.slug]}
         apart = []
         for part in parts:
             if part[1] & posts:

@@ -8,7 +8,7 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,14 +17,16 @@ from itertools import count, takewhile
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from newsletter.content.queue import entries
+from newsletter.content.history import PLANNER, Action, Editor, record
+from newsletter.content.queue import waiting_entries
+from newsletter.content.readiness import Waiting
 from newsletter.database import Database
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import Category, Edition, EditionPost, Issue, Post, QueueEntry
 from newsletter.render.edition import Occasion
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, locked, streams_of
-from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue
+from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
 from newsletter.schedule.future import future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, choose, give
@@ -165,11 +167,11 @@ class Planner:
         if issue_id is None:
             return None
         posts: tuple[Post, ...] = ()
-        readers = 0
+        readers, why_empty = 0, ""
         if not slot.left_out:
             stream = Stream(category, read.timetable)
-            posts, readers = self._write_letters(session, stream, slot, issue_id, now)
-        planned = _decided(category, slot, posts, readers, issue_id)
+            posts, readers, why_empty = self._write_letters(session, stream, slot, issue_id, now)
+        planned = _decided(category, slot, posts, readers, why_empty, issue_id)
         session.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id)
@@ -210,35 +212,37 @@ class Planner:
 
     def _write_letters(
         self, session: Session, stream: Stream, slot: Slot, issue_id: int, now: datetime
-    ) -> tuple[tuple[Post, ...], int]:
-        """Choose and write who gets what; returns the posts of this issue in their order, and its readers."""
+    ) -> tuple[tuple[Post, ...], int, str]:
+        """Write who gets what; returns this issue's posts, how many readers, and why if there are none."""
         category = stream.category
-        waiting = entries(session, category, (EntryState.QUEUED,))
-        queue = {post.id: post for _, post in waiting}
-        offer, most = offered(category, list(queue)), category.posts_per_issue
+        waiting = waiting_entries(session, category)
+        posts = {post.id: post for _, post in waiting}
+        offer, most = offered(category, waiting, slot.key), category.posts_per_issue
         if not offer:
-            return (), 0
+            return (), 0, why_empty(category, waiting, offer)
         if category.mode == Mode.BROADCAST:
-            _issue_entries(session, [entry for entry, post in waiting if post.id in offer], issue_id)
+            taken = [(entry, post) for entry, post in waiting if post.id in offer]
+            _issue_entries(session, taken, issue_id, category, slot, now)
         with scratch_tables(session, *SCRATCH):
             found = {group: letter_for(group.had, offer, most) for group in choose(session, category, offer)}
-            letters = {group: posts for group, posts in found.items() if posts}
+            letters = {group: letter for group, letter in found.items() if letter}
             # The whole of a broadcast comes first, whoever lacks it: it is what the archive shows.
             whole = offer if category.mode == Mode.BROADCAST else ()
             # The others by their places: a letter names that of the post before, which may be of this issue.
-            others = sorted({*letters.values()} - {whole}, key=lambda posts: [*map(offer.index, posts)])
+            others = sorted({*letters.values()} - {whole}, key=lambda letter: [*map(offer.index, letter)])
             editions = {
-                posts: self._write_edition(session, stream, slot, issue_id, posts, queue, now)
-                for posts in filter(None, [whole, *others])
+                shown: self._write_edition(session, stream, slot, issue_id, shown, waiting, offer, now)
+                for shown in filter(None, [whole, *others])
             }
-            given = {group: GroupLetter(posts, editions[posts]) for group, posts in letters.items()}
+            given = {group: GroupLetter(letter, editions[letter]) for group, letter in letters.items()}
             due = partial(due_for, slot, category)
             if not give(session, self._database, category, given, issue_id=issue_id, due=due):
                 raise _MovedError
         if category.mode == Mode.SEQUENCE:
-            advance(session, {group.number: posts for group, posts in letters.items()})
+            advance(session, {group.number: letter for group, letter in letters.items()})
         readers = sum(group.readers for group in letters)
-        return tuple(queue[post] for post in posts_of_issue(category, offer, letters.values())), readers
+        issued = posts_of_issue(category, offer, letters.values())
+        return tuple(posts[post] for post in issued), readers, why_empty(category, waiting, offer)
 
     def _write_edition(
         self,
@@ -247,21 +251,24 @@ class Planner:
         slot: Slot,
         issue_id: int,
         shown: PostIds,
-        queue: Mapping[int, Post],
+        waiting: Waiting,
+        offer: PostIds,
         now: datetime,
     ) -> int:
         """Write what readers are shown of these posts of a queue; returns the edition's id."""
         category, following = stream.category, stream.timetable.next_after(slot)
-        order, posts = list(queue), [queue[post] for post in shown]
-        above = order[: order.index(shown[0])]
-        previous = before_post(session, category, queue[above[-1]] if above else None)
+        goes = (pair for pair in waiting if pair[0].state == EntryState.QUEUED or pair[1].id in offer)
+        order = {post.id: post for _, post in goes}
+        posts, above = [order[post] for post in shown], list(order)[: list(order).index(shown[0])]
+        previous = before_post(session, category, order[above[-1]] if above else None)
+        is_next = following is not None and goes_on(category, waiting, following.key, offer, shown)
         occasion = Occasion(
             category=category.slug,
             title=category.title,
             slot=slot.local,
             issue_id=issue_id,
             previous=previous.neighbour(self._base_url) if previous else None,
-            next_date=following.local.date() if following and shown[-1] != order[-1] else None,
+            next_date=following.local.date() if following and is_next else None,
         )
         edition = self._make_edition(occasion, posts, now)
         session.add(edition)
@@ -294,8 +301,8 @@ class Planner:
         agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
         coming = []
         for slot, category in agenda:
-            posts, readers = ((), 0) if slot.left_out else future.pass_slot(category, slot.local.date())
-            coming.append(_decided(category, slot, posts, readers))
+            posts, readers, why_empty = ((), 0, "") if slot.left_out else future.pass_slot(category, slot)
+            coming.append(_decided(category, slot, posts, readers, why_empty))
         return [issue for issue in coming if reader is None or issue.readers]
 
 
@@ -325,24 +332,25 @@ def _decided(
     slot: Slot,
     posts: tuple[Post, ...],
     readers: int,
+    why_empty: str = "",
     issue_id: int | None = None,
 ) -> PlannedIssue:
     if slot.left_out:
         state, reason = IssueState.SKIPPED, slot.left_out
     elif posts:
         state, reason = IssueState.PLANNED, ""
-    elif category.mode == Mode.BROADCAST:
-        state, reason = IssueState.EMPTY, "nothing is queued"
     else:
-        state, reason = IssueState.EMPTY, "nothing is queued that a reader lacks"
+        state, reason = IssueState.EMPTY, why_empty
     return PlannedIssue(
         category.slug, slot.key, category.timezone, slot.due_at, state, posts, readers, reason, issue_id
     )
 
 
-def _issue_entries(session: Session, taken: Sequence[QueueEntry], issue_id: int) -> None:
+def _issue_entries(
+    session: Session, taken: Waiting, issue_id: int, category: Category, slot: Slot, now: datetime
+) -> None:
     """Take posts out of a broadcast queue; raises if one was held or dropped in the meantime."""
-    ids = [entry.id for entry in taken]
+    ids = [entry.id for entry, _ in taken]
     result = session.execute(
         update(QueueEntry)
         .where(col(QueueEntry.id).in_(ids), col(QueueEntry.state) == EntryState.QUEUED)
@@ -350,6 +358,8 @@ def _issue_entries(session: Session, taken: Sequence[QueueEntry], issue_id: int)
     )
     if result.rowcount != len(ids):  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
         raise _MovedError
+    for _, post in taken:
+        record(session, Editor(PLANNER, now), Action.ISSUED, category.slug, post.slug, slot.key)
 
 
 def _ago(age: timedelta) -> str:

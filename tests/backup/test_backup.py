@@ -20,6 +20,7 @@ from sqlmodel import col
 from newsletter.backup import postgresql
 from newsletter.backup.copies import back_up, restore
 from newsletter.backup.soundness import damage, require_current
+from newsletter.content.history import latest_events
 from newsletter.database import Database
 from newsletter.delivery.issues import resume
 from newsletter.errors import DatabaseError
@@ -185,6 +186,11 @@ def test_a_restored_database_sends_nothing_by_itself(site: Town, database: Datab
     later = TUESDAY + WEEK + timedelta(hours=1)
     again = restore(database, tmp_path / "backup", folder=tmp_path, now=later)
     assert dict(again.quieted.categories) == {"advice": 2, "letters": 1}
+    with database.read() as session:
+        held = [(one.actor, one.category, one.post) for one in latest_events(session, limit=3)]
+        assert {one.action for one in latest_events(session, limit=3)} == {"held"}
+    posts = [("advice", "advice-2"), ("advice", "advice-3"), ("letters", "letters-2")]
+    assert held == [("db restore", *names) for names in posts]
     assert [(p.category, p.state) for p in site.plan(later)] == []
     following = site.plan(TUESDAY + 2 * WEEK)
     assert {planned.state for planned in following} == {IssueState.EMPTY}

@@ -47,6 +47,8 @@ def test_every_listing_and_every_show_has_one_document(busy: App, cli: Cli) -> N
     everything = document(cli, busy, "queue", "list", "--all", "--category", "advice")
     assert [(row["slug"], row["state"]) for row in everything] == [("first", "issued"), ("second", "queued")]
     assert document(cli, busy, "queue", "show", "first")["categories"] == {"advice": "issued"}
+    done = [(row["slug"], row["action"]) for row in document(cli, busy, "queue", "history")]
+    assert done == [("first", "added"), ("second", "added"), ("first", "issued")]
 
     issues = document(cli, busy, "issue", "list")
     assert issues[0] == document(cli, busy, "issue", "show", str(issues[0]["id"]))
@@ -123,7 +125,7 @@ def test_a_table_has_a_line_a_row(busy: App, cli: Cli) -> None:
     """In a pipe nothing is cut, no line ends in spaces, and other scripts come out as they are."""
     done = cli("--site", busy.settings.folder, "queue", "list", "--all")
     assert done.stdout.splitlines() == [
-        "category  place  slug    title            state",
+        "category  place  slug    title            state   when",
         "advice    1      first   The first שלום   issued",
         "advice    2      second  The second שלום  queued",
     ]

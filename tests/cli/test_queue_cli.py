@@ -51,9 +51,13 @@ def test_adding_says_where_a_post_went(queue: Queue, cli: Cli) -> None:
             "slug": "four",
             "title": "A title",
             "queued": [],
+            "state": None,
+            "when": "",
             "already": {"advice": "queued", "letters": "queued"},
             "unknown": ["ghost"],
             "updated": False,
+            "withdrawn": [],
+            "dated": [],
         }
     ]
 
@@ -109,7 +113,7 @@ def test_hold_release_and_drop(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "only"), [("release", "held"), ("hold", "queued"), ("drop", "queued or held")]
+    ("verb", "only"), [("release", "held"), ("hold", "queued"), ("drop", "queued or held or proposed")]
 )
 def test_what_cannot_be_changed_says_how_it_stands(queue: Queue, verb: str, only: str) -> None:
     """Holding what is held or releasing what is not: how the post stands is said, and nothing changes."""

@@ -281,3 +281,39 @@ def test_parsing_is_total(data: bytes) -> None:
     assert source.title
     assert "\n" not in source.title
     assert source.markdown.strip()
+
+
+@pytest.mark.parametrize(
+    ("front", "term"),
+    [
+        ("", (None, None)),
+        ("not_before: 2026-03-01\nexpires: 2026-03-31", (date(2026, 3, 1), date(2026, 3, 31))),
+        ("publishDate: 2026-03-01T08:00:00+02:00", (date(2026, 3, 1), None)),
+        ("expiryDate: 2026-03-01", (None, date(2026, 2, 28))),
+        ("not_before: 2026-03-02\npublishDate: 2026-03-01", (date(2026, 3, 2), None)),
+        ("expires: 2026-03-31\nexpiryDate: 2026-03-01", (None, date(2026, 3, 31))),
+        ("not_before: 2026-03-01\nexpires: 2026-03-01", (date(2026, 3, 1), date(2026, 3, 1))),
+        ("expires:", (None, None)),
+        ("expiryDate: 0001-01-01", (None, date(1, 1, 1))),
+    ],
+)
+def test_a_post_says_when_it_may_go_out(front: str, term: tuple[date | None, date | None]) -> None:
+    """`not_before` and `expires` are both days on which it may; on Hugo's `expiryDate` it is gone already."""
+    source = post(front)
+    assert (source.not_before, source.expires) == term
+    assert source.content_hash == post().content_hash
+
+
+@pytest.mark.parametrize(
+    ("front", "said"),
+    [
+        ("expires: soon", ":2: `expires` is 'soon', which is no date"),
+        ("title: x\nnot_before: 2026-13-01", ":3: `not_before` is '2026-13-01', which is no date"),
+        ("expires: 2026-02-28\nnot_before: 2026-03-01", ":2: `expires` leaves no day: .* from 2026-03-01 on"),
+        ("expiryDate: 2026-03-01\nnot_before: 2026-03-01", ":2: `expiryDate` leaves no day"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused_with_their_line(front: str, said: str) -> None:
+    """What is no date, and an end before the beginning."""
+    with pytest.raises(ContentError, match=said):
+        post(front)

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
-from newsletter.content.queue import Ahead, add_posts, change_state, entries, move, places_of
+from newsletter.content.adding import add_posts
+from newsletter.content.history import Editor
+from newsletter.content.queue import Ahead, change_state, entries, move, places_of
 from newsletter.database import Database
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import Category, Post, QueueEntry
@@ -21,6 +23,7 @@ __all__ = ["database", "shared_database", "town"]
 
 QUEUED, HELD, ISSUED, DROPPED = EntryState.QUEUED, EntryState.HELD, EntryState.ISSUED, EntryState.DROPPED
 WAITING = (QUEUED, HELD)
+EDITOR = Editor("ed", MONDAY)
 
 
 @pytest.fixture
@@ -241,7 +244,7 @@ def test_a_change_is_made_wherever_it_can_be(advice: Town) -> None:
         with advice.database.write() as session:
             places = {place.slug: place for place in all_categories(session)}
             place = places[category] if category else None
-            return change_state(session, "x", place, now_in=[now_in], to=to)
+            return change_state(session, "x", place, now_in=[now_in], to=to, editor=advice.editor)
 
     assert change("letters", QUEUED, HELD) == ["letters"]
     assert change(None, QUEUED, HELD) == ["advice"]
@@ -346,7 +349,7 @@ def apply(session: Session, places: dict[str, Category], models: dict[str, Model
     verb, what, where = step
     if verb == "add":
         file = source(what, *where)
-        add_posts(session, [file], list(places.values()), only=None, site=Path("none"), now=MONDAY)
+        add_posts(session, [file], list(places.values()), only=None, site=Path("none"), editor=EDITOR)
         for name in where:
             models[name].add(what)
     elif verb.startswith("add"):
@@ -361,7 +364,7 @@ def apply(session: Session, places: dict[str, Category], models: dict[str, Model
             list(places.values()),
             only=places[where],
             site=Path("none"),
-            now=MONDAY,
+            editor=EDITOR,
             ahead_of=ahead_of,
         )
         model.add(what, 0 if verb == "add next" or other not in model.waiting else model.waiting.index(other))
@@ -374,11 +377,11 @@ def apply(session: Session, places: dict[str, Category], models: dict[str, Model
             models[what].change(post.slug, (QUEUED,), ISSUED)
     elif verb == "move":
         done = models["advice"].move(what, where)
-        expect(done, lambda: move(session, what, places["advice"], where))
+        expect(done, lambda: move(session, what, places["advice"], where, editor=EDITOR))
     else:
         now_in, to = CHANGES[verb]
         done = models[where].change(what, now_in, to)
-        expect(done, lambda: change_state(session, what, places[where], now_in=now_in, to=to))
+        expect(done, lambda: change_state(session, what, places[where], now_in=now_in, to=to, editor=EDITOR))
 
 
 def expect(done: bool, work: object) -> None:

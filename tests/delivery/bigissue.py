@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from newsletter.app import App
+from newsletter.content.adding import SourceFile, add_posts
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post
-from newsletter.content.queue import SourceFile, add_posts
 from newsletter.models import Attempt, Delivery, Issue
 from newsletter.schedule.categories import all_categories
 from newsletter.states import DeliveryState
@@ -37,7 +38,7 @@ def queue_post(site: App, slug: str = "one") -> None:
             all_categories(session),
             only=None,
             site=site.settings.folder,
-            now=site.clock(),
+            editor=Editor("editor", site.clock()),
         )
 
 

@@ -35,7 +35,7 @@ def edit(town: Town, slug: str = "advice", **changes: str) -> Category:
 
 def remove(town: Town, slug: str = "advice") -> Removed:
     with town.database.write() as session:
-        return remove_category(session, find_category(session, slug), now=town.now)
+        return remove_category(session, find_category(session, slug), editor=town.editor)
 
 
 def slots(town: Town, *, weeks: int) -> list[str]:
@@ -288,7 +288,7 @@ def test_a_category_that_somebody_else_has_removed(town: Town) -> None:
     category = town.category()
     remove(town)
     for work in (
-        lambda session: remove_category(session, category, now=town.now),
+        lambda session: remove_category(session, category, editor=town.editor),
         lambda session: edit_category(session, category, title="New", now=town.now),
     ):
         with town.database.read() as session, pytest.raises(NotFoundError, match="just been removed"):

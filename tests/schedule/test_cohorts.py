@@ -80,10 +80,10 @@ def test_a_broadcast_between_is_not_forgotten(town: Town) -> None:
     town.subscribe("ann")
     town.subscribe("ann", category="news")
     town.plan(TUESDAY)
-    town.edit("advice", mode=Mode.BROADCAST)
+    town.change_category("advice", mode=Mode.BROADCAST)
     town.add(source("b", "news"), only="news")
     town.plan(TUESDAY + WEEK - WEEK / 7)
-    town.edit("advice", mode=Mode.SEQUENCE)
+    town.change_category("advice", mode=Mode.SEQUENCE)
     plan_as_told(town, TUESDAY + WEEK)
     assert given_to(town, "ann") == ["a", "b", "c"]
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
-from newsletter.content.queue import entries, waiting_entries
+from newsletter.content.queue import waiting_entries
 from newsletter.database import Database
 from newsletter.errors import QueueError
 from newsletter.models import Category, Post, Receipt
@@ -197,10 +197,14 @@ class Rules:
     def of(cls, town: Town) -> "Rules":
         with town.database.read() as session:
             categories = {category.slug: category for category in all_categories(session)}
-            queues = {
-                slug: [post.slug for _, post in entries(session, category, (EntryState.QUEUED,))]
-                for slug, category in categories.items()
-            }
+            queues = {}
+            for slug, category in categories.items():
+                waiting = waiting_entries(session, category)
+                order = [post.id for _, post in waiting]
+                is_sequence = category.mode == Mode.SEQUENCE and category.start_post_id in order
+                first = order.index(category.start_post_id) if is_sequence else 0
+                goes = [post.slug for entry, post in waiting[first:] if entry.state == EntryState.QUEUED]
+                queues[slug] = goes
             readers: dict[str, dict[str, date | None]] = {slug: {} for slug in categories}
             subscriptions = session.exec(
                 select(Subscriber.address, Subscription)
@@ -215,10 +219,6 @@ class Rules:
                 .join(Post, col(Post.id) == col(Receipt.post_id))
             )
             has = {(address.partition("@")[0], post) for address, post in receipts}
-            for slug, category in categories.items():
-                start = session.get(Post, category.start_post_id) if category.start_post_id else None
-                if category.mode == Mode.SEQUENCE and start is not None and start.slug in queues[slug]:
-                    queues[slug] = queues[slug][queues[slug].index(start.slug) :]
         return cls(categories, queues, readers, has)
 
     def pass_slot(self, slug: str, day: date) -> None:
@@ -282,9 +282,9 @@ def apply(  # a case each
         case "unsent":
             town.lose(reader)
         case "mode":
-            town.edit(slug, mode=list(Mode)[other % 2])
+            town.change_category(slug, mode=list(Mode)[other % 2])
         case "posts":
-            town.edit(slug, posts_per_issue=1 + other % 3)
+            town.change_category(slug, posts_per_issue=1 + other % 3)
         case "start" if post:
             town.start(slug, post)
         case _:

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 import newsletter.database
 import newsletter.schedule.planner
 from newsletter.app import App
-from newsletter.content.queue import entries
+from newsletter.content.queue import waiting_entries
 from newsletter.database import Database
 from newsletter.errors import DatabaseError, QueueError
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
@@ -571,13 +571,13 @@ def test_a_post_that_is_held_at_the_last_moment(
     editor = replace(town, database=another(database))
     was_held: list[bool] = []
 
-    def then_hold(session: Session, category: Category, states: Sequence[EntryState]) -> Any:
-        found = entries(session, category, states)
+    def then_hold(session: Session, category: Category) -> Any:
+        found = waiting_entries(session, category)
         if not was_held:
             was_held.append(accepted(lambda: editor.change("a", EntryState.HELD)))
         return found
 
-    monkeypatch.setattr(newsletter.schedule.planner, "entries", then_hold)
+    monkeypatch.setattr(newsletter.schedule.planner, "waiting_entries", then_hold)
     town.plan(TUESDAY)
     # SQLite has one writer: there an editor waits, in vain here.
     assert was_held == [not database.is_sqlite]
@@ -600,13 +600,13 @@ def test_a_post_that_is_queued_at_the_last_moment(
     editor = replace(town, database=another(database))
     was_queued: list[bool] = []
 
-    def then_queue(session: Session, category: Category, states: Sequence[EntryState]) -> Any:
-        found = entries(session, category, states)
+    def then_queue(session: Session, category: Category) -> Any:
+        found = waiting_entries(session, category)
         if not was_queued:
             was_queued.append(accepted(lambda: editor.queue("b")))
         return found
 
-    monkeypatch.setattr(newsletter.schedule.planner, "entries", then_queue)
+    monkeypatch.setattr(newsletter.schedule.planner, "waiting_entries", then_queue)
     town.plan(TUESDAY + timedelta(weeks=1))
     if not was_queued[0]:
         editor.queue("b")
@@ -628,7 +628,7 @@ def test_a_category_that_changes_before_its_issue_is_written(town: Town) -> None
     kept, gone = stream_of(town, town.category("kept")), stream_of(town, town.category("gone"))
     slot = Slot(datetime(2026, 1, 6, 8), TUESDAY)  # noqa: DTZ001
     with town.database.write() as session:
-        remove_category(session, find_category(session, "gone"), now=MONDAY)
+        remove_category(session, find_category(session, "gone"), editor=town.editor)
         edit_category(session, find_category(session, "kept"), cadence="weekly wed 08:00", now=MONDAY)
     assert town.planner._decide(kept, slot, TUESDAY) is None
     assert town.planner._decide(gone, slot, TUESDAY) is None

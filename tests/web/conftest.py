@@ -11,8 +11,9 @@ import pytest
 from sqlmodel import SQLModel, col, select
 
 from newsletter.app import App
+from newsletter.content.adding import SourceFile, add_posts
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post, read_bytes
-from newsletter.content.queue import SourceFile, add_posts
 from newsletter.delivery.copies import unsubscribe_url
 from newsletter.models import Delivery
 from newsletter.schedule.categories import all_categories
@@ -64,7 +65,8 @@ def issue(advice: App, clock: Clock) -> Issue:
     data = read_bytes(path)
     file = SourceFile(parse_post(data, path), data, "posts/first.md")
     with advice.database.write() as session:
-        add_posts(session, [file], all_categories(session), only=None, site=path.parent, now=clock())
+        editor = Editor("editor", clock())
+        add_posts(session, [file], all_categories(session), only=None, site=path.parent, editor=editor)
     clock.now = TUESDAY
     advice.plan_due()
     with advice.database.read() as session:

@@ -18,8 +18,10 @@ from PIL import Image
 from sqlmodel import select
 
 from newsletter.app import App, open_app
+from newsletter.content.adding import SourceFile, add_posts
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post
-from newsletter.content.queue import SourceFile, add_posts, change_state, move
+from newsletter.content.queue import change_state, move
 from newsletter.images.store import ImageStore
 from newsletter.models import Category, Edition, Post
 from newsletter.schedule.categories import add_category, all_categories, remove_category
@@ -43,7 +45,8 @@ def queue(site: App, *paths: Path, category: str = "advice") -> None:
         files.append(SourceFile(parse_post(data, path), data, str(path.relative_to(folder))))
     with site.database.write() as session:
         only = session.exec(select(Category).where(Category.slug == category)).one()
-        add_posts(session, files, all_categories(session), only=only, site=folder, now=site.clock())
+        editor = Editor("editor", site.clock())
+        add_posts(session, files, all_categories(session), only=only, site=folder, editor=editor)
 
 
 @pytest.fixture
@@ -196,7 +199,8 @@ def test_a_page_lasts(web: httpx.Client, issue: Issue, first: str) -> None:
     with PageServer(issue.site) as other:  # one that has kept nothing
         assert httpx.get(other.url.rstrip("/") + first, trust_env=False).text == page
     with issue.site.database.write() as session:
-        remove_category(session, session.exec(select(Category)).one(), now=issue.site.clock())
+        editor = Editor("editor", issue.site.clock())
+        remove_category(session, session.exec(select(Category)).one(), editor=editor)
     with PageServer(issue.site) as other:
         assert httpx.get(other.url.rstrip("/") + first, trust_env=False).text == page
     assert titles_of(web) == ["A title"]
@@ -211,7 +215,10 @@ def test_a_dropped_post_keeps_its_page(web: httpx.Client, issue: Issue, publish:
     path = publish("second")
     queue(issue.site, issue.site.settings.folder / "posts" / "second.md", category="letters")
     with issue.site.database.write() as session:
-        change_state(session, "second", None, now_in=[EntryState.QUEUED], to=EntryState.DROPPED)
+        editor = Editor("editor", issue.site.clock())
+        change_state(
+            session, "second", None, now_in=[EntryState.QUEUED], to=EntryState.DROPPED, editor=editor
+        )
     assert web.get(path).status_code == 200
     assert "No letter has gone out yet" in web.get("/archive/letters").text
 
@@ -239,7 +246,8 @@ def test_older_and_newer(web: httpx.Client, issue: Issue, clock: Clock, first: s
     folder = issue.site.settings.folder / "posts"
     queue(issue.site, write_post(folder, "third", title="Third <b>"), write_post(folder, "second"))
     with issue.site.database.write() as session:
-        move(session, "second", session.exec(select(Category)).one(), 1)
+        editor = Editor("editor", issue.site.clock())
+        move(session, "second", session.exec(select(Category)).one(), 1, editor=editor)
     second, third = [
         f"/issues/{issue.site.plan_due()[-1].issue_id}/{name}"  # type: ignore[union-attr]
         for name in ("second", "third")
