@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,8 @@ from newsletter.delivery.upkeep import Upkeep
 from newsletter.errors import RelayError, SettingsError
 from newsletter.log import Event as LogEvent
 from newsletter.log import open_log
+from newsletter.notices import book
+from newsletter.notices.mail import compose, send, subject_of
 from newsletter.render.edition import EditionMaker
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
 from newsletter.settings import Settings
@@ -54,6 +56,15 @@ class SendReport:
             yield {"event": LogEvent.ISSUE_FINISHED, "issue": issue}
         counts = {str(state): count for state, count in self.tally.states.items()}
         yield {"event": LogEvent.PASS_ENDED, "expired": self.tally.expired or None, **counts}
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """An email to the editor that was tried."""
+
+    subject: str
+    is_sent: bool
+    reply: str
 
 
 class App:
@@ -91,6 +102,7 @@ class App:
             self.editions.make,
             base_url=self.settings.site.base_url,
             catch_up=timedelta(hours=self.settings.delivery.catch_up_hours),
+            patience=timedelta(hours=self.settings.delivery.skip_failed_after_hours),
             expiry=timedelta(hours=self.settings.delivery.expire_after_hours),
             canary_every=self.settings.delivery.canary_every,
         )
@@ -102,6 +114,7 @@ class App:
 
     def plan_due(self) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot that is due."""
+        book.close_over(self.database, self.clock(), self._thresholds)
         planned = self.planner.plan_due(self.clock())
         if self._log:
             self._log.write_all(
@@ -116,7 +129,46 @@ class App:
                 for issue in planned
                 if isinstance(issue, PlannedIssue)
             )
+        self._notice()
         return planned
+
+    def _notice(self, halted: Collection[int] = ()) -> None:
+        """Write down what there is to tell the editor; `halted` are issues that were halted just now."""
+        news = book.look(self.database, self.clock(), self._thresholds, halted)
+        if self._log:
+            self._log.write_all(
+                {
+                    "event": LogEvent.NOTICE_MADE,
+                    "notice": notice.id,
+                    "kind": notice.kind,
+                    "category": notice.category,
+                    "issue": notice.issue_id,
+                }
+                for notice in news
+            )
+
+    @property
+    def _thresholds(self) -> book.Thresholds:
+        patience = timedelta(hours=self.settings.delivery.skip_failed_after_hours)
+        return book.Thresholds(self.settings.queue.low, patience)
+
+    def tell_editor(self, relays: Sequence[Relay]) -> Mailed | None:
+        """Mail the editor what is to be told, all in one; None if there is nothing, or not yet again.
+
+        A relay that does not take it is no error: it is tried again later, and `Mailed` says so. Raises
+        DatabaseError.
+        """
+        now = self.clock()
+        notices = book.take(self.database, now)
+        if not notices:
+            return None
+        is_sent, reply = send(self.settings, relays, compose(self.settings, notices, now))
+        ids = [notice.id for notice in notices]
+        book.record(self.database, ids, reply, self.clock() if is_sent else None)
+        if self._log:
+            event = LogEvent.NOTICE_MAILED if is_sent else LogEvent.NOTICE_FAILED
+            self._log.write_all({"event": event, "notice": one, "reply": reply} for one in ids)
+        return Mailed(subject_of(self.settings.site.name, notices), is_sent, reply)
 
     def _note_recovered(self, recovered: Recovered) -> None:
         if self._log:
@@ -220,6 +272,8 @@ class App:
             report.stopped = stopped(session, issues - {one.issue_id for one in report.tally.verdicts})
         if self._log:
             self._log.write_all(report.log_records())
+        if halted := [one.issue_id for one in report.tally.verdicts if not one.has_passed]:
+            self._notice(halted)
         return report
 
 

@@ -41,10 +41,21 @@ class Event(StrEnum):
     LETTER_COMPLAINED = "letter.complained"
     RELAY_DOWN = "relay.down"
     RELAY_UP = "relay.up"
+    NOTICE_MADE = "notice.made"  # there is something to tell the editor
+    NOTICE_MAILED = "notice.mailed"  # and that has gone out
+    NOTICE_FAILED = "notice.failed"  # or could not
     PASS_ENDED = "pass.ended"  # noqa: S105  # no password
 
 
-_WARNINGS = frozenset({Event.ISSUE_HALTED, Event.LETTER_IN_DOUBT, Event.RELAY_DOWN})
+_WARNINGS = frozenset(
+    {
+        Event.ISSUE_HALTED,
+        Event.LETTER_IN_DOUBT,
+        Event.NOTICE_FAILED,
+        Event.NOTICE_MADE,
+        Event.RELAY_DOWN,
+    }
+)
 
 PUBLIC = frozenset(
     {
@@ -60,8 +71,10 @@ PUBLIC = frozenset(
         "fault",
         "in_doubt",
         "issue",
+        "kind",
         "left_out",
         "letters",
+        "notice",
         "owner",
         "readers",
         "relay",

@@ -146,6 +146,19 @@ class Issue(SQLModel, table=True):
     """What the editor says above a correction."""
 
 
+class FailedSlot(SQLModel, table=True):
+    """A slot whose letters could not be made: it waits for the mend. With an issue it is history."""
+
+    __tablename__ = "failed_slot"
+
+    category_id: int = Field(foreign_key="category.id", primary_key=True, sa_type=Key)
+    slot: str = Field(max_length=16, primary_key=True)
+    failed_at: datetime = Field(sa_type=UTCDateTime)
+    """When it was first tried: how long it waits counts from here."""
+    error: str = Field(sa_type=Text)
+    """What was wrong when it was last tried."""
+
+
 class Edition(SQLModel, table=True):
     """An issue's frozen rendering of an ordered list of posts: never changed once written."""
 
@@ -255,3 +268,29 @@ class Attempt(SQLModel, table=True):
     reply: str = Field(sa_type=Text)
     relay: str | None = Field(default=None, max_length=255)
     """HOST:PORT of the relay it went to; None where the process died before it could say."""
+
+
+class Notice(SQLModel, table=True):
+    """Something that the editor is told by email, once each time that it comes about."""
+
+    __table_args__ = (UniqueConstraint("topic", "number"),)
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    topic: str = Field(max_length=160)
+    """What it is about, such as `low:advice` or `halted:issue 12`."""
+    number: int
+    """Which time it is that this came about, from 1."""
+    kind: str = Field(max_length=16)
+    category: str | None = Field(default=None, max_length=80)
+    issue_id: int | None = Field(default=None, foreign_key="issue.id", sa_type=Key)
+    subject: str = Field(sa_type=Text)
+    text: str = Field(sa_type=Text)
+    noticed_at: datetime = Field(sa_type=UTCDateTime)
+    over_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When it was seen to be so no more: what is over before it was mailed is not mailed."""
+    retry_at: datetime = Field(sa_type=UTCDateTime)
+    """When to mail it, or to try again; set ahead by who is at it."""
+    attempts: int = 0
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    reply: str | None = Field(default=None, sa_type=Text)
+    """What came of the last try: the relay's reply, or what happened instead."""

@@ -377,11 +377,17 @@ class CategoriesSection(Section):
 
 
 class QueueSection(Section):
-    """What a post has to pass on its way out."""
+    """What waits to go out, and what it has to pass before."""
 
     approval: StrictBool = Field(
         default=False,
         description="Whether what is queued waits for `paperround queue approve` before it may go.",
+    )
+    low: StrictInt = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="The editor is told by email when fewer posts than this wait in a category. 0: never.",
     )
 
 
@@ -411,6 +417,12 @@ class DeliverySection(Section):
         ge=0,
         le=24 * 30,
         description="A slot found this late, after downtime, still goes out; an older one is skipped.",
+    )
+    skip_failed_after_hours: StrictInt = Field(
+        default=48,
+        ge=0,
+        le=24 * 30,
+        description="A slot whose post or template is broken waits this long for the mend, or is skipped.",
     )
     per_minute: StrictInt = Field(
         default=0,

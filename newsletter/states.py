@@ -105,7 +105,7 @@ class IssueState(StrEnum):
     PAUSED = "paused"  # a person, or its first share, stopped it; its letters wait
     CANCELLED = "cancelled"  # a person ended it; what was unsent stays unsent
     EMPTY = "empty"  # the queue had nothing
-    SKIPPED = "skipped"  # found too late to be caught up
+    SKIPPED = "skipped"  # a day that is left out; found too late to be caught up; broken for too long
 
 
 class Mode(StrEnum):
@@ -121,3 +121,12 @@ class PicturePolicy(StrEnum):
     LINK = "link"  # where the blog has them
     HOST = "host"  # made fit for mail, and served by this site
     EMBED = "embed"  # made fit for mail, and within the message
+
+
+class NoticeKind(StrEnum):
+    """What the editor is told of, the most urgent first."""
+
+    FAILED = "failed"  # a slot's letters cannot be made
+    HALTED = "halted"  # an issue's letters go no further
+    EMPTY = "empty"  # a slot at which nothing was queued
+    LOW = "low"  # a queue with few posts left

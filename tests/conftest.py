@@ -73,7 +73,11 @@ class Clock:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before any worker starts, say where the run's PostgreSQL is to lie."""
+    """Before any worker starts, say where the run's PostgreSQL is to lie.
+
+    Sites of tests tell nobody that their queue is low, unless that is what is tested: others count letters.
+    """
+    os.environ["PAPERROUND_QUEUE__LOW"] = "0"
     if not hasattr(config, "workerinput"):
         make_folder()
 

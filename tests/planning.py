@@ -139,6 +139,7 @@ class Town:
     database: Database
     now: datetime = MONDAY
     catch_up: timedelta = timedelta(hours=48)
+    patience: timedelta = timedelta(hours=48)
     make_edition: MakeEdition = plain_edition
     canary_every: int | None = None
     site: Path = field(default_factory=Path)
@@ -156,6 +157,7 @@ class Town:
             self.make_edition,
             base_url=BASE_URL,
             catch_up=self.catch_up,
+            patience=self.patience,
             expiry=timedelta(hours=120),
             canary_every=self.canary_every,
         )

@@ -11,6 +11,7 @@ LAYERS = [
     {"newsletter.cli", "newsletter.web", "newsletter.demo", "newsletter.__main__"},
     {"newsletter.app"},
     {"newsletter.check", "newsletter.doctor", "newsletter.backup"},
+    {"newsletter.notices"},
     {"newsletter.schedule", "newsletter.delivery", "newsletter.feedback"},
     {"newsletter.render"},
     {"newsletter.images"},

@@ -82,11 +82,16 @@ def _run_weeks(site: "App", end: "datetime") -> None:
 
 
 def _show_mailboxes(site: "App", folder: Path) -> None:
-    """What really lies in the mailboxes, with each letter's HTML put beside it."""
+    """What really lies in readers' mailboxes, with each letter's HTML put beside it."""
+    from newsletter.delivery.sandbox import mailbox_name
     from newsletter.web.mailboxes import html_of, letters_in, read_letter
 
     rows = []
     for mailbox, letters in letters_in(site.settings.sandbox_folder):
+        if mailbox == mailbox_name(site.settings.editor_address):
+            first = folder / letters[0].relative_to(site.settings.folder)
+            note(f"\nThe editor was told what to see to: {first}")
+            continue
         for path in letters:
             message = read_letter(path)
             page = path.with_suffix(".html")

@@ -27,6 +27,7 @@ from newsletter.cli import (
     doctor,
     init,
     issue,
+    notices,
     plan,
     preview,
     queue,
@@ -103,6 +104,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("tick")(run.tick)
 app.command("plan")(plan.plan)
+app.command("notices")(notices.notices)
 app.command("render")(render.render)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)

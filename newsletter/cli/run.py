@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.common import AtOption, open_site, parse_instant
-from newsletter.cli.output import Progress, count_of, is_terminal, note, tally
+from newsletter.cli.output import Progress, cell, count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
-    from newsletter.app import App, SendReport
+    from newsletter.app import App, Mailed, SendReport
     from newsletter.delivery.ledger import Recovered
     from newsletter.delivery.relays import Relay
     from newsletter.schedule.planner import PlanFailure, PlannedIssue
@@ -71,7 +71,9 @@ def tick(
                 progress=lambda sofar: progress(tally(sofar.states)),
                 recovered=lambda recovered: tell_recovered(site, recovered),
             )
-    failed |= tell_sent(site, report)
+        failed |= tell_sent(site, report)
+        if not stop.is_set():
+            tell_mailed(site.tell_editor(relays))
     if not planned and report == SendReport() and is_terminal():
         note("Nothing is due; `paperround plan` shows what comes.")
     if stop.is_set():
@@ -103,7 +105,7 @@ def keep_going(site: "App", relays: "list[Relay]", stop: Event) -> None:
 def make_runner(
     site: "App", relays: "list[Relay]", stop: Event, *, plan_every: float, send_every: float
 ) -> "Runner":
-    """The scheduler with its two jobs, which say on the terminal what they do."""
+    """The scheduler with its jobs, which say on the terminal what they do."""
     from newsletter.schedule.runner import Runner
 
     def plan_job() -> None:
@@ -113,7 +115,14 @@ def make_runner(
         report = site.send_due(relays, stop, recovered=lambda recovered: tell_recovered(site, recovered))
         tell_sent(site, report)
 
-    jobs = {"plan": (plan_job, plan_every), "send": (send_job, send_every)}
+    def tell_job() -> None:
+        tell_mailed(site.tell_editor(relays))
+
+    jobs = {
+        "plan": (plan_job, plan_every),
+        "send": (send_job, send_every),
+        "tell": (tell_job, plan_every),  # apart: a relay that is slow to take it keeps no letter waiting
+    }
     return Runner(jobs, report=lambda error: note(f"paperround: {error}"))
 
 
@@ -203,6 +212,17 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
         note(f"paperround: {str(error).removesuffix('.')}. {then}")
     is_any_halted = any(not verdict.has_passed for verdict in report.tally.verdicts)
     return stays or is_any_halted
+
+
+def tell_mailed(mailed: "Mailed | None") -> None:
+    """Say that the editor was told something by email, or could not be."""
+    if mailed is None:
+        return
+    if mailed.is_sent:
+        print(f"the editor was told: {cell(mailed.subject)}")
+        sys.stdout.flush()
+    else:
+        note(f"paperround: the editor could not be told ({mailed.reply}); it is tried again later")
 
 
 def tell_standing(site: "App") -> None:

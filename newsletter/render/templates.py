@@ -140,6 +140,11 @@ def long_date(day: date, lang: str) -> str:
     return f"{_WEEKDAYS[day.weekday()]}, {day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+def day_and_month(day: date) -> str:
+    """`day` as a heading to the editor has it: `3 December`."""
+    return f"{day.day} {_MONTHS[day.month - 1]}"
+
+
 def _place(traceback: TracebackType | None) -> tuple[str, int] | None:
     """The innermost template file and line of a traceback; Jinja names both in its frames."""
     place = None

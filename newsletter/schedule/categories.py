@@ -16,7 +16,7 @@ from newsletter.content.history import Action, Editor, record
 from newsletter.content.queue import waiting_entries
 from newsletter.delivery.letters import cancel_letters
 from newsletter.errors import CalendarError, NotFoundError, QueueError
-from newsletter.models import Category, Delivery, Issue, QueueEntry, SkippedDay
+from newsletter.models import Category, Delivery, FailedSlot, Issue, QueueEntry, SkippedDay
 from newsletter.schedule.cadence import change_takes_effect, parse_cadence, parse_zone
 from newsletter.schedule.cohorts import disband
 from newsletter.schedule.timetable import Timetable, timetable_of
@@ -236,6 +236,7 @@ def remove_category(session: Session, category: Category, *, editor: Editor) -> 
         col(QueueEntry.category_id) == category.id, col(QueueEntry.state) != EntryState.ISSUED
     )
     session.execute(waiting)
+    session.execute(delete(FailedSlot).where(col(FailedSlot.category_id) == category.id))
     cancelled = 0
     if has_history:
         issues = select(Issue.id).where(Issue.category_id == category.id)

@@ -8,11 +8,12 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count, takewhile
+from typing import NamedTuple
 
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
@@ -21,8 +22,18 @@ from newsletter.content.history import PLANNER, Action, Editor, record
 from newsletter.content.queue import waiting_entries
 from newsletter.content.readiness import Waiting
 from newsletter.database import Database
+from newsletter.delivery.outcome import printable
 from newsletter.errors import ContentError, PaperroundError, TemplateError
-from newsletter.models import Category, Edition, EditionPost, Issue, Post, QueueEntry
+from newsletter.models import (
+    REASON_LIMIT,
+    Category,
+    Edition,
+    EditionPost,
+    FailedSlot,
+    Issue,
+    Post,
+    QueueEntry,
+)
 from newsletter.render.edition import Occasion
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, locked, streams_of
@@ -66,6 +77,17 @@ class PlanFailure:
 _PATIENCE = 3
 """How often others may come first before the cohorts are doubted."""
 
+
+class Mending(NamedTuple):
+    """A slot that has failed, and waits for the mend."""
+
+    until: datetime
+    reason: str
+    """Why it is skipped, if that takes too long."""
+
+
+_NONE_FAILED: Mapping[str, Mending] = {}
+
 _DAY = timedelta(days=1)
 """More than any zone is away from UTC."""
 
@@ -74,21 +96,46 @@ class _MovedError(Exception):
     """A queue, or a receipt, changed between the choice and the transaction: choose again."""
 
 
-def slots_to_decide(undecided: Iterable[Slot], now: datetime, catch_up: timedelta) -> list[Slot]:
+def slots_to_decide(
+    undecided: Iterable[Slot],
+    now: datetime,
+    catch_up: timedelta,
+    failed: Mapping[str, Mending] = _NONE_FAILED,
+) -> list[Slot]:
     """What to do with the slots due by `now`, of which nothing was decided yet, oldest first.
 
-    Of several missed ones only the newest is caught up, and only if it is not older than `catch_up`; two that
-    share an instant, as they may where clocks go forward, are both the newest. Those on days that are skipped
-    do not count.
+    Of several missed ones only the newest is caught up, and only if it is not older than `catch_up`, or, if
+    it is among the `failed` by its key, no longer than that waits; two that share an instant, as they may
+    where clocks go forward, are both the newest. Those on days that are skipped do not count.
     """
+
+    def is_in_time(slot: Slot) -> bool:
+        waiting = failed.get(slot.key)
+        return now <= (waiting.until if waiting else slot.due_at + catch_up)
+
+    def why_not(slot: Slot) -> str:
+        waiting = failed.get(slot.key)
+        return waiting.reason if waiting else f"found {_ago(now - slot.due_at)} late"
+
     due_now = list(takewhile(lambda slot: slot.due_at <= now, undecided))
     newest = max((slot.due_at for slot in due_now if not slot.left_out), default=now)
     return [
         slot
-        if slot.left_out or (slot.due_at == newest and now - newest <= catch_up)
-        else replace(slot, left_out=f"found {_ago(now - slot.due_at)} late")
+        if slot.left_out or (slot.due_at == newest and is_in_time(slot))
+        else replace(slot, left_out=why_not(slot))
         for slot in due_now
     ]
+
+
+def failed_slots(session: Session, category: Category, patience: timedelta) -> dict[str, Mending]:
+    """A category's slots that have failed, by their keys, and how long they wait."""
+    found = session.exec(select(FailedSlot).where(FailedSlot.category_id == category.id))
+    return {one.slot: Mending(one.failed_at + patience, _why_skipped(one.error)) for one in found}
+
+
+def _why_skipped(error: str) -> str:
+    first_line, _, _ = error.partition("\n")
+    return f"could not be made: {first_line}"[:REASON_LIMIT]
 
 
 class Planner:
@@ -101,10 +148,13 @@ class Planner:
         *,
         base_url: str,
         catch_up: timedelta,
+        patience: timedelta,
         expiry: timedelta,
         canary_every: int | None = None,
     ):
-        """`canary_every` k gives an issue's letters whose number k divides a start before the others.
+        """`patience` is how long a slot whose post or template is broken waits for the mend.
+
+        `canary_every` k gives an issue's letters whose number k divides a start before the others.
 
         An issue of fewer letters has as many for its k: of n numbers in a row n divides one.
         """
@@ -112,13 +162,15 @@ class Planner:
         self._make_edition = make_edition
         self._base_url = base_url
         self._catch_up = catch_up
+        self._patience = patience
         self._expiry = expiry
         self._canary_every = canary_every
 
     def plan_due(self, now: datetime) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot due by `now`. Safe to run beside itself and to repeat.
 
-        A slot whose post or template is broken is reported, and stays due: it goes out once that is mended.
+        A slot whose post or template is broken is reported, and stays due: it goes out once that is mended,
+        unless that takes too long or the next slot comes first, which has the same post then.
         """
         with self._database.read() as session:
             streams = streams_of(session)
@@ -132,7 +184,8 @@ class Planner:
 
     def _due(self, session: Session, stream: Stream, now: datetime) -> list[Slot]:
         """The category's slots up to `now`, and what is to be done with them."""
-        return slots_to_decide(_undecided(session, stream, now), now, self._catch_up)
+        failed = failed_slots(session, stream.category, self._patience)
+        return slots_to_decide(_undecided(session, stream, now), now, self._catch_up, failed)
 
     def _decide(self, stream: Stream, slot: Slot, now: datetime) -> PlannedIssue | PlanFailure | None:
         """Write what becomes of one slot; None if another planner was first or the category has changed."""
@@ -145,6 +198,7 @@ class Planner:
             except _MovedError:
                 continue
             except (ContentError, TemplateError) as error:
+                self._note_failure(stream.category, slot, error, now)
                 return PlanFailure(stream.category.slug, slot.key, error)
         return None
 
@@ -158,6 +212,19 @@ class Planner:
                 disband(session, category)
             resume_due(session, category.slug, slot.local.date())
             settle(session, category)
+
+    def _note_failure(self, read: Category, slot: Slot, error: PaperroundError, now: datetime) -> None:
+        """Remember what holds a slot back, and since when."""
+        with self._database.write() as session:
+            category = locked(session, read)
+            if category is None:
+                return
+            words = printable(str(error))
+            failure = self._database.insert(FailedSlot).values(
+                category_id=category.id, slot=slot.key, failed_at=now, error=words
+            )
+            keys = ["category_id", "slot"]
+            session.execute(failure.on_conflict_do_update(index_elements=keys, set_={"error": words}))
 
     def _write_issue(self, session: Session, read: Stream, slot: Slot, now: datetime) -> PlannedIssue | None:
         category = locked(session, read.category)
