@@ -20,8 +20,9 @@ from sqlalchemy import Connection, text
 from sqlmodel import Session
 
 from newsletter.app import App, open_app
+from newsletter.content.adding import SourceFile, add_posts
+from newsletter.content.history import Editor
 from newsletter.content.post import parse_post
-from newsletter.content.queue import SourceFile, add_posts
 from newsletter.models import Edition, Issue
 from newsletter.schedule.categories import add_category, all_categories, find_category
 from newsletter.schedule.cohorts import settle
@@ -72,7 +73,7 @@ def fill(app: App, mode: Mode, readers: int, posts: int) -> None:
             path = Path(f"posts/p{number}.md")
             files.append(SourceFile(parse_post(data, path), data, str(path)))
         only = all_categories(session)[0]
-        add_posts(session, files, [only], only=only, site=app.settings.folder, now=began)
+        add_posts(session, files, [only], only=only, site=app.settings.folder, editor=Editor("ed", began))
     with app.database.reshaping() as connection:
         if not app.database.is_sqlite:
             connection.execute(

@@ -8,15 +8,14 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count, takewhile
-from typing import NamedTuple
 
-from sqlalchemy import func, update
-from sqlmodel import Session, col, select
+from sqlalchemy import update
+from sqlmodel import Session, col
 
 from newsletter.content.history import PLANNER, Action, Editor, record
 from newsletter.content.queue import waiting_entries
@@ -25,7 +24,6 @@ from newsletter.database import Database
 from newsletter.delivery.outcome import printable
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import (
-    REASON_LIMIT,
     Category,
     Edition,
     EditionPost,
@@ -39,10 +37,11 @@ from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
+from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
 from newsletter.schedule.future import future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, choose, give
 from newsletter.schedule.scratch import scratch_tables
-from newsletter.schedule.timetable import SLOT_FORMAT, Slot, due_for, latest_due, timetable_of
+from newsletter.schedule.timetable import Slot, due_for, latest_due, timetable_of
 from newsletter.states import EntryState, IssueKind, IssueState, Mode
 from subscribers.pauses import resume_due
 
@@ -78,64 +77,8 @@ _PATIENCE = 3
 """How often others may come first before the cohorts are doubted."""
 
 
-class Mending(NamedTuple):
-    """A slot that has failed, and waits for the mend."""
-
-    until: datetime
-    reason: str
-    """Why it is skipped, if that takes too long."""
-
-
-_NONE_FAILED: Mapping[str, Mending] = {}
-
-_DAY = timedelta(days=1)
-"""More than any zone is away from UTC."""
-
-
 class _MovedError(Exception):
     """A queue, or a receipt, changed between the choice and the transaction: choose again."""
-
-
-def slots_to_decide(
-    undecided: Iterable[Slot],
-    now: datetime,
-    catch_up: timedelta,
-    failed: Mapping[str, Mending] = _NONE_FAILED,
-) -> list[Slot]:
-    """What to do with the slots due by `now`, of which nothing was decided yet, oldest first.
-
-    Of several missed ones only the newest is caught up, and only if it is not older than `catch_up`, or, if
-    it is among the `failed` by its key, no longer than that waits; two that share an instant, as they may
-    where clocks go forward, are both the newest. Those on days that are skipped do not count.
-    """
-
-    def is_in_time(slot: Slot) -> bool:
-        waiting = failed.get(slot.key)
-        return now <= (waiting.until if waiting else slot.due_at + catch_up)
-
-    def why_not(slot: Slot) -> str:
-        waiting = failed.get(slot.key)
-        return waiting.reason if waiting else f"found {_ago(now - slot.due_at)} late"
-
-    due_now = list(takewhile(lambda slot: slot.due_at <= now, undecided))
-    newest = max((slot.due_at for slot in due_now if not slot.left_out), default=now)
-    return [
-        slot
-        if slot.left_out or (slot.due_at == newest and is_in_time(slot))
-        else replace(slot, left_out=why_not(slot))
-        for slot in due_now
-    ]
-
-
-def failed_slots(session: Session, category: Category, patience: timedelta) -> dict[str, Mending]:
-    """A category's slots that have failed, by their keys, and how long they wait."""
-    found = session.exec(select(FailedSlot).where(FailedSlot.category_id == category.id))
-    return {one.slot: Mending(one.failed_at + patience, _why_skipped(one.error)) for one in found}
-
-
-def _why_skipped(error: str) -> str:
-    first_line, _, _ = error.partition("\n")
-    return f"could not be made: {first_line}"[:REASON_LIMIT]
 
 
 class Planner:
@@ -185,7 +128,7 @@ class Planner:
     def _due(self, session: Session, stream: Stream, now: datetime) -> list[Slot]:
         """The category's slots up to `now`, and what is to be done with them."""
         failed = failed_slots(session, stream.category, self._patience)
-        return slots_to_decide(_undecided(session, stream, now), now, self._catch_up, failed)
+        return slots_to_decide(undecided(session, *stream, now), now, self._catch_up, failed)
 
     def _decide(self, stream: Stream, slot: Slot, now: datetime) -> PlannedIssue | PlanFailure | None:
         """Write what becomes of one slot; None if another planner was first or the category has changed."""
@@ -362,7 +305,7 @@ class Planner:
             future = future_of(session, categories, reader)
             agenda: list[tuple[Slot, Category]] = []
             for stream in streams:
-                later = takewhile(lambda slot: slot.due_at <= until, _undecided(session, stream, now))
+                later = takewhile(lambda slot: slot.due_at <= until, undecided(session, *stream, now))
                 slots = [*self._due(session, stream, now), *(slot for slot in later if slot.due_at > now)]
                 agenda += [(slot, stream.category) for slot in slots]
         agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
@@ -371,27 +314,6 @@ class Planner:
             posts, readers, why_empty = ((), 0, "") if slot.left_out else future.pass_slot(category, slot)
             coming.append(_decided(category, slot, posts, readers, why_empty))
         return [issue for issue in coming if reader is None or issue.readers]
-
-
-def _undecided(session: Session, stream: Stream, now: datetime) -> Iterator[Slot]:
-    """Every slot that has no issue, ascending, from the last one decided by `now` on."""
-    category = stream.category
-    is_its_slot = (col(Issue.category_id) == category.id) & (col(Issue.kind) == IssueKind.SLOT)
-    last = session.exec(
-        select(func.max(col(Issue.due_at))).where(is_its_slot, col(Issue.due_at) <= now)
-    ).one()
-    # Slots may share a due instant where clocks go forward, so the last one's instant is looked at again.
-    start = max(category.slots_from, last) if last else category.slots_from
-    # By slot and not by instant: a category that came back in another zone has the same wall clock again.
-    decided = set(
-        session.exec(
-            select(col(Issue.slot)).where(
-                is_its_slot,
-                col(Issue.slot) >= (start - _DAY).strftime(SLOT_FORMAT),
-            )
-        )
-    )
-    return (slot for slot in stream.timetable.slots(start) if slot.key not in decided)
 
 
 def _decided(
@@ -427,8 +349,3 @@ def _issue_entries(
         raise _MovedError
     for _, post in taken:
         record(session, Editor(PLANNER, now), Action.ISSUED, category.slug, post.slug, slot.key)
-
-
-def _ago(age: timedelta) -> str:
-    hours = int(age.total_seconds() // 3600)
-    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"

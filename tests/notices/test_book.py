@@ -8,6 +8,7 @@ from threading import Thread
 import pytest
 from sqlmodel import select
 
+from newsletter.content.history import Editor
 from newsletter.database import Database
 from newsletter.delivery import issues as hand
 from newsletter.errors import TemplateError
@@ -112,7 +113,7 @@ def test_nothing_is_told_of_a_category_that_was_removed(town: Town) -> None:
     town.subscribe("ann")
     passed(town, TUESDAY)
     with town.database.write() as session:
-        remove_category(session, find_category(session, "advice"), now=TUESDAY)
+        remove_category(session, find_category(session, "advice"), editor=Editor("ed", TUESDAY))
     assert passed(town, TUESDAY + WEEK) == []
     assert not any(standing(town).values())
 

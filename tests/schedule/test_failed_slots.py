@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
+from newsletter.content.history import Editor
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import REASON_LIMIT, Edition, FailedSlot, Issue, Post
 from newsletter.render.edition import Occasion
 from newsletter.schedule.categories import find_category, remove_category
-from newsletter.schedule.planner import PlanFailure, PlannedIssue, Waiting, slots_to_decide
+from newsletter.schedule.due import Mending, slots_to_decide
+from newsletter.schedule.planner import PlanFailure, PlannedIssue
 from newsletter.schedule.timetable import Slot
 from newsletter.states import EntryState
 from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, plain_edition, shared_database, town
@@ -129,7 +131,7 @@ def test_a_slot_that_failed_does_not_hold_up_others(waiting: Town, press: Press)
 def test_a_day_that_is_skipped_takes_nothing_over(waiting: Town, press: Press) -> None:
     """A slot on which nothing goes does not end the wait of the one before."""
     slots = [Slot(datetime(2026, 1, 6, 8), TUESDAY), Slot(datetime(2026, 1, 7, 8), TUESDAY + DAY, "May Day")]  # noqa: DTZ001
-    failed = {SLOT: Waiting(TUESDAY + 2 * DAY, "broken")}
+    failed = {SLOT: Mending(TUESDAY + 2 * DAY, "broken")}
     decided = slots_to_decide(slots, TUESDAY + DAY, timedelta(), failed)
     assert [slot.left_out for slot in decided] == ["", "May Day"]
 
@@ -169,7 +171,7 @@ def test_a_removed_category_forgets_what_failed(waiting: Town, press: Press) -> 
     """It can be removed though it never sent anything, and begins anew if it is added again."""
     waiting.plan(TUESDAY)
     with waiting.database.write() as session:
-        remove_category(session, find_category(session, "advice"), now=TUESDAY)
+        remove_category(session, find_category(session, "advice"), editor=Editor("ed", TUESDAY))
         assert session.exec(select(FailedSlot)).all() == []
     assert waiting.plan(TUESDAY + DAY) == []
 
@@ -186,7 +188,7 @@ def test_a_failure_is_no_one_s_if_the_category_has_just_gone(waiting: Town, pres
 
     def late(*given: object) -> None:
         with waiting.database.write() as session:
-            remove_category(session, find_category(session, "advice"), now=TUESDAY)
+            remove_category(session, find_category(session, "advice"), editor=Editor("ed", TUESDAY))
         note(*given)  # type: ignore[arg-type]
 
     planner._note_failure = late  # type: ignore[method-assign]
@@ -209,7 +211,7 @@ def test_every_due_slot_is_tried_or_skipped_with_a_reason(
         for n, (age, *_) in enumerate(found)
     ]
     failed = {
-        slot.key: Waiting(TUESDAY + left * HOUR, "broken")
+        slot.key: Mending(TUESDAY + left * HOUR, "broken")
         for slot, (_, has_failed, left) in zip(slots, found, strict=True)
         if has_failed
     }

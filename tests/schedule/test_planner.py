@@ -29,7 +29,8 @@ from newsletter.schedule.categories import (
     find_category,
     remove_category,
 )
-from newsletter.schedule.planner import PlanFailure, PlannedIssue, slots_to_decide
+from newsletter.schedule.due import slots_to_decide
+from newsletter.schedule.planner import PlanFailure, PlannedIssue
 from newsletter.schedule.timetable import Slot, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
 from tests.conftest import Clock, subscribe
