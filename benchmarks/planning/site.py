@@ -28,7 +28,7 @@ from newsletter.schedule.categories import add_category, all_categories, find_ca
 from newsletter.schedule.cohorts import settle
 from newsletter.schedule.planner import PlanFailure
 from newsletter.site import make_site
-from newsletter.states import EntryState, IssueState, Mode
+from newsletter.states import EntryState, IssueKind, IssueState, Mode
 from subscribers.base import system_clock
 
 _GIVEN = {
@@ -76,9 +76,8 @@ def fill(app: App, mode: Mode, readers: int, posts: int) -> None:
         add_posts(session, files, [only], only=only, site=app.settings.folder, editor=Editor("ed", began))
     with app.database.reshaping() as connection:
         if not app.database.is_sqlite:
-            connection.execute(
-                text("SET LOCAL session_replication_role = replica")
-            )  # no look at foreign keys
+            # Filled without a look at foreign keys, which takes most of the time.
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in _READERS:
             connection.execute(text(statement), _given(statement, readers=readers, now=began))
         receipts = _RECEIPTS.format(had=_HAS_HAD[mode])
@@ -130,6 +129,7 @@ def _issue(connection: Connection) -> tuple[int, int]:
         category = find_category(session, "advice")
         issue = Issue(
             category_id=category.id,
+            kind=IssueKind.SLOT,
             slot="2000-01-01T00:00",
             due_at=now,
             state=IssueState.PLANNED,
