@@ -81,8 +81,11 @@ def run_one(command: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, relay: Mail
                 monkeypatch.setenv(name, str(relay.port) if name.endswith("RELAY__PORT") else value)
     elif program == "paperround":
         if command not in LONG_RUNNING:
-            done = cli(*expanded(arguments))
+            words, into, file = command.partition(" > ")
+            done = cli(*expanded(shlex.split(words)[1:]))
             assert done.returncode == 0, f"{command}: {done.stderr}"
+            if into:
+                Path(file).write_text(done.stdout, encoding="utf-8")
     else:
         subprocess.run(["bash", "-c", command], check=True, capture_output=True)
 
