@@ -233,6 +233,13 @@ class Town:
             held = [found.category for found in subscriptions_of(session, person.id)]
             pause(session, person.id, held, LedgerLetters(), until=until)
 
+    def live(self, name: str, zone: str) -> None:
+        """Have somebody live in a zone."""
+        with self.database.write() as session:
+            person = find_subscriber(session, parse_address(f"{name}@example.org"))
+            assert person is not None
+            person.timezone = zone
+
     def readers(self, session: Session, category: str) -> list[str]:
         """Whose subscription to a category has not ended."""
         found = select(Subscriber.address).join(

@@ -52,6 +52,9 @@ def test_a_new_category_takes_what_is_given(site: App, cli: Cli) -> None:
         "cadence": "monthly first mon 09:00",
         "timezone": "Asia/Tokyo",
         "mode": "sequence",
+        "posts_per_issue": 1,
+        "start": None,
+        "local_time": False,
         "queued": 0,
         "readers": 0,
         "last_day": None,
@@ -135,3 +138,19 @@ def test_days_that_cannot_be(advice: App, cli: Cli, arguments: tuple[str, ...], 
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert json.loads(category(advice, cli, "show", "advice", "--json").stdout)["skipped_days"] == []
+
+
+def test_how_readers_get_their_posts_is_said(site: App, cli: Cli) -> None:
+    """Posts a letter, the clock and a sequence's start are told when they are set, and can be taken back."""
+    options = ("--mode", "sequence", "--posts", "3", "--local-time")
+    told = category(site, cli, "add", "course", *options).stderr.splitlines()[0]
+    assert told.startswith(
+        "course: weekly tue 08:00 by each reader's clock, sequence, 3 posts a letter; next"
+    )
+    for name in ("a", "b"):
+        write_post(site.settings.folder / "posts", f"2026-01-01-{name}", title=name)
+    posts = [site.settings.folder / "posts" / f"2026-01-01-{name}.md" for name in ("a", "b")]
+    cli("--site", site.settings.folder, "queue", "add", *posts, "--category", "course")
+    told = category(site, cli, "edit", "course", "--start", "b", "--one-time", "--posts", "1").stderr
+    assert told.startswith("course: weekly tue 08:00 UTC, sequence from b on; next slot ")
+    assert "from" not in category(site, cli, "edit", "course", "--start", "first").stderr

@@ -1,6 +1,7 @@
 """`paperround subscriber` at work."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,35 @@ def test_leaving_one_category_keeps_the_others(advice: App, cli: Cli) -> None:
     assert states(advice, cli) == {"ann@example.org": "active"}
     done = subscriber(advice, cli, "remove", "ann@example.org", "--category", "ghost")
     assert (done.returncode, done.stderr) == (1, "paperround: ann@example.org does not subscribe to ghost\n")
+
+
+def test_a_reader_pauses_and_comes_back(advice: App, cli: Cli) -> None:
+    """A pause is said with its end, shown, and ended by hand; who has none, or is no reader, is told so."""
+    folder = advice.settings.folder
+
+    def subscriber(*arguments: str) -> Done:
+        return cli("--site", folder, "subscriber", *arguments)
+
+    subscriber("add", "ann@example.org", "--category", "advice", "--confirmed")
+    paused = subscriber("pause", "ann@example.org", "--weeks", "2")
+    assert paused.returncode == 0
+    assert re.fullmatch(r"ann@example.org gets nothing of advice until 2\d{3}-\d\d-\d\d\.\n", paused.stderr)
+    assert "advice (paused)" in subscriber("list").stdout
+    assert "of advice again" in subscriber("resume", "ann@example.org").stderr
+    assert "had not paused" in subscriber("resume", "ann@example.org").stderr
+    refused = subscriber("pause", "ann@example.org", "--weeks", "2", "--category", "news")
+    assert (refused.returncode, "does not subscribe to news" in refused.stderr) == (1, True)
+    subscriber("remove", "ann@example.org")
+    assert "no letters that could be paused" in subscriber("pause", "ann@example.org", "--weeks", "2").stderr
+
+
+def test_what_is_known_of_a_reader_can_change(advice: App, cli: Cli) -> None:
+    """Name and zone are set, shown and taken back."""
+    folder = advice.settings.folder
+    add = ("add", "ann@example.org", "--category", "advice", "--timezone", "Asia/Tokyo", "--confirmed")
+    assert cli("--site", folder, "subscriber", *add).returncode == 0
+    shown = json.loads(cli("--site", folder, "subscriber", "show", "ann@example.org", "--json").stdout)
+    assert (shown["name"], shown["timezone"]) == (None, "Asia/Tokyo")
+    edit = ("edit", "ann@example.org", "--name", "Ann  Lee", "--timezone", "unknown")
+    assert cli("--site", folder, "subscriber", *edit).stderr == "ann@example.org: Ann Lee.\n"
+    assert "neither" in cli("--site", folder, "subscriber", "edit", "ann@example.org", "--name", "").stderr
