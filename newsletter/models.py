@@ -45,6 +45,10 @@ class Category(SQLModel, table=True):
     """The post of its queue with which a sequence begins; None for the first."""
     local_time: bool = False
     """Whether each reader's letter comes at the slot's wall-clock time in their own zone."""
+    welcome_post_id: int | None = Field(default=None, foreign_key="post.id", sa_type=Key)
+    """The post that new readers get at once."""
+    welcome_from: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Who joined before this instant is not new."""
 
 
 class SkippedDay(SQLModel, table=True):

@@ -95,6 +95,7 @@ class IssueKind(StrEnum):
     """What an issue is for."""
 
     SLOT = "slot"  # a slot of the category's cadence
+    WELCOME = "welcome"  # to those who have just joined
     ERRATUM = "erratum"  # a post that changed after it was sent, for those who got it
 
 

@@ -56,6 +56,7 @@ class Subscription(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "category"),
         Index("ix_subscription_category_state", "category", "state", "subscriber_id", "cohort_id"),
+        Index("ix_subscription_category_since", "category", "since"),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)

@@ -147,9 +147,10 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
             continue
         if isinstance(issue, PlanFailure):
             failed = True
+            then = "" if issue.slot == "welcome" else "; `paperround queue hold` lets another post go"
             note(
-                f"paperround: {issue.category} {issue.slot} could not be planned and stays due; "
-                f"`paperround queue hold` lets another post go: {issue.error}"
+                f"paperround: {issue.category} {issue.slot} could not be planned and stays due{then}: "
+                f"{issue.error}"
             )
         elif issue.posts:
             titles = "; ".join(post.title for post in issue.posts)

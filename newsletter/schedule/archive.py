@@ -58,7 +58,8 @@ def entries_of(
 
     With `after` the entries are the next newer ones, the oldest first.
     """
-    statement = _entries().where(col(Issue.category_id) == category.id)
+    shown = col(Issue.kind) != IssueKind.WELCOME  # the same letter many times
+    statement = _entries().where(col(Issue.category_id) == category.id, shown)
     if category.mode == Mode.SEQUENCE:
         statement = _last_of_each(statement, category)
     else:

@@ -31,11 +31,11 @@ from newsletter.render.edition import Occasion
 from newsletter.render.letter import Erratum
 from newsletter.schedule.cadence import parse_zone
 from newsletter.schedule.categories import locked
-from newsletter.schedule.picker import CHOSEN, SCRATCH, Group, GroupLetter, give, letter_key
-from newsletter.schedule.planner import MakeEdition
+from newsletter.schedule.picker import CHOSEN, SCRATCH, Group, GroupLetter, MovedError, give, letter_key
 from newsletter.schedule.readers import Rows
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import SLOT_FORMAT
+from newsletter.schedule.welcome import MakeEdition
 from newsletter.states import DeliveryState, IssueKind, IssueState, Mode
 from subscribers.models import Subscription, SubscriptionState
 
@@ -464,8 +464,12 @@ def _write(
         0, frozenset(), session.execute(sql_select(func.count()).select_from(CHOSEN)).scalar_one()
     )
     letters = {everybody: GroupLetter((erratum.id,), edition_id)}
-    if not give(session, database, case.category, letters, issue_id=issue.id, due=lambda _: now):
-        raise QueueError(f"the readers of {case.post.slug} have changed at this very moment; ask again")
+    try:
+        give(session, database, case.category, letters, issue_id=issue.id, due=lambda _: now)
+    except MovedError:
+        raise QueueError(
+            f"the readers of {case.post.slug} have changed at this very moment; ask again"
+        ) from None
     return everybody.readers
 
 

@@ -48,6 +48,10 @@ class Group:
     readers: int
 
 
+class MovedError(Exception):
+    """A queue or a receipt changed between the choice and the writing: undo the transaction, choose again."""
+
+
 def letter_key(issue_id: int) -> str:
     """What makes an issue's letter one, whoever gets it."""
     return f"issue:{issue_id}"
@@ -110,16 +114,15 @@ def give(
     *,
     issue_id: int,
     due: Callable[[str], datetime],
-) -> bool:
+) -> None:
     """Write receipts and deliveries for the groups that get a letter.
 
     `due` says when a letter is due in a zone, "" being one that is not known.
-    False if somebody has been given one of these posts meanwhile: then this transaction is to be undone, and
-    chosen again. Receipts come in the order of subscribers: two planners then wait for each other in one
-    direction only.
+    Raises MovedError if somebody has been given one of these posts meanwhile. Receipts come in the order of
+    subscribers: two planners then wait for each other in one direction only.
     """
     if not letters:
-        return True
+        return
     editions = [
         {"group_number": group.number, "edition_id": letter.edition_id} for group, letter in letters.items()
     ]
@@ -132,10 +135,9 @@ def give(
     session.execute(insert(_LETTER_POSTS), posts)
     wanted = sum(group.readers * len(letter.posts) for group, letter in letters.items())
     if _write_receipts(session, database, letter_key(issue_id)) != wanted:
-        return False
+        raise MovedError
     _write_deliveries(session, category, issue_id, due)
     _displace_elsewhere(session, category)
-    return True
 
 
 def _write_receipts(session: Session, database: Database, key: str) -> int:

@@ -8,7 +8,6 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +24,6 @@ from newsletter.delivery.outcome import printable
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import (
     Category,
-    Edition,
     EditionPost,
     FailedSlot,
     Issue,
@@ -39,14 +37,12 @@ from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, po
 from newsletter.schedule.cohorts import advance, disband, settle
 from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
 from newsletter.schedule.future import future_of
-from newsletter.schedule.picker import SCRATCH, GroupLetter, choose, give
+from newsletter.schedule.picker import SCRATCH, GroupLetter, MovedError, choose, give
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import Slot, due_for, latest_due, timetable_of
+from newsletter.schedule.welcome import MakeEdition, is_owed, write_welcome
 from newsletter.states import EntryState, IssueKind, IssueState, Mode
 from subscribers.pauses import resume_due
-
-MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
-"""`EditionMaker.make`: renders an issue's posts, in one edition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +71,6 @@ class PlanFailure:
 
 _PATIENCE = 3
 """How often others may come first before the cohorts are doubted."""
-
-
-class _MovedError(Exception):
-    """A queue, or a receipt, changed between the choice and the transaction: choose again."""
 
 
 class Planner:
@@ -110,7 +102,7 @@ class Planner:
         self._canary_every = canary_every
 
     def plan_due(self, now: datetime) -> list[PlannedIssue | PlanFailure]:
-        """Decide every slot due by `now`. Safe to run beside itself and to repeat.
+        """Decide every slot due by `now`, and welcome newcomers. Safe to run beside itself and to repeat.
 
         A slot whose post or template is broken is reported, and stays due: it goes out once that is mended,
         unless that takes too long or the next slot comes first, which has the same post then.
@@ -118,12 +110,39 @@ class Planner:
         with self._database.read() as session:
             streams = streams_of(session)
             work = [(stream, self._due(session, stream, now)) for stream in streams]
+            newcomers = [stream for stream in streams if is_owed(session, stream.category)]
         found = ((slot.due_at, stream, slot) for stream, slots in work for slot in slots)
         planned = [
             self._decide(stream, slot, now)
             for _, stream, slot in sorted(found, key=lambda item: (item[0], item[1].category.slug))
         ]
+        planned += [self._welcome(stream, now) for stream in newcomers]
         return [issue for issue in planned if issue is not None]
+
+    def _welcome(self, stream: Stream, now: datetime) -> PlannedIssue | PlanFailure | None:
+        """Write the letter for those who have just joined; None if another planner was first."""
+        try:
+            with self._database.write() as session:
+                category = locked(session, stream.category)
+                if category is None or not is_owed(session, category):
+                    return None
+                done = write_welcome(
+                    session,
+                    self._database,
+                    self._make_edition,
+                    category,
+                    stream.timetable,
+                    now=now,
+                    expiry=self._expiry,
+                )
+        except MovedError:
+            return None  # the next pass looks anew
+        except (ContentError, TemplateError) as error:
+            return PlanFailure(stream.category.slug, "welcome", error)
+        if done is None:
+            return None
+        slot = Slot(done.minute, now)
+        return _decided(category, slot, (done.post,), done.readers, issue_id=done.issue_id)
 
     def _due(self, session: Session, stream: Stream, now: datetime) -> list[Slot]:
         """The category's slots up to `now`, and what is to be done with them."""
@@ -138,7 +157,7 @@ class Planner:
                     self._prepare(stream.category, slot, afresh=attempt > _PATIENCE)
                 with self._database.write() as session:
                     return self._write_issue(session, stream, slot, now)
-            except _MovedError:
+            except MovedError:
                 continue
             except (ContentError, TemplateError) as error:
                 self._note_failure(stream.category, slot, error, now)
@@ -246,8 +265,7 @@ class Planner:
             }
             given = {group: GroupLetter(letter, editions[letter]) for group, letter in letters.items()}
             due = partial(due_for, slot, category)
-            if not give(session, self._database, category, given, issue_id=issue_id, due=due):
-                raise _MovedError
+            give(session, self._database, category, given, issue_id=issue_id, due=due)
         if category.mode == Mode.SEQUENCE:
             advance(session, {group.number: letter for group, letter in letters.items()})
         readers = sum(group.readers for group in letters)
@@ -346,6 +364,6 @@ def _issue_entries(
         .values(state=EntryState.ISSUED, issue_id=issue_id)
     )
     if result.rowcount != len(ids):  # type: ignore[attr-defined]  # a CursorResult, as for every UPDATE
-        raise _MovedError
+        raise MovedError
     for _, post in taken:
         record(session, Editor(PLANNER, now), Action.ISSUED, category.slug, post.slug, slot.key)

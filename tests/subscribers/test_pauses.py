@@ -19,7 +19,7 @@ def given_to(town: Town, reader: str) -> list[str]:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_who_pauses_gets_nothing_until_it_is_over(town: Town, mode: Mode) -> None:
-    """The first slot again is that of the day on which it ends: a sequence goes on, a broadcast was missed."""
+    """The slot of the day on which it ends is the first again: a sequence goes on, a broadcast was missed."""
     town.category(mode=mode)
     town.queue("a", "b", "c", "d")
     town.subscribe("ann", "bo")
