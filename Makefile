@@ -37,6 +37,8 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/send.py --size 30000
 	$(BIN)/python benchmarks/send.py --size 1000
+	$(BIN)/python benchmarks/plan.py --mode broadcast
+	$(BIN)/python benchmarks/plan.py --mode sequence
 
 clean:
 	rm -rf .venv demo-site dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""The benchmark of sending measures what it says, and gives no figures where the counts differ."""
+"""The benchmarks of sending and planning measure what they say, and give no figures where counts differ."""
 
 import json
 import os
@@ -182,3 +182,21 @@ def test_every_variant_measures(smtp_sink: str, variant: list[object], yardstick
     assert abs(result["message_bytes"] - 30_000) <= 300
     assert result["rate"] > 0
     assert result["yardstick_rate"] > 0
+
+
+@pytest.mark.parametrize("mode", ["broadcast", "sequence"])
+def test_planning_is_measured(mode: str) -> None:
+    """The slot, the yardstick and the plan agree on the letters, and each has its seconds."""
+    command = [sys.executable, ROOT / "benchmarks" / "plan.py", "--mode", mode, "--readers", "300"]
+    done = subprocess.run(
+        [*command, "--posts", "12", "--rounds", "1", "--json"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["mode"], figures["readers"]) == (mode, 300)
+    assert min(figures[name] for name in ("slot_seconds", "yardstick_seconds", "ratio", "peak_rss_mb")) > 0
