@@ -129,13 +129,11 @@ def edit_category(
 ) -> None:
     """Change what is given.
 
-    A new cadence or zone begins after the current period, so that none has two issues.
+    A new cadence, zone or clock begins after the current period, so that none has two issues.
     """
     _hold(session, category)
     if title is not None:
         category.title = title
-    if local_time is not None:
-        category.local_time = local_time
     if posts_per_issue is not None:
         category.posts_per_issue = posts_per_issue
     if mode is not None and mode != category.mode:
@@ -144,8 +142,9 @@ def edit_category(
     wanted = (
         str(parse_cadence(cadence)) if cadence else category.cadence,
         parse_zone(timezone).key if timezone else category.timezone,
+        category.local_time if local_time is None else local_time,
     )
-    if wanted != (category.cadence, category.timezone):
+    if wanted != (category.cadence, category.timezone, category.local_time):
         # A change that waits to take effect is replaced: until then the period is still the one before it.
         if category.slots_from <= now:
             last = last_due(session, category)
@@ -153,7 +152,7 @@ def edit_category(
             category.slots_from = change_takes_effect(
                 old.cadence, old.zone, now, anchor=old.anchor, last_due=last
             )
-        category.cadence, category.timezone = wanted
+        category.cadence, category.timezone, category.local_time = wanted
     session.add(category)
 
 

@@ -91,15 +91,18 @@ def test_an_issue_lasts_until_the_last_zone_has_had_it(town: Town) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_changing_the_clock_in_the_middle_of_a_slot(town: Town, first: bool) -> None:
-    """A category whose clock changes while the world goes through a slot has one issue of it all the same."""
+@pytest.mark.parametrize("change", range(-30, 30, 6))
+def test_changing_the_clock_while_the_world_goes_through_a_slot(town: Town, first: bool, change: int) -> None:
+    """Whenever a category's clock changes, each slot has one issue and each reader one letter of it."""
     town.category(local_time=first)
-    town.queue("a", "b")
+    town.queue("a", "b", "c", "d")
     town.subscribe("ann")
-    for hours in range(-24, 24, 3):
-        if hours == -6:
+    for hours in range(-96, 14 * 24, 6):
+        if hours == change:
             town.change_category("advice", local_time=not first)
-        town.now = TUESDAY + timedelta(hours=hours)
+        town.now = TUESDAY + WEEK + timedelta(hours=hours)
         town.plan(town.now)
-    assert town.issues() == [("advice", "2026-01-06T08:00", "planned")]
-    assert len(town.letters()) == 1
+    slots = [slot for _, slot, state in town.issues() if state == "planned"]
+    assert slots == sorted(set(slots))
+    assert len(slots) >= 2
+    assert [row.slot for row in town.letters()] == slots
