@@ -121,6 +121,45 @@ class QueueEvent(SQLModel, table=True):
     detail: str = Field(sa_type=Text)
 
 
+class SyncedFolder(SQLModel, table=True):
+    """A blog's folder that the queue keeps in step with."""
+
+    __tablename__ = "synced_folder"
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    path: str = Field(max_length=1000, unique=True)
+    """Relative to the site when inside it, else absolute."""
+    since: date | None = None
+    """Posts dated before it are known, and not queued."""
+    withdrawn: str = Field(default="{}", sa_type=Text)
+    """JSON: by post and category, the state of the entries that were dropped because the folder said so."""
+
+
+class SyncedFile(SQLModel, table=True):
+    """A file of such a folder as it was last seen: one that has not changed is not opened again."""
+
+    __tablename__ = "synced_file"
+
+    folder_id: int = Field(foreign_key="synced_folder.id", primary_key=True, sa_type=Key)
+    path: str = Field(max_length=1000, primary_key=True)
+    """Relative to the folder."""
+    size: int = Field(sa_type=Key)
+    mtime_ns: int | None = Field(default=None, sa_type=Key)
+    """None where the file was so new that a change after the look could have left the same time."""
+    digest: str = Field(max_length=64)
+    """SHA-256 of its bytes."""
+    slug: str = Field(sa_type=Text)
+    day: date | None = None
+    expires: date | None = None
+    published: bool
+    categories: str = Field(sa_type=Text)
+    """Slugs, divided by spaces."""
+    problem: str = Field(sa_type=Text)
+    post: str = Field(max_length=200)
+    """The slug of its post, which it keeps when the file is renamed; empty where it has none."""
+    standing: str = Field(max_length=16)
+
+
 class Issue(SQLModel, table=True):
     """One dated instalment of a category: the record that a slot was decided, once; or an erratum."""
 

@@ -1,20 +1,19 @@
 """`paperround queue`: the posts that wait in each category."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli import queue_terms, queue_views
+from newsletter.cli import queue_sync, queue_terms, queue_views
 from newsletter.cli.common import PostArgument, QueueOption, days_given, editor_of, open_site
 from newsletter.cli.output import JsonFlag, note, print_json
+from newsletter.cli.reading import read_all, tell_doubts, tell_outdated
 
 if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.content.adding import Added, SourceFile
-    from newsletter.content.post import PostSource
     from newsletter.models import Category
 
 app = typer.Typer(help="The posts that wait to go out.", no_args_is_help=True)
@@ -60,7 +59,7 @@ def add(
     from newsletter.schedule.pins import check_slot
 
     site = open_site(context)
-    sources = _read_all(site, files)
+    sources = read_all(site, files)
     with site.database.write() as session:
         only = find_category(session, category) if category else None
         categories = all_categories(session)
@@ -98,56 +97,7 @@ def _only_category(file: "SourceFile", categories: Sequence["Category"]) -> "Cat
     return named[0]
 
 
-def _read_all(site: "App", files: list[Path]) -> list["SourceFile"]:
-    """Read every file before anything is written; one error names them all."""
-    from newsletter.content.adding import SourceFile
-    from newsletter.content.post import parse_post, read_bytes
-    from newsletter.content.threads import document_of
-    from newsletter.errors import ContentError
-
-    sources, problems = [], []
-    for path in files:
-        try:
-            data = read_bytes(path)
-            source = parse_post(data, path)
-            stored_path = _stored_path(site.settings.folder, path)
-            # Read to the end now: what cannot become a letter must not wait for its slot.
-            sources.append(SourceFile(source, data, stored_path, tuple(map(str, document_of(source).doubts))))
-            _take_pictures(site, source)
-        except ContentError as error:
-            problems.append(str(error))
-    if problems:
-        raise ContentError("\n".join([*problems, "nothing was queued"]))
-    return sources
-
-
-def _take_pictures(site: "App", source: "PostSource") -> None:
-    """Take a post's pictures while they are at hand, unless they stay on the blog. Raises ImageError."""
-    from newsletter.states import PicturePolicy
-
-    if site.settings.images.policy is PicturePolicy.LINK:
-        return
-    from newsletter.errors import ContentError
-    from newsletter.render.edition import EditionMaker, Occasion
-    from newsletter.render.pictures import read_pictures
-
-    maker = EditionMaker(site.settings, site.settings.folder, fetches=True)
-    # By its full path: the stored one, which is read when the post goes out, begins at the site's folder.
-    made = maker.letter(Occasion("", ""), [replace(source, path=source.path.resolve())])
-    try:
-        read_pictures(site.settings.media_folder, made.pictures)
-    except ContentError as error:
-        raise ContentError(str(error), path=source.path) from error
-
-
-def _stored_path(folder: Path, path: Path) -> str:
-    absolute = path.resolve()
-    return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)
-
-
 def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) -> None:
-    from newsletter.images.sources import missing_images, site_images
-
     if not as_json:
         parts = []
         if report.queued:
@@ -167,34 +117,10 @@ def _tell(site: "App", file: "SourceFile", report: "Added", *, as_json: bool) ->
     if report.is_updated and "issued" in report.already.values():
         note(f"{file.source.path}: letters of issues that are planned keep the text they had.")
     if report.is_updated:
-        _tell_outdated(site, file, report.slug)
+        tell_outdated(site, file, report.slug)
     for name in report.unknown:
         note(f"{file.source.path}: this site has no category {name!r}; skipped.")
-    for line, target in missing_images(file.source):
-        note(
-            f"{file.source.path}:{line}: no image {target} is to be found near the post; "
-            f"see that the blog has it."
-        )
-    if not site.settings.site.blog_url and not file.source.url and (found := site_images(file.source)):
-        line, target = found[0]
-        note(
-            f"{file.source.path}:{line}: {target} will be looked for at {site.settings.blog_url}; "
-            f"name your blog in [site] as blog_url if its images lie there."
-        )
-    for warning in file.warnings:
-        note(f"{file.source.path}: {warning}")
-
-
-def _tell_outdated(site: "App", file: "SourceFile", slug: str) -> None:
-    """Say who has an earlier text of a post that has changed, and how they get a correction."""
-    from newsletter.schedule.errata import outdated
-
-    with site.database.read() as session:
-        found = outdated(session, slug)
-    for issue_id, readers in found:
-        have = "reader has" if readers == 1 else "readers have"
-        command = f"paperround issue erratum {issue_id}"
-        note(f"{file.source.path}: {readers} {have} the earlier text: `{command}` sends them a correction.")
+    tell_doubts(site, file)
 
 
 def _added_row(report: "Added") -> dict[str, Any]:
@@ -268,6 +194,7 @@ def drop(context: typer.Context, slug: PostArgument, category: QueueOption = Non
     _change(context, slug, category, "dropped")
 
 
+app.command("sync")(queue_sync.sync)
 app.command("edit")(queue_terms.edit)
 app.command("approve")(queue_terms.approve)
 app.command("list")(queue_views.list_queue)

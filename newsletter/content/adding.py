@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import exists, func
+from sqlalchemy import exists, func, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -25,7 +25,7 @@ from newsletter.receipts import displace
 from newsletter.states import WAITING, EntryState, Mode
 from subscribers.models import Subscription
 
-_LONGEST_SLUG = 200
+LONGEST_SLUG = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ def add_posts(
     over what they say themselves. Raises QueueError naming every post that fits no category or cannot go as
     said, or the one that does not wait; nothing is kept then.
     """
-    adder = _Adder(session, categories, only, site, editor, dates or {}, needs_approval=needs_approval)
+    adder = Adder(
+        session, categories, site, editor, only=only, dates=dates or {}, needs_approval=needs_approval
+    )
     problems: list[str] = []
     added = []
     named: dict[str, str] = {}
@@ -89,7 +91,7 @@ def add_posts(
         try:
             other = named.setdefault(file.source.slug, file.stored_path)
             if other != file.stored_path:
-                raise QueueError(_slug_taken(file, other))
+                raise QueueError(slug_taken(file.stored_path, file.source.slug, other))
             added.append(adder.add(file))
         except QueueError as error:
             problems.append(str(error))
@@ -101,20 +103,25 @@ def add_posts(
     return added
 
 
+def follow_post(session: Session, slug: str, path: str) -> None:
+    """Remember where a post's file lies now, without reading it."""
+    session.execute(update(Post).where(col(Post.slug) == slug).values(path=path))
+
+
 @dataclass(frozen=True)
-class _Adder:
-    """What all files of one adding have in common."""
+class Adder:
+    """What all files of one adding have in common: as for `add_posts`."""
 
     session: Session
     categories: Sequence[Category]
-    only: Category | None
     site: Path
     editor: Editor
-    dates: Dates
-    needs_approval: bool
+    only: Category | None = None
+    dates: Dates = field(default_factory=Dates)
+    needs_approval: bool = False
 
     def add(self, file: SourceFile) -> Added:
-        """Store one post, and put it into its queues."""
+        """Store one post, and put it into its queues. Raises QueueError."""
         _check(file)
         report = Added(slug=file.source.slug, title=file.source.title)
         wanted = self._wanted(file, report)
@@ -129,6 +136,13 @@ class _Adder:
             report.already[category.slug] = EntryState(entry.state)
             if entry.state in WAITING:
                 self._date(entry, category, self.dates, report)
+        return report
+
+    def renew(self, file: SourceFile) -> Added:
+        """Have a post that waits say what its file says now. Raises QueueError."""
+        _check(file)
+        report = Added(slug=file.source.slug, title=file.source.title)
+        self._store(file, report)
         return report
 
     def _wanted(self, file: SourceFile, report: Added) -> Sequence[Category]:
@@ -158,8 +172,8 @@ class _Adder:
             self.session.flush()
             return post
         if _is_another(post, file, self.site):
-            raise QueueError(_slug_taken(file, post.path))
-        if (post.path, post.source) != (file.stored_path, file.data):
+            raise QueueError(slug_taken(file.stored_path, source.slug, post.path))
+        if (post.path, post.source, post.content_hash) != (file.stored_path, file.data, source.content_hash):
             anew = _dates_anew(post, source)
             report.is_updated = post.content_hash != source.content_hash
             post.path, post.source, post.read_at = file.stored_path, file.data, self.editor.now
@@ -211,15 +225,12 @@ class _Adder:
 
 def _check(file: SourceFile) -> None:
     """Refuse names that a file may have and a database may not, and what is not published."""
-    if len(file.source.slug) > _LONGEST_SLUG:
-        raise QueueError(
-            f"{file.stored_path}: its slug has {len(file.source.slug)} characters, more than the "
-            f"{_LONGEST_SLUG} allowed; give it a shorter `slug:` in its front matter"
-        )
+    if len(file.source.slug) > LONGEST_SLUG:
+        raise QueueError(long_slug(file.stored_path, file.source.slug))
     try:
         file.stored_path.encode()
     except UnicodeEncodeError:
-        raise QueueError(f"{file.stored_path!a}: the file's name is not UTF-8; rename it") from None
+        raise QueueError(not_utf8(file.stored_path)) from None
     if not file.source.published:
         raise QueueError(
             f"{file.stored_path}: this post says that it is not published; take `published: false` or "
@@ -227,11 +238,22 @@ def _check(file: SourceFile) -> None:
         )
 
 
-def _slug_taken(file: SourceFile, other: str) -> str:
+def slug_taken(path: str, slug: str, other: str) -> str:
+    """Why a file cannot be a post: another one has its slug."""
+    return f"{path}: {other} is called {slug!r} too; give one of them another `slug:` in its front matter"
+
+
+def long_slug(path: str, slug: str) -> str:
+    """Why a file cannot be a post: its slug has more than LONGEST_SLUG characters."""
     return (
-        f"{file.stored_path}: {other} is called {file.source.slug!r} too; give one of them another `slug:` "
-        f"in its front matter"
+        f"{path}: its slug has {len(slug)} characters, more than the {LONGEST_SLUG} allowed; give it a "
+        f"shorter `slug:` in its front matter"
     )
+
+
+def not_utf8(path: str) -> str:
+    """Why a file cannot be a post: no database keeps its name."""
+    return f"{path!a}: the file's name is not UTF-8; rename it"
 
 
 def _no_category(file: SourceFile, known: Iterable[str]) -> str:

@@ -54,6 +54,20 @@ _UTF16_OR_32 = (
 
 
 @dataclass(frozen=True, slots=True)
+class PostHead:
+    """What the front matter and the file's name say of whether and where a post goes out."""
+
+    slug: str
+    day: date | None
+    expires: date | None
+    """The last day on which it may go out."""
+    published: bool
+    categories: tuple[str, ...]
+    problem: str = ""
+    """Why nothing but `categories` is to be believed; empty where all is well."""
+
+
+@dataclass(frozen=True, slots=True)
 class PostSource:
     """One Markdown source. `body_line` is the line of the file at which `markdown` starts.
 
@@ -122,9 +136,7 @@ def parse_post(data: bytes, path: Path) -> PostSource:
     if not front.body.strip():
         raise ContentError("the post has no text", path=path, line=front.body_line)
     name_date, name = _from_file_name(path)
-    slug = slugify(fields.text("slug") or name)
-    if not slug:
-        raise ContentError("no slug can be made of the file name: give one in the front matter", path=path)
+    slug = _slug(fields, name, path)
     title = fields.title() or _first_heading(front.body) or _readable(name)
     author, lang, url = fields.author(), fields.language(), fields.url()
     speakers = fields.speakers(author)
@@ -145,13 +157,38 @@ def parse_post(data: bytes, path: Path) -> PostSource:
         lang=lang,
         author=author,
         summary=summary,
-        published=fields.flag("published", default=True) and not fields.flag("draft", default=False),
+        published=fields.is_published(),
         url=url,
         speakers=speakers,
         markdown=front.body,
         body_line=front.body_line,
         content_hash=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
     )
+
+
+def parse_head(data: bytes, path: Path) -> PostHead:
+    """Read what a file says above its text, which may be unfinished or missing.
+
+    A folder holds files that are none of ours: what is wrong below `categories` is a value, for whoever wants
+    the post.
+
+    Raises:
+        ContentError: not even its categories can be read.
+    """
+    fields = _Fields(split(_decode(data, path), path), path)
+    categories = fields.names("categories", "category")
+    name_date, name = _from_file_name(path)
+    try:
+        _, expires = fields.term()
+        return PostHead(
+            slug=_slug(fields, name, path),
+            day=fields.day("date") or name_date,
+            expires=expires,
+            published=fields.is_published(),
+            categories=categories,
+        )
+    except ContentError as error:
+        return PostHead(slugify(name), name_date, None, True, categories, str(error))
 
 
 def slugify(text: str) -> str:
@@ -215,6 +252,13 @@ def _guess_encoding(data: bytes) -> str:
     if len(in_words) * 2 < sum(map(len, high)) or not in_words:
         return "windows-1252"
     return "windows-1251" if re.search(rb"[\xc0-\xdf\xfb-\xff]", in_words) else "windows-1255"
+
+
+def _slug(fields: "_Fields", name: str, path: Path) -> str:
+    slug = slugify(fields.text("slug") or name)
+    if not slug:
+        raise ContentError("no slug can be made of the file name: give one in the front matter", path=path)
+    return slug
 
 
 def _from_file_name(path: Path) -> tuple[date | None, str]:
@@ -292,14 +336,17 @@ class _Fields:
 
     def term(self) -> tuple[date | None, date | None]:
         """From which day to which the post may go out; on Hugo's `expiryDate` it is gone already."""
-        first = self.day("not_before") or self.day("publishDate")
-        last, gone = self.day("expires"), self.day("expiryDate")
-        key = "expires" if last is not None else "expiryDate"
-        if last is None and gone is not None:
-            last = max(gone, _SECOND) - _DAY
+        first = self.day(self._said_by("not_before", "publishDate", "publishdate"))
+        key = self._said_by("expires", "expiryDate", "expirydate")
+        last = self.day(key)
+        if last is not None and key != "expires":
+            last = max(last, _SECOND) - _DAY
         if first is not None and last is not None and last < first:
             raise self._error(key, f"leaves no day: the post may go out from {first} on")
         return first, last
+
+    def is_published(self) -> bool:
+        return self.flag("published", default=True) and not self.flag("draft", default=False)
 
     def flag(self, key: str, *, default: bool) -> bool:
         text = self.text(key)
@@ -358,6 +405,10 @@ class _Fields:
         if len(names) < len(value or []):
             raise self._error(key, "must be a list of names, without lists or mappings inside")
         return [name for name in names if name not in _NULLS]
+
+    def _said_by(self, *keys: str) -> str:
+        """Give the first of these keys that says anything, else the last."""
+        return next((key for key in keys if self._value(key) is not None), keys[-1])
 
     def _value(self, key: str) -> Value | None:
         value = self._front.values.get(key)

@@ -49,7 +49,7 @@ def check_message(done: Done, code: int, said: str) -> None:
     else:
         message, *after = lines
         assert message.startswith("paperround: ")
-        assert after in ([], ["paperround: nothing was queued"])
+        assert after in ([], ["paperround: nothing was queued"], ["paperround: nothing was changed"])
     assert re.search(said, message), message
     assert "Traceback" not in done.stderr
 
@@ -92,6 +92,18 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ),
     ({"p.md": "---\npublished: false\n---\nHi"}, "queue add p.md --category advice", 1, r"not published"),
     ({}, "queue add", 2, r"Missing argument 'FILE\.\.\.'"),
+    ({}, "queue sync ghost", 1, r"ghost: there is no such folder"),
+    ({"p.md": "Hi"}, "queue sync p.md", 1, r"p\.md: is a file: name the folder it lies in"),
+    ({"p.md": "---\ntitle: x\nHi"}, "queue sync .", 1, r"p\.md:1: the front matter .* is not closed"),
+    (
+        {f"{n}.md": FRONT + "Hi" for n in range(21)},
+        "queue sync .",
+        1,
+        r"21 posts would enter the queue at once; nothing was changed\. Say --since DAY",
+    ),
+    ({}, "queue sync", 2, r"Missing argument 'DIR'"),
+    ({}, "queue sync . --since yesterday", 2, r"--since: 'yesterday' is not a day such as 20"),
+    ({}, "queue sync . --since 2026-01-01 --all", 2, r"say --since or --all, not both"),
     ({}, "queue show ghost", 1, r"no post 'ghost' here; `paperround queue list` shows"),
     ({}, "queue hold ghost", 1, r"no post 'ghost' here"),
     ({}, "queue move ghost 1", 1, r"no post 'ghost' here"),

@@ -41,6 +41,7 @@ finally:
         ("queue edit x", 2),
         ("queue approve", 2),
         ("queue add p.md --not-before soon", 2),
+        ("queue sync . --since never", 2),
         ("issue show x", 2),
         ("plan --weeks 0", 2),
         ("plan --at never", 2),

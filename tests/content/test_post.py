@@ -290,6 +290,7 @@ def test_parsing_is_total(data: bytes) -> None:
         ("not_before: 2026-03-01\nexpires: 2026-03-31", (date(2026, 3, 1), date(2026, 3, 31))),
         ("publishDate: 2026-03-01T08:00:00+02:00", (date(2026, 3, 1), None)),
         ("expiryDate: 2026-03-01", (None, date(2026, 2, 28))),
+        ("publishdate: 2026-02-01\nexpirydate: 2026-03-01", (date(2026, 2, 1), date(2026, 2, 28))),
         ("not_before: 2026-03-02\npublishDate: 2026-03-01", (date(2026, 3, 2), None)),
         ("expires: 2026-03-31\nexpiryDate: 2026-03-01", (None, date(2026, 3, 31))),
         ("not_before: 2026-03-01\nexpires: 2026-03-01", (date(2026, 3, 1), date(2026, 3, 1))),
