@@ -186,7 +186,7 @@ def erratum(
         bool, typer.Option("--dry-run", help="Say who would get it, and change nothing.")
     ] = False,
 ) -> None:
-    """Send a post that has changed to those who got the earlier text.
+    """Send a changed post to those who got the earlier text.
 
     Put the changed file in its place with `queue add` first. Asked for again, it goes to those who got the
     earlier text since.

@@ -142,7 +142,7 @@ def pause(
     weeks: Annotated[int, typer.Option("--weeks", metavar="N", min=1, max=104, help="For how long.")],
     category: Only = None,
 ) -> None:
-    """Send a reader nothing for some weeks, letters on their way included. They stay subscribed."""
+    """Send a reader nothing for some weeks. Letters on their way are stopped; who pauses stays subscribed."""
     from subscribers.pauses import pause as pause_subscriptions
     from subscribers.subscriptions import subscriptions_of
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from newsletter.content.approval import approve
 from newsletter.content.history import Action, Editor, latest_events, record
@@ -175,6 +175,9 @@ def do(town: Town, verb: str, slug: str, number: int) -> None:
 
 def states(session: Session) -> dict[tuple[str, str], str]:
     found = (
-        select(Category.slug, Post.slug, QueueEntry.state).select_from(QueueEntry).join(Category).join(Post)
+        select(Category.slug, Post.slug, QueueEntry.state)
+        .select_from(QueueEntry)
+        .join(Category, col(Category.id) == col(QueueEntry.category_id))
+        .join(Post, col(Post.id) == col(QueueEntry.post_id))
     )
     return {(category, post): state for category, post, state in session.exec(found)}
