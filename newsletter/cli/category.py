@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -152,6 +153,10 @@ def edit(
         str | None,
         typer.Option("--start", metavar="SLUG|first", help="The post with which a sequence begins."),
     ] = None,
+    welcome: Annotated[
+        str | None,
+        typer.Option("--welcome", metavar="FILE|none", help="A post for whoever joins, at once."),
+    ] = None,
     last_day: Annotated[
         str | None,
         typer.Option("--last-day", metavar="DAY|never", help="No slot after this day, such as 2027-06-30."),
@@ -160,18 +165,22 @@ def edit(
     """Change a category. A new cadence or zone begins after the current period."""
     title = _title(title)
     _check(cadence, timezone, mode)
-    changes = (title, cadence, timezone, mode, posts, local_time, start, last_day)
+    changes = (title, cadence, timezone, mode, posts, local_time, start, welcome, last_day)
     if all(change is None for change in changes):
         raise typer.BadParameter(
-            "name what to change: --title, --cadence, --timezone, --mode, --posts, --local-time, --start or "
-            "--last-day"
+            "name what to change: --title, --cadence, --timezone, --mode, --posts, --local-time, --start, "
+            "--welcome or --last-day"
         )
     ends_on = None if last_day is None or last_day == "never" else parse_day(last_day, "--last-day")
 
+    from newsletter.cli.reading import read_all
+    from newsletter.content.adding import Adder
     from newsletter.schedule.categories import edit_category, set_last_day, set_start
+    from newsletter.schedule.welcome import set_welcome
     from newsletter.states import Mode
 
     site = open_site(context)
+    greeting = read_all(site, [Path(welcome)])[0] if welcome not in (None, "none") else None
     with changing(site, slug) as (session, category):
         edit_category(
             session,
@@ -186,6 +195,14 @@ def edit(
         )
         if start is not None:
             set_start(session, category, None if start == "first" else start)
+        if welcome is not None:
+            if greeting is not None:
+                approval = site.settings.queue.approval
+                Adder(session, [], site.settings.folder, editor_of(site), needs_approval=approval).renew(
+                    greeting
+                )
+            named = greeting.source.slug if greeting is not None else None
+            set_welcome(session, category, named, now=site.clock())
         if last_day is not None:
             set_last_day(session, category, ends_on)
 
@@ -229,6 +246,7 @@ def _told(row: dict[str, Any]) -> str:
     clock = "by each reader's clock" if row["local_time"] else row["timezone"]
     posts = f", {row['posts_per_issue']} posts a letter" if row["posts_per_issue"] > 1 else ""
     start = f" from {row['start']} on" if row["start"] else ""
+    start += f", welcome by {row['welcome']}" if row["welcome"] else ""
     return (
         f"{row['slug']}: {row['cadence']} {clock}, {row['mode']}{start}{posts}; "
         f"next slot {row['next_slot'] or 'none'}."
@@ -247,6 +265,7 @@ def _row(session: "Session", category: "Category", now: "datetime") -> dict[str,
     coming = timetable.first_from(now)
     today = now.astimezone(parse_zone(category.timezone)).date()
     start = session.get(Post, category.start_post_id) if category.start_post_id else None
+    welcome = session.get(Post, category.welcome_post_id) if category.welcome_post_id else None
     return {
         "slug": category.slug,
         "title": category.title,
@@ -255,6 +274,7 @@ def _row(session: "Session", category: "Category", now: "datetime") -> dict[str,
         "mode": category.mode,
         "posts_per_issue": category.posts_per_issue,
         "start": start.slug if start else None,
+        "welcome": welcome.slug if welcome else None,
         "local_time": category.local_time,
         "queued": len(entries(session, category, (EntryState.QUEUED,))),
         "readers": active_readers(session, category.slug),

@@ -139,7 +139,7 @@ class Adder:
         return report
 
     def renew(self, file: SourceFile) -> Added:
-        """Have a post that waits say what its file says now. Raises QueueError."""
+        """Store one post as its file is now, and queue it nowhere it does not wait yet. Raises QueueError."""
         _check(file)
         report = Added(slug=file.source.slug, title=file.source.title)
         self._store(file, report)

@@ -32,8 +32,9 @@ _OVERLAP = timedelta(hours=1)
 """How long a subscription may take from its instant to its commit, and still be seen."""
 
 
-def set_welcome(session: Session, category: Category, post: Post | None, *, now: datetime) -> None:
-    """Have whoever joins from now on get this post at once; with None, nothing."""
+def set_welcome(session: Session, category: Category, slug: str | None, *, now: datetime) -> None:
+    """Have whoever joins from now on get the post of this name at once; with None, nothing."""
+    post = session.exec(select(Post).where(Post.slug == slug)).one() if slug else None
     category.welcome_post_id = post.id if post else None
     category.welcome_from = now if post else None
     session.add(category)

@@ -54,6 +54,7 @@ def test_a_new_category_takes_what_is_given(site: App, cli: Cli) -> None:
         "mode": "sequence",
         "posts_per_issue": 1,
         "start": None,
+        "welcome": None,
         "local_time": False,
         "queued": 0,
         "readers": 0,
@@ -154,3 +155,15 @@ def test_how_readers_get_their_posts_is_said(site: App, cli: Cli) -> None:
     told = category(site, cli, "edit", "course", "--start", "b", "--one-time", "--posts", "1").stderr
     assert told.startswith("course: weekly tue 08:00 UTC, sequence from b on; next slot ")
     assert "from" not in category(site, cli, "edit", "course", "--start", "first").stderr
+
+
+def test_newcomers_are_welcomed(site: App, cli: Cli) -> None:
+    """A post becomes the welcome, whoever joins gets it with the next pass, and it can be taken back."""
+    folder = site.settings.folder
+    category(site, cli, "add", "course", "--mode", "sequence")
+    write_post(folder / "posts", "2026-01-01-hello", title="Hello")
+    told = category(site, cli, "edit", "course", "--welcome", str(folder / "posts" / "2026-01-01-hello.md"))
+    assert "sequence, welcome by hello; next slot" in told.stderr
+    cli("--site", folder, "subscriber", "add", "ann@example.org", "--category", "course", "--confirmed")
+    assert "for 1 reader: Hello\n1 sent" in cli("--site", folder, "tick").stdout
+    assert "welcome" not in category(site, cli, "edit", "course", "--welcome", "none").stderr

@@ -155,8 +155,10 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ({}, "queue history ghost", 1, r"no post 'ghost' here"),
     ({}, "queue history --category ghost", 1, r"no category 'ghost' here"),
     ({}, "queue history --limit 0", 2, r"--limit"),
-    ({}, "category edit advice", 2, r"--title, .* --posts, --local-time, --start or --last-day"),
+    ({}, "category edit advice", 2, r"--title, .* --posts, --local-time, --start, --welcome or --last-day"),
     ({}, "category edit advice --posts 0", 2, r"--posts"),
+    ({}, "category edit advice --welcome ghost.md", 1, r"ghost\.md: "),
+    ({"d.md": "---\ndraft: true\n---\nHi"}, "category edit advice --welcome d.md", 1, r"not published"),
     (
         {},
         "category edit advice --start ghost",

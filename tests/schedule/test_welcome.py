@@ -22,14 +22,13 @@ MINUTE = timedelta(minutes=1)
 def welcome(town: Town, slug: str | None = "hello") -> None:
     """Have newcomers to `advice` get a post, or nothing any more."""
     with town.database.write() as session:
-        post = None
         if slug is not None:
             post = Post(
                 slug=slug, path="hello.md", title=slug, source=b"Hi", content_hash="", read_at=town.now
             )
             session.add(post)
             session.flush()
-        set_welcome(session, find_category(session, "advice"), post, now=town.now)
+        set_welcome(session, find_category(session, "advice"), slug, now=town.now)
 
 
 def given_to(town: Town, reader: str) -> list[str]:
