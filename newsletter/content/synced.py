@@ -4,8 +4,9 @@ Promises: all is done in one transaction, or nothing is. A file whose size and t
 is not opened. Two runs at once do together what one would have done: the second waits, looks again and finds
 the rest. No lock is held while files and pictures are read.
 
-Fails with `problems` in what it returns, each naming its file, with nothing changed; with ContentError for a
-folder that is none or has lost all its posts; with QueueError for a flood, and where all keeps changing.
+Fails with `problems` in what it returns, each naming its file or post, with nothing changed; with
+ContentError for a folder that is none or has lost all its posts; with QueueError for a flood, and where all
+keeps changing.
 
 May surprise: a file as new as the look at it is opened again next time, since a change within the same tick
 of the clock would leave its time as it is.
