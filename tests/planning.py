@@ -258,7 +258,15 @@ class Town:
         """Hold, release or drop a post wherever it waits."""
         waiting = (EntryState.QUEUED, EntryState.HELD)
         with self.database.write() as session:
-            change_state(session, slug, None, now_in=waiting, to=to, editor=self.editor)
+            change_state(
+                session,
+                slug,
+                None,
+                now_in=waiting,
+                to=to,
+                editor=self.editor,
+                needs_approval=self.needs_approval,
+            )
 
     def edit(self, slug: str, dates: Dates, category: str | None = None) -> dict[str, str]:
         """Say when a post may go."""

@@ -245,7 +245,7 @@ def _title(text: str | None) -> str | None:
 def _told(row: dict[str, Any]) -> str:
     clock = "by each reader's clock" if row["local_time"] else row["timezone"]
     posts = f", {row['posts_per_issue']} posts a letter" if row["posts_per_issue"] > 1 else ""
-    start = f" from {row['start']} on" if row["start"] else ""
+    start = f" from {row['start']} on" if row["start"] and row["mode"] == "sequence" else ""
     start += f", welcome by {row['welcome']}" if row["welcome"] else ""
     return (
         f"{row['slug']}: {row['cadence']} {clock}, {row['mode']}{start}{posts}; "

@@ -72,7 +72,7 @@ def _days(texts: list[str]) -> list[date]:
     for text in texts:
         first, span, last = text.partition("..")
         begins, ends = parse_day(first), parse_day(last) if span else parse_day(first)
-        if not begins <= ends <= begins + timedelta(days=366):
+        if not 0 <= (ends - begins).days <= 366:
             raise typer.BadParameter(f"{text!r} is not a span of up to a year")
         found += [begins + timedelta(days=number) for number in range((ends - begins).days + 1)]
     return list(dict.fromkeys(found))

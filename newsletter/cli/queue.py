@@ -158,7 +158,7 @@ def move(
 
 
 def _change(context: typer.Context, slug: str, category: str | None, verb: str) -> None:
-    from newsletter.content.queue import change_state
+    from newsletter.content.queue import change_state, places_of
     from newsletter.schedule.categories import find_category
     from newsletter.states import WAITING, EntryState
 
@@ -172,8 +172,19 @@ def _change(context: typer.Context, slug: str, category: str | None, verb: str) 
     site = open_site(context)
     with site.database.write() as session:
         place = find_category(session, category) if category else None
-        changed = change_state(session, slug, place, now_in=now_in, to=to, editor=editor_of(site))
+        changed = change_state(
+            session,
+            slug,
+            place,
+            now_in=now_in,
+            to=to,
+            editor=editor_of(site),
+            needs_approval=site.settings.queue.approval,
+        )
+        states = {found.slug: entry.state for entry, found in places_of(session, slug)}
     note(f"{slug} was {verb} in {', '.join(changed)}.")
+    if proposed := [name for name in changed if states[name] == EntryState.PROPOSED]:
+        note(f"It waits for `paperround queue approve {slug}` in {', '.join(proposed)}.")
 
 
 @app.command()

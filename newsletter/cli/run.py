@@ -137,6 +137,7 @@ def warn_of_sandbox(site: "App") -> None:
 
 def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
     """Print what planning did; True if a slot could not be planned."""
+    from newsletter.errors import ContentError
     from newsletter.schedule.planner import PlanFailure
 
     failed = False
@@ -147,7 +148,8 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
             continue
         if isinstance(issue, PlanFailure):
             failed = True
-            then = "" if issue.slot == "welcome" else "; `paperround queue hold` lets another post go"
+            is_of_post = isinstance(issue.error, ContentError) and issue.slot != "welcome"
+            then = "; `paperround queue hold` lets another post go" if is_of_post else ""
             note(
                 f"paperround: {issue.category} {issue.slot} could not be planned and stays due{then}: "
                 f"{issue.error}"

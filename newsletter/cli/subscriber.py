@@ -269,7 +269,12 @@ def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = F
     if as_json:
         print_json({**row, "consents": consents})
         return
-    print_record({**row, "subscriptions": _stated(row["subscriptions"])})
+    until = row.pop("paused_until")
+    stated = {
+        slug: f"{state} until {until[slug]}" if slug in until else state
+        for slug, state in row["subscriptions"].items()
+    }
+    print_record({**row, "subscriptions": _stated(stated)})
     print()
     print_rows(consents, ("at", "category", "action", "source", "evidence"), empty="No consent on record.")
 
@@ -350,6 +355,7 @@ def _listed(subscriber: "Subscriber", subscriptions: dict[str, str]) -> dict[str
 def _row(session: "Session", subscriber: "Subscriber") -> dict[str, Any]:
     from subscribers.subscriptions import subscriptions_of
 
-    return _listed(
-        subscriber, {found.category: found.state for found in subscriptions_of(session, subscriber.id)}
-    )
+    subscriptions = subscriptions_of(session, subscriber.id)
+    paused = {found.category: str(found.paused_until) for found in subscriptions if found.paused_until}
+    row = _listed(subscriber, {found.category: found.state for found in subscriptions})
+    return {**row, "paused_until": paused}

@@ -55,12 +55,13 @@ def approve(
 
 
 def withdraw(session: Session, entry: QueueEntry, category: Category, slug: str, editor: Editor) -> bool:
-    """Have a post whose text has changed approved anew; whether it was approved until now."""
+    """Have a post whose text has changed approved anew; whether it could have gone until now.
+
+    One that is held stays held: it is proposed when it is released.
+    """
     # What is proposed is touched too: whoever approves the old text at this moment has to wait.
     change_entry(session, entry, WAITING, approved_by=None, approved_at=None)
-    is_withdrawn = change_entry(
-        session, entry, (EntryState.QUEUED, EntryState.HELD), state=EntryState.PROPOSED
-    )
+    is_withdrawn = change_entry(session, entry, (EntryState.QUEUED,), state=EntryState.PROPOSED)
     if is_withdrawn:
         record(session, editor, Action.PROPOSED, category.slug, slug, "its text has changed")
     return is_withdrawn

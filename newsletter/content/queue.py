@@ -7,7 +7,7 @@ record with who made it, and is refused where the planner has issued the post me
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlmodel import Session, col, select
 
 from newsletter.content.history import Action, Editor, record
@@ -130,12 +130,18 @@ def change_state(
     now_in: Sequence[EntryState],
     to: EntryState,
     editor: Editor,
+    needs_approval: bool = False,
 ) -> list[str]:
     """Hold, release or drop a post: in one category, or wherever it stands in one of the states `now_in`.
 
-    Returns the categories where it changed. Raises QueueError if there is none.
+    Where it `needs_approval`, what is released without one is proposed. Returns the categories where it
+    changed. Raises QueueError if there is none.
     """
-    return change_places(session, slug, category, now_in=now_in, action=_ACTIONS[to], editor=editor, state=to)
+    state: object = to
+    if to is EntryState.QUEUED and needs_approval:
+        state = case((col(QueueEntry.approved_at).is_(None), EntryState.PROPOSED), else_=to)
+    action = _ACTIONS[to]
+    return change_places(session, slug, category, now_in=now_in, action=action, editor=editor, state=state)
 
 
 def move(session: Session, slug: str, category: Category, place: int, *, editor: Editor) -> None:

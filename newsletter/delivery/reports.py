@@ -95,10 +95,10 @@ def _posts(session: Session, issue_ids: Sequence[int] | None) -> dict[int, list[
     )
     if issue_ids is not None:
         statement = statement.where(col(Edition.issue_id).in_(issue_ids))
-    posts: dict[int, list[str]] = {}
+    posts: dict[int, dict[str, None]] = {}
     for issue_id, slug in session.exec(statement):
-        posts.setdefault(issue_id, []).append(slug)
-    return posts
+        posts.setdefault(issue_id, {})[slug] = None  # once, however many of its editions have it
+    return {issue_id: list(slugs) for issue_id, slugs in posts.items()}
 
 
 def standing(session: Session) -> list[tuple[int, str, dict[str, int]]]:

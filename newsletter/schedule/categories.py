@@ -16,7 +16,7 @@ from newsletter.content.history import Action, Editor, record
 from newsletter.content.queue import waiting_entries
 from newsletter.delivery.letters import cancel_letters
 from newsletter.errors import CalendarError, NotFoundError, QueueError
-from newsletter.models import Category, Delivery, FailedSlot, Issue, QueueEntry, SkippedDay
+from newsletter.models import Category, Delivery, FailedSlot, Issue, Post, QueueEntry, SkippedDay
 from newsletter.schedule.cadence import change_takes_effect, parse_cadence, parse_zone
 from newsletter.schedule.cohorts import disband
 from newsletter.schedule.timetable import Timetable, timetable_of
@@ -109,9 +109,13 @@ def add_category(
     category.timezone = parse_zone(timezone).key
     category.mode = mode
     category.slots_from = now
-    category.ended_at = None
+    # One that comes back begins anew, whatever was said of it before.
+    category.ended_at = category.welcome_from = None
+    category.last_day = None
+    category.start_post_id = category.welcome_post_id = None
     session.add(category)
     session.flush()
+    session.execute(delete(SkippedDay).where(col(SkippedDay.category_id) == category.id))
     return category
 
 
@@ -172,6 +176,25 @@ def set_start(session: Session, category: Category, slug: str | None) -> None:
             )
         category.start_post_id = waiting[slug]
     session.add(category)
+
+
+def line_of(session: Session, category: Category) -> list[tuple[QueueEntry, Post]]:
+    """What waits in a category and is for readers: in a sequence, from the place of its start on.
+
+    Also where the start itself waits no more.
+    """
+    waiting = waiting_entries(session, category)
+    if category.mode == Mode.BROADCAST or category.start_post_id is None:
+        return waiting
+    start = session.exec(
+        select(QueueEntry).where(
+            QueueEntry.category_id == category.id, QueueEntry.post_id == category.start_post_id
+        )
+    ).one_or_none()
+    if start is None:
+        return waiting
+    first = (start.position, start.id)
+    return [(entry, post) for entry, post in waiting if (entry.position, entry.id) >= first]
 
 
 def set_last_day(session: Session, category: Category, day: date | None) -> None:

@@ -3,6 +3,7 @@
 Pure. Posts go by their ids.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Set
 
 from newsletter.content.readiness import Waiting, ready
@@ -16,12 +17,10 @@ PostIds = tuple[int, ...]
 def offered(category: Category, waiting: Waiting, slot_key: str) -> PostIds:
     """What a slot has for readers, of what waits in the category's queue.
 
-    A broadcast has the next posts that may go, a sequence all of them from its start on, if that waits.
+    A broadcast has the next posts that may go, a sequence all of them.
     """
-    if category.mode == Mode.BROADCAST:
-        return tuple(post.id for _, post in ready(waiting, slot_key)[: category.posts_per_issue])
-    places = (place for place, (_, post) in enumerate(waiting) if post.id == category.start_post_id)
-    return tuple(post.id for _, post in ready(waiting[next(places, 0) :], slot_key))
+    able = tuple(post.id for _, post in ready(waiting, slot_key))
+    return able[: category.posts_per_issue] if category.mode == Mode.BROADCAST else able
 
 
 def letter_for(had: Set[int], offer: PostIds, most: int) -> PostIds:
@@ -55,10 +54,15 @@ def goes_on(category: Category, waiting: Waiting, next_key: str, offer: PostIds,
     return not had.issuperset(offered(category, waiting, next_key))
 
 
-def why_empty(category: Category, waiting: Waiting, offer: PostIds) -> str:
-    """Why nobody gets anything at a slot with this offer."""
-    if category.mode == Mode.SEQUENCE and offer:
-        return "nothing is queued that a reader lacks"
-    if any(entry.state == EntryState.QUEUED for entry, _ in waiting):
-        return "nothing that is queued may go yet, or any more"
-    return "nothing is queued"
+def why_empty(waiting: Waiting, offer: PostIds, *, has_readers: bool) -> str:
+    """Why nothing goes at a slot with this offer."""
+    if offer:
+        return "nothing is queued that a reader lacks" if has_readers else "nobody is there to get it"
+    counts = Counter(entry.state for entry, _ in waiting)
+    kinds = {
+        EntryState.QUEUED: "not yet or no more allowed",
+        EntryState.HELD: "held",
+        EntryState.PROPOSED: "to be approved",
+    }
+    said = ", ".join(f"{counts[state]} {words}" for state, words in kinds.items() if counts[state])
+    return f"nothing that waits may go: {said}" if said else "nothing is queued"

@@ -191,7 +191,8 @@ def _post(session: Session, issue: Issue, slug: str | None) -> Post:
         return posts[slug]
     if len(posts) == 1:
         return next(iter(posts.values()))
-    changed = [post.slug for post, path, source in rows if _text(path, source) != _text_of(post)]
+    differing = (post.slug for post, path, source in rows if _text(path, source) != _text_of(post))
+    changed = list(dict.fromkeys(differing))
     if len(changed) != 1:
         which = "several posts" if changed else "no post"
         raise QueueError(

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Text, case, cast, func, null
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from newsletter.content.queue import waiting_entries
 from newsletter.content.readiness import Waiting
 from newsletter.models import Category, Displaced, EditionPost, Post, QueueEntry
+from newsletter.schedule.categories import line_of
 from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import cohorts_of
 from newsletter.schedule.readers import ids_in, is_active, is_displaced, posts_had, queue_of
@@ -45,7 +45,7 @@ class Kind:
 
 def future_of(session: Session, categories: Sequence[Category], reader: int | None = None) -> "Future":
     """What is to come in these categories: for all readers, or for one, by their number."""
-    queues = {category.slug: waiting_entries(session, category) for category in categories}
+    queues = {category.slug: line_of(session, category) for category in categories}
     if reader is not None:
         which = col(Subscription.subscriber_id) == reader
         return Future(queues, [_kinds_by_receipts(session, categories, which)], is_of_one=True)
@@ -71,17 +71,20 @@ class Future:
         waiting, day = self._queues[category.slug], slot.local.date()
         offer = offered(category, waiting, slot.key)
         letters: Counter[PostIds] = Counter()
+        has_readers = False
         for number, part in enumerate(self._parts):
             if any(kind.gets(category, day) for kind in part):
+                has_readers = True
                 self._parts[number], given = _give(part, category, day, offer)
                 letters += given
         issued = posts_of_issue(category, offer, letters)
         if category.mode == Mode.BROADCAST:
             self._queues[category.slug] = [(entry, post) for entry, post in waiting if post.id not in issued]
         posts = {post.id: post for _, post in waiting}
+        reason = why_empty(waiting, offer, has_readers=has_readers)
         if self._is_of_one:
             issued = next(iter(letters), ())
-        return tuple(posts[post] for post in issued), letters.total(), why_empty(category, waiting, offer)
+        return tuple(posts[post] for post in issued), letters.total(), reason
 
 
 def _give(

@@ -17,7 +17,6 @@ from sqlalchemy import update
 from sqlmodel import Session, col
 
 from newsletter.content.history import PLANNER, Action, Editor, record
-from newsletter.content.queue import waiting_entries
 from newsletter.content.readiness import Waiting
 from newsletter.database import Database
 from newsletter.delivery.outcome import printable
@@ -32,7 +31,7 @@ from newsletter.models import (
 )
 from newsletter.render.edition import Occasion
 from newsletter.schedule.archive import before_post
-from newsletter.schedule.categories import Stream, locked, streams_of
+from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
 from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
@@ -69,7 +68,7 @@ class PlanFailure:
     error: PaperroundError
 
 
-_PATIENCE = 3
+_TRIES = 3
 """How often others may come first before the cohorts are doubted."""
 
 
@@ -154,7 +153,7 @@ class Planner:
         for attempt in count():
             try:
                 if not slot.left_out:
-                    self._prepare(stream.category, slot, afresh=attempt > _PATIENCE)
+                    self._prepare(stream.category, slot, afresh=attempt >= _TRIES)
                 with self._database.write() as session:
                     return self._write_issue(session, stream, slot, now)
             except MovedError:
@@ -196,11 +195,11 @@ class Planner:
         if issue_id is None:
             return None
         posts: tuple[Post, ...] = ()
-        readers, why_empty = 0, ""
+        readers, reason = 0, ""
         if not slot.left_out:
             stream = Stream(category, read.timetable)
-            posts, readers, why_empty = self._write_letters(session, stream, slot, issue_id, now)
-        planned = _decided(category, slot, posts, readers, why_empty, issue_id)
+            posts, readers, reason = self._write_letters(session, stream, slot, issue_id, now)
+        planned = _decided(category, slot, posts, readers, reason, issue_id)
         session.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id)
@@ -244,16 +243,17 @@ class Planner:
     ) -> tuple[tuple[Post, ...], int, str]:
         """Write who gets what; returns this issue's posts, how many readers, and why if there are none."""
         category = stream.category
-        waiting = waiting_entries(session, category)
+        waiting = line_of(session, category)
         posts = {post.id: post for _, post in waiting}
         offer, most = offered(category, waiting, slot.key), category.posts_per_issue
         if not offer:
-            return (), 0, why_empty(category, waiting, offer)
+            return (), 0, why_empty(waiting, offer, has_readers=True)
         if category.mode == Mode.BROADCAST:
             taken = [(entry, post) for entry, post in waiting if post.id in offer]
             _issue_entries(session, taken, issue_id, category, slot, now)
         with scratch_tables(session, *SCRATCH):
-            found = {group: letter_for(group.had, offer, most) for group in choose(session, category, offer)}
+            groups = choose(session, category, offer)
+            found = {group: letter_for(group.had, offer, most) for group in groups}
             letters = {group: letter for group, letter in found.items() if letter}
             # The whole of a broadcast comes first, whoever lacks it: it is what the archive shows.
             whole = offer if category.mode == Mode.BROADCAST else ()
@@ -270,7 +270,11 @@ class Planner:
             advance(session, {group.number: letter for group, letter in letters.items()})
         readers = sum(group.readers for group in letters)
         issued = posts_of_issue(category, offer, letters.values())
-        return tuple(posts[post] for post in issued), readers, why_empty(category, waiting, offer)
+        return (
+            tuple(posts[post] for post in issued),
+            readers,
+            why_empty(waiting, offer, has_readers=bool(groups)),
+        )
 
     def _write_edition(
         self,
@@ -329,8 +333,8 @@ class Planner:
         agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
         coming = []
         for slot, category in agenda:
-            posts, readers, why_empty = ((), 0, "") if slot.left_out else future.pass_slot(category, slot)
-            coming.append(_decided(category, slot, posts, readers, why_empty))
+            posts, readers, reason = ((), 0, "") if slot.left_out else future.pass_slot(category, slot)
+            coming.append(_decided(category, slot, posts, readers, reason))
         return [issue for issue in coming if reader is None or issue.readers]
 
 
@@ -339,7 +343,7 @@ def _decided(
     slot: Slot,
     posts: tuple[Post, ...],
     readers: int,
-    why_empty: str = "",
+    reason: str = "",
     issue_id: int | None = None,
 ) -> PlannedIssue:
     if slot.left_out:
@@ -347,7 +351,7 @@ def _decided(
     elif posts:
         state, reason = IssueState.PLANNED, ""
     else:
-        state, reason = IssueState.EMPTY, why_empty
+        state = IssueState.EMPTY
     return PlannedIssue(
         category.slug, slot.key, category.timezone, slot.due_at, state, posts, readers, reason, issue_id
     )

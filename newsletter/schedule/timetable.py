@@ -63,7 +63,7 @@ class Timetable:
         coming = due_slots(self.cadence, self.zone, max(start, self.begins_at), anchor=self.anchor)
         if self.last_day is not None:
             last = self.last_day
-            in_sight = takewhile(lambda pair: pair[1].date() <= last + _LONGEST_GAP, coming)
+            in_sight = takewhile(lambda pair: pair[1].date() - last <= _LONGEST_GAP, coming)
             coming = (pair for pair in in_sight if pair[1].date() <= last)
         return (Slot(slot, due, self._left_out(slot.date())) for due, slot in coming)
 

@@ -72,9 +72,9 @@ def write_welcome(
     Raises MovedError, and what `make_edition` does.
     """
     minute = now.astimezone(parse_zone(category.timezone)).replace(tzinfo=None)
+    post = session.get_one(Post, category.welcome_post_id)
     issue_id = _take_minute(session, database, category, minute, now, expiry)
-    post = session.get(Post, category.welcome_post_id)
-    if issue_id is None or post is None:
+    if issue_id is None:
         return None
     coming = timetable.first_from(now)
     occasion = Occasion(

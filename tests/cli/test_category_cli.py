@@ -167,3 +167,12 @@ def test_newcomers_are_welcomed(site: App, cli: Cli) -> None:
     cli("--site", folder, "subscriber", "add", "ann@example.org", "--category", "course", "--confirmed")
     assert "for 1 reader: Hello\n1 sent" in cli("--site", folder, "tick").stdout
     assert "welcome" not in category(site, cli, "edit", "course", "--welcome", "none").stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("skip", "advice", "9999-12-01..9999-12-31"), ("edit", "advice", "--last-day", "9999-12-31")]
+)
+def test_the_last_days_there_are(advice: App, cli: Cli, words: tuple[str, ...]) -> None:
+    """A calendar ends with the year 9999: its days can be named all the same."""
+    done = category(advice, cli, *words)
+    assert (done.returncode, done.stderr[:8]) == (0, "advice: ")

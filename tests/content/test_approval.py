@@ -90,13 +90,24 @@ def test_a_proposed_post_is_not_released_or_held_but_can_be_dropped(advice: Town
     assert line(advice) == [("a", PROPOSED)]
 
 
-@pytest.mark.parametrize("state", [QUEUED, HELD])
-def test_another_text_is_proposed_again(advice: Town, state: EntryState) -> None:
-    """Wherever it has not gone out, also where it was held; who approved the old text is forgotten there."""
+def test_what_is_held_when_its_text_changes_stays_held(advice: Town) -> None:
+    """Approval of others does not undo a hold; once it is released the new text waits for approval."""
+    advice.queue("a")
+    let_go(advice, "a")
+    advice.change("a", HELD)
+    (added,) = advice.add(source("a", "advice", words="Other words."), only="advice")
+    assert added.withdrawn == []
+    assert line(advice) == [("a", HELD)]
+    advice.change("a", QUEUED)
+    assert line(advice) == [("a", PROPOSED)]
+    let_go(advice, "a")
+    assert line(advice) == [("a", QUEUED)]
+
+
+def test_another_text_is_proposed_again(advice: Town) -> None:
+    """Wherever it has not gone out; who approved the old text is forgotten there."""
     advice.add(source("x", "advice", "letters"))
     let_go(advice, "x")
-    if state is HELD:
-        advice.change("x", HELD)
     (added,) = advice.add(source("x", "advice", words="Other words."), only="advice")
     assert added.withdrawn == ["advice", "letters"]
     assert added.already == {"advice": PROPOSED}

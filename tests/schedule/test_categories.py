@@ -1,6 +1,6 @@
 """Categories: made, changed, removed and made again, on both databases."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -18,10 +18,14 @@ from newsletter.schedule.categories import (
     edit_category,
     find_category,
     remove_category,
+    set_last_day,
+    set_start,
+    skip_days,
 )
 from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.welcome import is_owed, set_welcome
 from newsletter.states import EntryState, Mode
-from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, empty, shared_database, town
+from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, empty, shared_database, summary, town
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -293,3 +297,64 @@ def test_a_category_that_somebody_else_has_removed(town: Town) -> None:
     ):
         with town.database.read() as session, pytest.raises(NotFoundError, match="just been removed"):
             work(session)
+
+
+def test_a_category_that_comes_back_begins_anew(town: Town) -> None:
+    """Its history stays; its last day, days to skip, start and welcome were the old one's."""
+    town.category(mode=Mode.SEQUENCE)
+    town.queue("a", "b")
+    town.subscribe("ann")
+    town.plan(TUESDAY)
+    with town.database.write() as session:
+        category = find_category(session, "advice")
+        set_start(session, category, "b")
+        set_welcome(session, category, "a", now=TUESDAY)
+        set_last_day(session, category, date(2026, 1, 7))
+        skip_days(session, category, {date(2026, 1, 13): "Old"}, now=TUESDAY)
+        remove_category(session, category, editor=town.editor)
+    town.now = TUESDAY + WEEK / 7
+    town.category(mode=Mode.SEQUENCE)
+    town.queue("a", "b")
+    told = town.planner.upcoming(town.now, TUESDAY + 2 * WEEK)
+    assert [summary(issue)[1:4] for issue in told] == [
+        ("2026-01-13T08:00", "planned", ("a",)),  # what was cancelled with the category is lacked again
+        ("2026-01-20T08:00", "planned", ("b",)),
+    ]
+    with town.database.read() as session:
+        assert not is_owed(session, find_category(session, "advice"))
+
+
+def test_a_sequence_keeps_its_beginning_when_that_is_dropped(town: Town) -> None:
+    """What stood above the start is for nobody, also when the start itself waits no more."""
+    town.category(mode=Mode.SEQUENCE)
+    town.queue("a", "b", "c", "d")
+    town.subscribe("ann")
+    town.start("advice", "c")
+    town.change("c", EntryState.DROPPED)
+    told = town.planner.upcoming(MONDAY, TUESDAY + WEEK)
+    assert [summary(issue)[2:4] for issue in told] == [("planned", ("d",)), ("empty", ())]
+
+
+def reasons(town: Town, at: datetime = TUESDAY) -> dict[str, str]:
+    """Why slots stayed empty, by category."""
+    return {issue.category: issue.reason for issue in town.plan(at) if isinstance(issue, PlannedIssue)}
+
+
+def test_an_empty_slot_says_why(town: Town) -> None:
+    """That nothing waits, what keeps what waits, that all have had it, or that nobody is there."""
+    town.category("dry")
+    town.category("held")
+    town.queue("a", category="held")
+    town.change("a", EntryState.HELD)
+    town.category("course", mode=Mode.SEQUENCE)
+    town.queue("b", category="course")
+    told = {issue.category: issue.reason for issue in town.planner.upcoming(MONDAY, TUESDAY)}
+    assert told == {
+        "dry": "nothing is queued",
+        "held": "nothing that waits may go: 1 held",
+        "course": "nobody is there to get it",
+    }
+    assert reasons(town) == told
+    town.subscribe("ann", category="course")
+    town.plan(TUESDAY + WEEK)
+    assert reasons(town, TUESDAY + 2 * WEEK)["course"] == "nothing is queued that a reader lacks"

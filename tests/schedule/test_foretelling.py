@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
-from newsletter.content.queue import waiting_entries
+from newsletter.content.queue import entries, waiting_entries
 from newsletter.database import Database
 from newsletter.errors import QueueError
 from newsletter.models import Category, Post, Receipt
@@ -199,11 +199,11 @@ class Rules:
             categories = {category.slug: category for category in all_categories(session)}
             queues = {}
             for slug, category in categories.items():
-                waiting = waiting_entries(session, category)
-                order = [post.id for _, post in waiting]
+                standing = entries(session, category, tuple(EntryState))
+                order = [post.id for _, post in standing]
                 is_sequence = category.mode == Mode.SEQUENCE and category.start_post_id in order
                 first = order.index(category.start_post_id) if is_sequence else 0
-                goes = [post.slug for entry, post in waiting[first:] if entry.state == EntryState.QUEUED]
+                goes = [post.slug for entry, post in standing[first:] if entry.state == EntryState.QUEUED]
                 queues[slug] = goes
             readers: dict[str, dict[str, date | None]] = {slug: {} for slug in categories}
             subscriptions = session.exec(

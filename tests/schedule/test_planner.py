@@ -15,8 +15,8 @@ from sqlmodel import Session, col, select
 import newsletter.database
 import newsletter.schedule.planner
 from newsletter.app import App
-from newsletter.content.queue import waiting_entries
 from newsletter.database import Database
+from newsletter.delivery import reports
 from newsletter.errors import DatabaseError, QueueError
 from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
 from newsletter.render.edition import Occasion
@@ -27,6 +27,7 @@ from newsletter.schedule.categories import (
     all_categories,
     edit_category,
     find_category,
+    line_of,
     remove_category,
 )
 from newsletter.schedule.due import slots_to_decide
@@ -573,12 +574,12 @@ def test_a_post_that_is_held_at_the_last_moment(
     was_held: list[bool] = []
 
     def then_hold(session: Session, category: Category) -> Any:
-        found = waiting_entries(session, category)
+        found = line_of(session, category)
         if not was_held:
             was_held.append(accepted(lambda: editor.change("a", EntryState.HELD)))
         return found
 
-    monkeypatch.setattr(newsletter.schedule.planner, "waiting_entries", then_hold)
+    monkeypatch.setattr(newsletter.schedule.planner, "line_of", then_hold)
     town.plan(TUESDAY)
     # SQLite has one writer: there an editor waits, in vain here.
     assert was_held == [not database.is_sqlite]
@@ -602,12 +603,12 @@ def test_a_post_that_is_queued_at_the_last_moment(
     was_queued: list[bool] = []
 
     def then_queue(session: Session, category: Category) -> Any:
-        found = waiting_entries(session, category)
+        found = line_of(session, category)
         if not was_queued:
             was_queued.append(accepted(lambda: editor.queue("b")))
         return found
 
-    monkeypatch.setattr(newsletter.schedule.planner, "waiting_entries", then_queue)
+    monkeypatch.setattr(newsletter.schedule.planner, "line_of", then_queue)
     town.plan(TUESDAY + timedelta(weeks=1))
     if not was_queued[0]:
         editor.queue("b")
@@ -710,3 +711,22 @@ def test_posts_and_receipts_are_never_read_by_the_thousand(town: Town) -> None:
         assert session.exec(select(func.count()).select_from(Receipt)).one() == 104
         assert {post.slug for post in session.exec(select(Post))} == {"a", "b", "c", "d"}
         assert len(all_categories(session)) == 1
+
+
+def test_a_post_is_told_once_however_its_readers_got_it(town: Town) -> None:
+    """An issue whose readers have different letters, as some had one of its posts, lists each post once."""
+    town.category("first", cadence="weekly mon 08:00")
+    town.category("second", posts=2)
+    town.add(source("a", "second"), source("b", "first", "second"))
+    town.subscribe("ann", "bo", category="second")
+    town.subscribe("bo", category="first")
+    town.plan(TUESDAY)
+    with town.database.read() as session:
+        told = {report.category: report.posts for report in reports.issues(session)}
+    assert told == {"first": ("b",), "second": ("a", "b")}
+    assert sorted((row.reader, row.post) for row in town.letters()) == [
+        ("ann", "a"),
+        ("ann", "b"),
+        ("bo", "a"),
+        ("bo", "b"),
+    ]
