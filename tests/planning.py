@@ -291,6 +291,11 @@ class Town:
             )
             return [tuple(row) for row in session.exec(statement)]
 
+    def given_to(self, reader: str) -> list[str]:
+        """The posts of a reader's letters, oldest first."""
+        theirs = [row for row in self.letters() if row.reader == reader]
+        return [row.post for row in sorted(theirs, key=lambda row: row.slot)]
+
     def letters(self) -> list[LetterRow]:
         """Every delivery, sorted; and the ledger agrees with itself."""
         with self.database.read() as session:

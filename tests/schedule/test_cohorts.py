@@ -15,12 +15,6 @@ from tests.planning import TUESDAY, WEEK, Town, database, shared_database, sourc
 __all__ = ["database", "shared_database", "town"]
 
 
-def given_to(town: Town, reader: str) -> list[str]:
-    """The posts of a reader's letters, in the order of their slots."""
-    rows = [row for row in town.letters() if row.reader == reader]
-    return [row.post for row in sorted(rows, key=lambda row: row.slot)]
-
-
 def plan_as_told(town: Town, at: datetime) -> None:
     """Plan, and see that what is told beforehand by cohorts alone is what comes."""
     told = [summary(issue) for issue in town.planner.upcoming(at, at)]
@@ -36,8 +30,8 @@ def test_a_letter_that_ended_unsent_is_made_up_for(town: Town) -> None:
     town.lose("ann")
     plan_as_told(town, TUESDAY + WEEK)
     plan_as_told(town, TUESDAY + 2 * WEEK)
-    assert given_to(town, "ann") == ["a", "a", "b"]
-    assert given_to(town, "bo") == ["a", "b", "c"]
+    assert town.given_to("ann") == ["a", "a", "b"]
+    assert town.given_to("bo") == ["a", "b", "c"]
 
 
 def test_what_another_category_gave_is_passed_over(town: Town) -> None:
@@ -51,8 +45,8 @@ def test_what_another_category_gave_is_passed_over(town: Town) -> None:
     town.add(source("b", "news"), only="news")
     town.plan(TUESDAY + WEEK - WEEK / 7)
     plan_as_told(town, TUESDAY + WEEK)
-    assert given_to(town, "ann") == ["a", "b", "c"]
-    assert given_to(town, "bo") == ["a", "b"]
+    assert town.given_to("ann") == ["a", "b", "c"]
+    assert town.given_to("bo") == ["a", "b"]
 
 
 def test_a_post_is_queued_that_some_have_had(town: Town) -> None:
@@ -68,8 +62,8 @@ def test_a_post_is_queued_that_some_have_had(town: Town) -> None:
     town.add(source("x", "advice"), only="advice")
     town.queue("b")
     plan_as_told(town, TUESDAY + 2 * WEEK)
-    assert given_to(town, "ann") == ["x", "a", "b"]
-    assert given_to(town, "bo") == ["a", "x"]
+    assert town.given_to("ann") == ["x", "a", "b"]
+    assert town.given_to("bo") == ["a", "x"]
 
 
 def test_a_broadcast_between_is_not_forgotten(town: Town) -> None:
@@ -85,7 +79,7 @@ def test_a_broadcast_between_is_not_forgotten(town: Town) -> None:
     town.plan(TUESDAY + WEEK - WEEK / 7)
     town.change_category("advice", mode=Mode.SEQUENCE)
     plan_as_told(town, TUESDAY + WEEK)
-    assert given_to(town, "ann") == ["a", "b", "c"]
+    assert town.given_to("ann") == ["a", "b", "c"]
 
 
 def test_cohorts_are_as_few_as_places(town: Town) -> None:
@@ -118,4 +112,4 @@ def test_cohorts_that_are_wrong_are_found_again(town: Town) -> None:
             cohort.had = ""
             session.add(cohort)
     town.plan(TUESDAY + WEEK)
-    assert given_to(town, "ann") == given_to(town, "bo") == ["a", "b"]
+    assert town.given_to("ann") == town.given_to("bo") == ["a", "b"]

@@ -68,12 +68,6 @@ def stream_of(town: Town, category: Category) -> Stream:
         return Stream(category, timetable_of(session, category))
 
 
-def given_to(town: Town, reader: str) -> list[str]:
-    """The posts of a reader's letters, oldest first."""
-    rows = [row for row in town.letters() if row.reader == reader]
-    return [row.post for row in sorted(rows, key=lambda row: row.slot)]
-
-
 # Which slots are decided, and how. Pure.
 
 
@@ -144,7 +138,7 @@ def test_everyone_gets_the_head_of_the_queue(town: Town) -> None:
     assert planned(town, TUESDAY) == [("advice", "2026-01-06T08:00", "planned", ("a",), 2)]
     town.subscribe("cleo")
     assert planned(town, TUESDAY + WEEK) == [("advice", "2026-01-13T08:00", "planned", ("b",), 3)]
-    assert [given_to(town, name) for name in ("ann", "bo", "cleo")] == [["a", "b"], ["a", "b"], ["b"]]
+    assert [town.given_to(name) for name in ("ann", "bo", "cleo")] == [["a", "b"], ["a", "b"], ["b"]]
 
 
 def test_each_reader_of_a_sequence_goes_at_their_own_place(town: Town) -> None:
@@ -157,9 +151,9 @@ def test_each_reader_of_a_sequence_goes_at_their_own_place(town: Town) -> None:
     assert planned(town, TUESDAY + WEEK) == [("advice", "2026-01-13T08:00", "planned", ("a", "b"), 2)]
     town.subscribe("cleo")
     town.plan(TUESDAY + 2 * WEEK)
-    assert given_to(town, "ann") == ["a", "b", "c"]
-    assert given_to(town, "bo") == ["a", "b"]
-    assert given_to(town, "cleo") == ["a"]
+    assert town.given_to("ann") == ["a", "b", "c"]
+    assert town.given_to("bo") == ["a", "b"]
+    assert town.given_to("cleo") == ["a"]
 
 
 def test_a_sequence_that_has_ended_goes_on_when_it_grows(town: Town) -> None:
@@ -174,7 +168,7 @@ def test_a_sequence_that_has_ended_goes_on_when_it_grows(town: Town) -> None:
     town.queue("b")
     town.subscribe("cleo")
     assert planned(town, TUESDAY + 2 * WEEK) == [("advice", "2026-01-20T08:00", "planned", ("a", "b"), 3)]
-    assert given_to(town, "ann") == ["a", "b"]
+    assert town.given_to("ann") == ["a", "b"]
 
 
 def test_a_sequence_keeps_to_the_order_of_its_queue(town: Town) -> None:
@@ -188,7 +182,7 @@ def test_a_sequence_keeps_to_the_order_of_its_queue(town: Town) -> None:
     town.plan(TUESDAY + WEEK)
     town.change("a", EntryState.QUEUED)
     town.plan(TUESDAY + 2 * WEEK)
-    assert given_to(town, "ann") == ["b", "c", "a"]
+    assert town.given_to("ann") == ["b", "c", "a"]
 
 
 def test_a_held_post_lets_the_next_one_pass(town: Town) -> None:
@@ -203,7 +197,7 @@ def test_a_held_post_lets_the_next_one_pass(town: Town) -> None:
     town.change("c", EntryState.DROPPED)
     assert [state for *_, state in town.issues()] == ["planned", "planned"]
     assert planned(town, TUESDAY + 2 * WEEK)[0][2] == "empty"
-    assert given_to(town, "ann") == ["b", "a"]
+    assert town.given_to("ann") == ["b", "a"]
 
 
 @pytest.mark.parametrize("modes", [(a, b) for a in Mode for b in Mode])
@@ -430,7 +424,7 @@ def test_missed_slots(town: Town) -> None:
     (fourth,) = town.plan(TUESDAY + 3 * WEEK + 50 * HOUR)
     assert isinstance(fourth, PlannedIssue)
     assert (fourth.state, fourth.reason) == (IssueState.SKIPPED, "found 2 days late")
-    assert given_to(town, "ann") == ["a"]
+    assert town.given_to("ann") == ["a"]
 
 
 def test_planning_again_is_harmless(town: Town) -> None:
@@ -456,7 +450,7 @@ def test_a_clock_that_jumps_back_plans_nothing_twice(town: Town) -> None:
         town.plan(TUESDAY + timedelta(days=days))
     slots = [slot for _, slot, _ in town.issues()]
     assert slots == [f"2026-01-{day:02}T08:00" for day in (5, 6, 7, 8, 9, 10, 11)]
-    assert given_to(town, "ann") == ["a", "b", "c"]
+    assert town.given_to("ann") == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -482,7 +476,7 @@ def test_daylight_saving_neither_doubles_nor_loses_a_slot(
     assert [f"{at:%m-%dT%H:%M}" for _, at in found] == dues
     assert all(issue.due_at == at for issue, at in found)
     assert [issue.slot for issue, _ in found] == [f"2026-{due[:5]}T02:30" for due in dues]
-    assert given_to(town, "ann") == ["a", "b", "c"]
+    assert town.given_to("ann") == ["a", "b", "c"]
 
 
 def test_two_slots_at_one_instant(town: Town) -> None:
@@ -495,7 +489,7 @@ def test_two_slots_at_one_instant(town: Town) -> None:
     foretold = [summary(issue) for issue in town.planner.upcoming(start, start + 2 * HOUR)]
     assert planned(town, start + 2 * HOUR) == foretold
     assert [slot for _, slot, *_ in foretold] == ["2026-03-29T02:30", "2026-03-29T03:30"]
-    assert given_to(town, "ann") == ["a", "b"]
+    assert town.given_to("ann") == ["a", "b"]
 
 
 # What may go wrong.
@@ -559,7 +553,7 @@ def test_a_crash_at_any_statement_leaves_nothing(town: Town, mode: Mode) -> None
         event.remove(town.database.engine, "before_cursor_execute", count_down)
     assert number > 10
     assert [summary(issue) for issue in done] == [("advice", "2026-01-06T08:00", "planned", ("a",), 2)]
-    assert given_to(town, "ann") == given_to(town, "bo") == ["a"]
+    assert town.given_to("ann") == town.given_to("bo") == ["a"]
 
 
 def test_a_post_that_is_held_at_the_last_moment(
@@ -583,7 +577,7 @@ def test_a_post_that_is_held_at_the_last_moment(
     town.plan(TUESDAY)
     # SQLite has one writer: there an editor waits, in vain here.
     assert was_held == [not database.is_sqlite]
-    assert given_to(town, "ann") == (["b"] if was_held[0] else ["a"])
+    assert town.given_to("ann") == (["b"] if was_held[0] else ["a"])
     if not was_held[0]:
         with pytest.raises(QueueError, match="'a' is issued in advice"):
             editor.change("a", EntryState.HELD)
@@ -613,7 +607,7 @@ def test_a_post_that_is_queued_at_the_last_moment(
     if not was_queued[0]:
         editor.queue("b")
     town.plan(TUESDAY + timedelta(weeks=2))
-    assert given_to(town, "ann") == ["a", "b"]
+    assert town.given_to("ann") == ["a", "b"]
     editor.database.close()
 
 
@@ -656,7 +650,7 @@ def test_a_planner_that_comes_second(town: Town, database: Database) -> None:
     thread.join()
     second.database.close()
     assert answers == [None]
-    assert given_to(town, "ann") == given_to(town, "bo") == ["a"]
+    assert town.given_to("ann") == town.given_to("bo") == ["a"]
 
 
 def test_two_planners_at_once(town: Town, database: Database) -> None:

@@ -31,11 +31,6 @@ def welcome(town: Town, slug: str | None = "hello") -> None:
         set_welcome(session, find_category(session, "advice"), slug, now=town.now)
 
 
-def given_to(town: Town, reader: str) -> list[str]:
-    """The posts of a reader's letters, by slot."""
-    return [row.post for row in sorted(town.letters(), key=lambda row: row.slot) if row.reader == reader]
-
-
 def test_whoever_joins_is_welcomed_once(town: Town) -> None:
     """At the next pass, not at a slot; not who was there before, nor a second time after coming back."""
     town.category(mode=Mode.SEQUENCE)
@@ -53,9 +48,9 @@ def test_whoever_joins_is_welcomed_once(town: Town) -> None:
     town.plan(town.now)
     town.plan(TUESDAY)
     town.plan(TUESDAY + WEEK)
-    assert given_to(town, "old") == ["a", "b"]
-    assert given_to(town, "bo") == given_to(town, "cleo") == ["hello", "a", "b"]
-    assert given_to(town, "pending") == []
+    assert town.given_to("old") == ["a", "b"]
+    assert town.given_to("bo") == town.given_to("cleo") == ["hello", "a", "b"]
+    assert town.given_to("pending") == []
 
 
 def test_who_was_imported_has_not_just_joined(town: Town) -> None:

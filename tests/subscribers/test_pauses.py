@@ -12,11 +12,6 @@ from tests.planning import TUESDAY, WEEK, Town, database, shared_database, town
 __all__ = ["database", "shared_database", "town"]
 
 
-def given_to(town: Town, reader: str) -> list[str]:
-    """The posts of a reader's letters that stand, by slot."""
-    return [row.post for row in sorted(town.letters(), key=lambda row: row.slot) if row.reader == reader]
-
-
 @pytest.mark.parametrize("mode", Mode)
 def test_who_pauses_gets_nothing_until_it_is_over(town: Town, mode: Mode) -> None:
     """The slot of the day on which it ends is the first again: a sequence goes on, a broadcast was missed."""
@@ -25,11 +20,11 @@ def test_who_pauses_gets_nothing_until_it_is_over(town: Town, mode: Mode) -> Non
     town.subscribe("ann", "bo")
     town.plan(TUESDAY)
     town.pause("ann", until=(TUESDAY + 3 * WEEK).date())
-    assert given_to(town, "ann") == ["a"]  # it had not gone: it is cancelled, and its receipt given back
+    assert town.given_to("ann") == ["a"]  # it had not gone: it is cancelled, and its receipt given back
     for week in (1, 2, 3):
         town.plan(TUESDAY + week * WEEK)
-    assert given_to(town, "bo") == ["a", "b", "c", "d"]
-    assert given_to(town, "ann")[-1] == ("d" if mode is Mode.BROADCAST else "a")
+    assert town.given_to("bo") == ["a", "b", "c", "d"]
+    assert town.given_to("ann")[-1] == ("d" if mode is Mode.BROADCAST else "a")
     with town.database.read() as session:
         assert {one.state for one in session.exec(select(Subscription))} == {"active"}
         assert {one.action for one in session.exec(select(Consent))} == {"granted"}
@@ -54,4 +49,4 @@ def test_who_asks_anew_in_a_pause_gets_letters_again(town: Town) -> None:
     town.pause("ann", until=date(2027, 1, 1))
     town.subscribe("ann")
     town.plan(TUESDAY)
-    assert given_to(town, "ann") == ["a"]
+    assert town.given_to("ann") == ["a"]
