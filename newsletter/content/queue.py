@@ -107,7 +107,9 @@ def change_places(
     ]
     for entry, place in places:
         if change_entry(session, entry, now_in, **values):
-            record(session, editor, action, place.slug, slug)
+            session.refresh(entry)  # what is released may be proposed instead
+            done = Action.PROPOSED if entry.state == EntryState.PROPOSED else action
+            record(session, editor, done, place.slug, slug)
             changed.append(place.slug)
     if not changed:
         raise QueueError(_cannot(slug, places, now_in))
