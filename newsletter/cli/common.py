@@ -53,6 +53,12 @@ PostArgument = Annotated[
     str, typer.Argument(metavar="SLUG", help="The post's slug, as `queue list` shows it.")
 ]
 QueueOption = Annotated[str | None, typer.Option("--category", metavar="SLUG", help="Only in this category.")]
+NotBeforeOption = Annotated[
+    str | None, typer.Option("--not-before", metavar="DAY|never", help="At no slot before this day.")
+]
+ExpiresOption = Annotated[
+    str | None, typer.Option("--expires", metavar="DAY|never", help="At no slot after this day.")
+]
 AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="INSTANT", help="Set the clock for a trial, such as 2026-12-01T08:00:00Z."),

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli import queue_sync, queue_terms, queue_views
-from newsletter.cli.common import PostArgument, QueueOption, days_given, editor_of, open_site
+from newsletter.cli.common import (
+    ExpiresOption,
+    NotBeforeOption,
+    PostArgument,
+    QueueOption,
+    days_given,
+    editor_of,
+    open_site,
+)
 from newsletter.cli.output import JsonFlag, note, print_json
 from newsletter.cli.reading import read_all, tell_doubts, tell_outdated
 
@@ -31,12 +39,8 @@ def add(
     before: Annotated[
         str | None, typer.Option("--before", metavar="SLUG", help="Ahead of this post, which waits.")
     ] = None,
-    not_before: Annotated[
-        str | None, typer.Option("--not-before", metavar="DAY|never", help="At no slot before this day.")
-    ] = None,
-    expires: Annotated[
-        str | None, typer.Option("--expires", metavar="DAY|never", help="At no slot after this day.")
-    ] = None,
+    not_before: NotBeforeOption = None,
+    expires: ExpiresOption = None,
     slot: Annotated[
         str | None,
         typer.Option("--slot", metavar="SLOT", help="At this slot, such as 2026-12-01T08:00: one file."),

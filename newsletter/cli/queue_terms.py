@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import PostArgument, QueueOption, days_given, editor_of, open_site
+from newsletter.cli.common import (
+    ExpiresOption,
+    NotBeforeOption,
+    PostArgument,
+    QueueOption,
+    days_given,
+    editor_of,
+    open_site,
+)
 from newsletter.cli.output import cell, note
 
 
@@ -12,12 +20,8 @@ def edit(
     context: typer.Context,
     slug: PostArgument,
     category: QueueOption = None,
-    not_before: Annotated[
-        str | None, typer.Option("--not-before", metavar="DAY|never", help="At no slot before this day.")
-    ] = None,
-    expires: Annotated[
-        str | None, typer.Option("--expires", metavar="DAY|never", help="At no slot after this day.")
-    ] = None,
+    not_before: NotBeforeOption = None,
+    expires: ExpiresOption = None,
     slot: Annotated[
         str | None,
         typer.Option("--slot", metavar="SLOT|never", help="At this slot, such as 2026-12-01T08:00."),

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, insert, literal, or_, update
+from sqlalchemy import ColumnElement, exists, func, or_, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -31,11 +31,11 @@ from newsletter.render.edition import Occasion
 from newsletter.render.letter import Erratum
 from newsletter.schedule.cadence import parse_zone
 from newsletter.schedule.categories import locked
-from newsletter.schedule.picker import CHOSEN, SCRATCH, Group, GroupLetter, MovedError, give, letter_key
+from newsletter.schedule.editions import MakeEdition, write_edition
+from newsletter.schedule.picker import SCRATCH, GroupLetter, MovedError, give_to, letter_key
 from newsletter.schedule.readers import Rows
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import SLOT_FORMAT
-from newsletter.schedule.welcome import MakeEdition
 from newsletter.states import DeliveryState, IssueKind, IssueState, Mode
 from subscribers.models import Subscription, SubscriptionState
 
@@ -449,29 +449,14 @@ def _write(
     """Write the edition unless it is there, receipts and deliveries; returns how many readers get it."""
     edition_id = session.exec(select(Edition.id).where(Edition.issue_id == issue.id)).first()
     if edition_id is None:
-        edition = make_edition(_occasion(case, issue), [erratum], now)
-        session.add(edition)
-        session.flush()
-        edition_id = edition.id
-        session.add(
-            EditionPost(
-                edition_id=edition_id, place=0, post_id=erratum.id, path=erratum.path, source=erratum.source
-            )
-        )
-        session.flush()
-    readers = _lacking(case).add_columns(literal(0))
-    session.execute(insert(CHOSEN).from_select(["subscriber_id", "group_number"], readers))
-    everybody = Group(
-        0, frozenset(), session.execute(sql_select(func.count()).select_from(CHOSEN)).scalar_one()
-    )
-    letters = {everybody: GroupLetter((erratum.id,), edition_id)}
+        edition_id = write_edition(session, make_edition, _occasion(case, issue), [erratum], now)
+    letter = GroupLetter((erratum.id,), edition_id)
     try:
-        give(session, database, case.category, letters, issue_id=issue.id, due=lambda _: now)
+        return give_to(session, database, case.category, _lacking(case), letter, issue_id=issue.id, now=now)
     except MovedError:
         raise QueueError(
             f"the readers of {case.post.slug} have changed at this very moment; ask again"
         ) from None
-    return everybody.readers
 
 
 def _occasion(case: _Case, issue: Issue) -> Occasion:

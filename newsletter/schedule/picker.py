@@ -18,7 +18,7 @@ from newsletter.models import Category, Delivery, EditionPost, QueueEntry, Recei
 from newsletter.receipts import displace
 from newsletter.schedule.choice import PostIds
 from newsletter.schedule.cohorts import cohorts_of
-from newsletter.schedule.readers import is_active
+from newsletter.schedule.readers import Rows, is_active
 from newsletter.schedule.scratch import scratch_table
 from newsletter.states import DeliveryState, Mode
 from subscribers.base import UTCDateTime
@@ -138,6 +138,28 @@ def give(
         raise MovedError
     _write_deliveries(session, category, issue_id, due)
     _displace_elsewhere(session, category)
+
+
+def give_to(
+    session: Session,
+    database: Database,
+    category: Category,
+    readers: Rows,
+    letter: GroupLetter,
+    *,
+    issue_id: int,
+    now: datetime,
+) -> int:
+    """Give one letter to all whom `readers` selects by their ids, due at once; returns how many they are.
+
+    Raises MovedError.
+    """
+    chosen = readers.add_columns(literal(0))
+    session.execute(insert(CHOSEN).from_select(["subscriber_id", "group_number"], chosen))
+    count = session.execute(sql_select(func.count()).select_from(CHOSEN)).scalar_one()
+    everybody = Group(0, frozenset(), count)
+    give(session, database, category, {everybody: letter}, issue_id=issue_id, due=lambda _: now)
+    return everybody.readers
 
 
 def _write_receipts(session: Session, database: Database, key: str) -> int:

@@ -23,7 +23,6 @@ from newsletter.delivery.outcome import printable
 from newsletter.errors import ContentError, PaperroundError, TemplateError
 from newsletter.models import (
     Category,
-    EditionPost,
     FailedSlot,
     Issue,
     Post,
@@ -35,11 +34,12 @@ from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
 from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
+from newsletter.schedule.editions import MakeEdition, write_edition
 from newsletter.schedule.future import future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, MovedError, choose, give
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import Slot, due_for, latest_due, timetable_of
-from newsletter.schedule.welcome import MakeEdition, is_owed, write_welcome
+from newsletter.schedule.welcome import is_owed, write_welcome
 from newsletter.states import EntryState, IssueKind, IssueState, Mode
 from subscribers.pauses import resume_due
 
@@ -302,17 +302,7 @@ class Planner:
             previous=previous.neighbour(self._base_url) if previous else None,
             next_date=following.local.date() if following and is_next else None,
         )
-        edition = self._make_edition(occasion, posts, now)
-        session.add(edition)
-        session.flush()
-        session.add_all(
-            EditionPost(
-                edition_id=edition.id, place=place, post_id=post.id, path=post.path, source=post.source
-            )
-            for place, post in enumerate(posts)
-        )
-        session.flush()
-        return edition.id
+        return write_edition(session, self._make_edition, occasion, posts, now)
 
     def upcoming(self, now: datetime, until: datetime, *, reader: int | None = None) -> list[PlannedIssue]:
         """What every slot up to `until` will come to, if nothing changes; writes nothing.

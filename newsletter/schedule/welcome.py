@@ -5,28 +5,25 @@ receipt sees to it that nobody is welcomed twice, not even after leaving and com
 not just joined, nor has who joined before there was a welcome.
 """
 
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, insert, literal
+from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
-from newsletter.models import Category, Edition, EditionPost, Issue, Post, Receipt
+from newsletter.models import Category, Issue, Post, Receipt
 from newsletter.receipts import displace
 from newsletter.render.edition import Occasion
 from newsletter.schedule.cadence import parse_zone
-from newsletter.schedule.picker import CHOSEN, SCRATCH, Group, GroupLetter, give
+from newsletter.schedule.editions import MakeEdition, write_edition
+from newsletter.schedule.picker import CHOSEN, SCRATCH, GroupLetter, give_to
 from newsletter.schedule.readers import is_active
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import SLOT_FORMAT, Timetable
 from newsletter.states import IssueKind, IssueState
 from subscribers.models import Consent, ConsentAction, Subscription
-
-MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
-"""`EditionMaker.make`: renders an issue's posts, in one edition."""
 
 _OVERLAP = timedelta(hours=1)
 """How long a subscription may take from its instant to its commit, and still be seen."""
@@ -84,19 +81,11 @@ def write_welcome(
         issue_id=issue_id,
         next_date=coming.local.date() if coming else None,
     )
-    edition = make_edition(occasion, [post], now)
-    session.add(edition)
-    session.flush()
-    session.add(
-        EditionPost(edition_id=edition.id, place=0, post_id=post.id, path=post.path, source=post.source)
-    )
-    session.flush()
+    edition_id = write_edition(session, make_edition, occasion, [post], now)
+    rows = sql_select(col(Subscription.subscriber_id)).where(_newcomers(session, category))
     with scratch_tables(session, *SCRATCH):
-        rows = sql_select(col(Subscription.subscriber_id), literal(0)).where(_newcomers(session, category))
-        session.execute(insert(CHOSEN).from_select(["subscriber_id", "group_number"], rows))
-        readers = session.execute(sql_select(func.count()).select_from(CHOSEN)).scalar_one()
-        letters = {Group(0, frozenset(), readers): GroupLetter((post.id,), edition.id)}
-        give(session, database, category, letters, issue_id=issue_id, due=lambda _: now)
+        letter = GroupLetter((post.id,), edition_id)
+        readers = give_to(session, database, category, rows, letter, issue_id=issue_id, now=now)
         displace(session.connection(), sql_select(CHOSEN.c.subscriber_id))  # the post may stand in its queue
     return Welcome(issue_id, minute, post, readers)
 

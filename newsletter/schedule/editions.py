@@ -1,0 +1,27 @@
+"""Writing an edition: what readers are shown, and the posts it is made of as they are now."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlmodel import Session
+
+from newsletter.models import Edition, EditionPost, Post
+from newsletter.render.edition import Occasion
+
+MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
+"""`EditionMaker.make`: renders an issue's posts, in one edition."""
+
+
+def write_edition(
+    session: Session, make_edition: MakeEdition, occasion: Occasion, posts: Sequence[Post], now: datetime
+) -> int:
+    """Render posts in their order and keep that; returns the edition's id. Raises as `make_edition` does."""
+    edition = make_edition(occasion, posts, now)
+    session.add(edition)
+    session.flush()
+    session.add_all(
+        EditionPost(edition_id=edition.id, place=place, post_id=post.id, path=post.path, source=post.source)
+        for place, post in enumerate(posts)
+    )
+    session.flush()
+    return edition.id
