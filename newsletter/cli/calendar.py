@@ -29,7 +29,7 @@ _LEAST = 20
 """Columns that there are at least: a terminal with fewer breaks lines."""
 _GRID_FROM = 60
 """Columns below which there is no grid."""
-_QUIET, _NARROWEST, _WIDEST = 5, 10, 34
+_QUIET, _NARROWEST, _WIDEST = 5, 11, 34
 """Columns of a weekday: of one with no slot, and of the others at least and at most."""
 _INDENT = 8
 """What stands before a slot in the agenda: `Tue 13  `."""

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.app import App
@@ -89,6 +89,7 @@ entries = st.lists(
     ),
     max_size=12,
 )
+FIRST_THREE = [datetime(2026, 1, day) for day in (1, 2, 3)]  # noqa: DTZ001  # slots are local
 
 
 @given(entries, st.integers(1, 240))
@@ -100,6 +101,10 @@ def test_no_line_is_wider_than_the_terminal(found: list[Entry], width: int) -> N
 
 
 @given(entries, st.integers(20, 240))
+@example(
+    found=[Entry(FIRST_THREE[0], "c", "w", "", "! runs dry"), *(Entry(at, "c", "w") for at in FIRST_THREE)],
+    width=63,
+)
 def test_every_slot_is_there_once(found: list[Entry], width: int) -> None:
     """At its time, on its day, with its mark where nothing goes."""
     found = [Entry(one.at, "c", "w", one.who, one.gap) for one in found]
