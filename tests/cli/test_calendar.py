@@ -89,7 +89,7 @@ entries = st.lists(
     ),
     max_size=12,
 )
-FIRST_THREE = [datetime(2026, 1, day) for day in (1, 2, 3)]  # noqa: DTZ001  # slots are local
+FOUR_WEEKDAYS = [datetime(2026, 1, day) for day in (1, 2, 3, 4)]  # noqa: DTZ001  # slots are local
 
 
 @given(entries, st.integers(1, 240))
@@ -102,7 +102,10 @@ def test_no_line_is_wider_than_the_terminal(found: list[Entry], width: int) -> N
 
 @given(entries, st.integers(20, 240))
 @example(
-    found=[Entry(FIRST_THREE[0], "c", "w", "", "! runs dry"), *(Entry(at, "c", "w") for at in FIRST_THREE)],
+    found=[
+        Entry(FOUR_WEEKDAYS[0], "c", "w", "", "! runs dry"),
+        *(Entry(at, "c", "w") for at in FOUR_WEEKDAYS),
+    ],
     width=63,
 )
 def test_every_slot_is_there_once(found: list[Entry], width: int) -> None:
