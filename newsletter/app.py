@@ -29,9 +29,11 @@ from newsletter.notices import book
 from newsletter.notices.mail import compose, send, subject_of
 from newsletter.render.edition import EditionMaker
 from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
+from newsletter.schedule.wishes import Wish
 from newsletter.settings import Settings
 from newsletter.settings_file import load_settings
 from subscribers.base import Clock, system_clock
+from subscribers.models import Frequency
 from subscribers.tokens import TokenSigner
 
 
@@ -97,14 +99,17 @@ class App:
     @cached_property
     def planner(self) -> Planner:
         """Plans slots."""
+        delivery = self.settings.delivery
+        frequency = Frequency.DAILY if delivery.digest else Frequency.ISSUE
         return Planner(
             self.database,
             self.editions.make,
             base_url=self.settings.site.base_url,
-            catch_up=timedelta(hours=self.settings.delivery.catch_up_hours),
-            patience=timedelta(hours=self.settings.delivery.skip_failed_after_hours),
-            expiry=timedelta(hours=self.settings.delivery.expire_after_hours),
-            canary_every=self.settings.delivery.canary_every,
+            catch_up=timedelta(hours=delivery.catch_up_hours),
+            patience=timedelta(hours=delivery.skip_failed_after_hours),
+            expiry=timedelta(hours=delivery.expire_after_hours),
+            canary_every=delivery.canary_every,
+            usual=Wish(frequency, delivery.weekly_cap or None),
         )
 
     def close(self) -> None:

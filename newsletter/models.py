@@ -8,7 +8,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from subscribers.base import UTCDateTime
@@ -49,6 +49,8 @@ class Category(SQLModel, table=True):
     """The post that new readers get at once."""
     welcome_from: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """Who joined before this instant is not new."""
+    priority: int = 5
+    """Where readers want few letters: 1 comes before 9."""
 
 
 class SkippedDay(SQLModel, table=True):
@@ -226,6 +228,8 @@ class EditionPost(SQLModel, table=True):
     post_id: int = Field(foreign_key="post.id", index=True, sa_type=Key)
     path: str = Field(sa_type=Text)
     source: bytes = Field(sa_type=LargeBinary)
+    section: str | None = Field(default=None, max_length=200)
+    """The title of its category, which a digest shows above it."""
 
 
 class Receipt(SQLModel, table=True):
@@ -234,6 +238,38 @@ class Receipt(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True, sa_type=Key)
     post_id: int = Field(foreign_key="post.id", primary_key=True, sa_type=Key)
     letter_key: str = Field(max_length=64)
+
+
+class DigestPost(SQLModel, table=True):
+    """A post that a slot has given to a reader for a digest; it waits for that, or is in it."""
+
+    __tablename__ = "digest_post"
+    __table_args__ = (
+        Index("ix_digest_post_letter", "subscriber_id", "letter_key"),
+        Index(
+            "ix_digest_post_waiting",
+            "ready_at",
+            sqlite_where=text("letter_key IS NULL"),
+            postgresql_where=text("letter_key IS NULL"),
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    subscriber_id: int = Field(foreign_key="subscriber.id", sa_type=Key)
+    post_id: int = Field(foreign_key="post.id", sa_type=Key)
+    issue_id: int = Field(foreign_key="issue.id", index=True, sa_type=Key)
+    """The slot's issue, to whose category the post belongs here."""
+    category: str = Field(max_length=80)
+    place: int
+    """Its place among the posts that this slot gave."""
+    slot: str = Field(max_length=16)
+    """When the digest is to go, as `Issue.slot`."""
+    ready_at: datetime = Field(sa_type=UTCDateTime)
+    """The instant of that."""
+    due_at: datetime = Field(sa_type=UTCDateTime)
+    """The letter is not due before this instant: by the reader's own clock, where that counts."""
+    letter_key: str | None = Field(default=None, max_length=64)
+    """Of the letter that it is in; None while it waits."""
 
 
 class Cohort(SQLModel, table=True):

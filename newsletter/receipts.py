@@ -15,6 +15,9 @@ from newsletter.database import batched
 from newsletter.models import Delivery, Displaced, Receipt
 from newsletter.states import UNSENT
 
+WAITING_KEY = "digest"
+"""The letter key of a post that waits for its digest: no letter has it."""
+
 _BATCH = 500
 """Ids in one IN list: below every driver's limit of parameters."""
 

@@ -424,6 +424,17 @@ class DeliverySection(Section):
         le=24 * 30,
         description="A slot whose post or template is broken waits this long for the mend, or is skipped.",
     )
+    digest: StrictBool = Field(
+        default=False,
+        description="Whether slots of one day make one letter for each reader, unless they wish otherwise.",
+    )
+    weekly_cap: StrictInt = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Letters a week at most to a reader, unless they wish otherwise. What is more comes with "
+        "the next letter that may go. 0: no limit.",
+    )
     per_minute: StrictInt = Field(
         default=0,
         ge=0,

@@ -97,6 +97,11 @@ class IssueKind(StrEnum):
     SLOT = "slot"  # a slot of the category's cadence
     WELCOME = "welcome"  # to those who have just joined
     ERRATUM = "erratum"  # a post that changed after it was sent, for those who got it
+    DIGEST = "digest"  # the posts of several slots, for those who want one letter of them
+
+
+DIGEST = "digest"
+"""What stands for a category in digests and their letters; no category is called so."""
 
 
 class IssueState(StrEnum):

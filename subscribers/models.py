@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from subscribers.base import UTCDateTime
@@ -28,6 +28,15 @@ class SubscriptionState(StrEnum):
     LEFT = "left"
 
 
+class Frequency(StrEnum):
+    """Which letters a reader wants."""
+
+    ISSUE = "issue"  # one of each issue
+    DAILY = "daily"  # one a day, with all that is theirs on it
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
 class ConsentAction(StrEnum):
     """What a consent record is evidence of."""
 
@@ -39,6 +48,15 @@ class ConsentAction(StrEnum):
 class Subscriber(SQLModel, table=True):
     """A person, by their address."""
 
+    __table_args__ = (
+        Index(
+            "ix_subscriber_with_a_wish",
+            "id",
+            sqlite_where=text("frequency IS NOT NULL OR weekly_cap IS NOT NULL"),
+            postgresql_where=text("frequency IS NOT NULL OR weekly_cap IS NOT NULL"),
+        ),
+    )
+
     id: int = Field(default=None, primary_key=True, sa_type=Key)
     address: str = Field(max_length=320)
     """As first given, domain in A-labels: what letters are sent to."""
@@ -48,6 +66,10 @@ class Subscriber(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UTCDateTime)
     timezone: str | None = Field(default=None, max_length=64)
     """Their IANA zone, None where it is not known."""
+    frequency: str | None = Field(default=None, max_length=16)
+    """Which letters they want (see `Frequency`); None for what is usual on the site."""
+    weekly_cap: int | None = None
+    """How many letters a week they want at most, 0 for any number; None for what is usual on the site."""
 
 
 class Subscription(SQLModel, table=True):

@@ -16,10 +16,11 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 from sqlmodel import Session, col
 
 from newsletter.database import Database
+from newsletter.delivery.digests import take_out_waiting
 from newsletter.delivery.letters import at_least, cancel_open, is_over
 from newsletter.delivery.statements import is_active
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import REASON_LIMIT, Delivery, EditionPost, Issue, Receipt
+from newsletter.models import REASON_LIMIT, Delivery, DigestPost, EditionPost, Issue, Receipt
 from newsletter.receipts import give_back_receipts
 from newsletter.states import OPEN, DeliveryState, Fault, IssueState
 
@@ -148,8 +149,24 @@ def clear(connection: Connection) -> int:
     )
     ids = connection.execute(owed).scalars().all()
     if not ids:
-        return 0
+        return _clear_waiting(connection)
     return cancel_open(connection, col(Delivery.id).in_(ids), "The issue was cancelled.")
+
+
+def _clear_waiting(connection: Connection) -> int:
+    """Take a few posts of cancelled issues out of the digests that they wait for; returns how many."""
+    waiting = (
+        select(col(DigestPost.id))
+        .join(Issue, col(Issue.id) == col(DigestPost.issue_id))
+        .where(
+            col(Issue.state) == IssueState.CANCELLED,
+            col(Issue.finished_at).is_(None),
+            col(DigestPost.letter_key).is_(None),
+        )
+        .limit(_CLEARED_AT_ONCE)
+    )
+    ids = connection.execute(waiting).scalars().all()
+    return take_out_waiting(connection, col(DigestPost.id).in_(ids)) if ids else 0
 
 
 def finish(connection: Connection, now: datetime) -> list[int]:

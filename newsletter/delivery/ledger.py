@@ -32,6 +32,7 @@ from newsletter.database import Database
 from newsletter.delivery import canary, issues
 from newsletter.delivery.canary import CanaryVerdict
 from newsletter.delivery.copies import Copy
+from newsletter.delivery.digests import is_subscribed, keep_rest
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.statements import (
@@ -361,8 +362,11 @@ class Ledger:
             .where(ours, is_over)
             .values(state=DeliveryState.CANCELLED, reply=_LEFT)
             .returning(col(Delivery.id))
-        ).scalars()
-        release_receipts(self._connection, list(rows))
+        )
+        ended = list(rows.scalars())
+        of_readers = col(Delivery.id).in_(ended) & (issue_state() != IssueState.CANCELLED)
+        keep_rest(self._connection, of_readers, is_subscribed())
+        release_receipts(self._connection, ended)
         self._hand_back(ours)
 
     def close(self, now: datetime) -> None:

@@ -9,10 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, case, exists, select, update
 from sqlmodel import Session, col
 
+from newsletter.delivery.digests import (
+    categories_of,
+    is_in_letter,
+    is_subscribed,
+    keep_rest,
+    take_out_waiting,
+)
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Delivery, Issue
+from newsletter.models import Delivery, DigestPost, Issue
 from newsletter.receipts import give_back_receipts
-from newsletter.states import OPEN, DeliveryState, IssueState
+from newsletter.states import DIGEST, OPEN, DeliveryState, IssueState
 from subscribers.subscriptions import Permission, leave
 
 UNFINISHED = (*OPEN, DeliveryState.SENDING, DeliveryState.IN_DOUBT)
@@ -66,12 +73,17 @@ def _is(state: IssueState) -> ColumnElement[bool]:
 
 
 def is_over() -> ColumnElement[bool]:
-    """That an issue has come to its end, or has been brought to it, and this is not recorded yet."""
+    """That an issue has come to its end, or has been brought to it, and this is not recorded yet.
+
+    It has not while its posts wait for a digest.
+    """
     unfinished = exists().where(col(Delivery.issue_id) == col(Issue.id), col(Delivery.state).in_(UNFINISHED))
+    waiting = exists().where(col(DigestPost.issue_id) == col(Issue.id), col(DigestPost.letter_key).is_(None))
     return (
         col(Issue.finished_at).is_(None)
         & col(Issue.state).in_([IssueState.PLANNED, IssueState.CANCELLED])
         & ~unfinished
+        & ~waiting
     )
 
 
@@ -81,8 +93,28 @@ def cancel_letters(session: Session, which: ColumnElement[bool], reply: str) -> 
     return cancel_open(session.connection(), which, reply)
 
 
-def cancel_open(connection: Connection, which: ColumnElement[bool], reply: str) -> int:
-    """`cancel_letters` on a connection."""
+def cancel_in_digests(session: Session, which: ColumnElement[bool], reply: str) -> int:
+    """Take posts of digests out, `which` is of `DigestPost`; returns how many digests end for that.
+
+    What else was in those waits for others. What waits by itself is looked at first: a digest that is being
+    made of it is there then, and ends.
+    """
+    session.flush()
+    connection = session.connection()
+    take_out_waiting(connection, which)
+    holding = exists().where(is_in_letter(), which).correlate(Delivery)
+    digests = (col(Delivery.category) == DIGEST) & holding
+    return cancel_open(connection, digests, reply, keeps=is_subscribed() & ~which)
+
+
+def cancel_open(
+    connection: Connection,
+    which: ColumnElement[bool],
+    reply: str,
+    *,
+    keeps: ColumnElement[bool] | None = None,
+) -> int:
+    """`cancel_letters` on a connection; of digests, the posts that `keeps` is true of wait for another."""
     can_end = col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT])
     open_ones = (
         select(col(Delivery.id))
@@ -98,6 +130,8 @@ def cancel_open(connection: Connection, which: ColumnElement[bool], reply: str) 
         .returning(col(Delivery.id))  # SQLite does not count the rows of an UPDATE that begins with WITH
     )
     number = len(cancelled.all())
+    if keeps is not None:
+        keep_rest(connection, which, keeps)
     give_back_receipts(connection, which)
     return number
 
@@ -137,7 +171,7 @@ def at_least(instant: datetime) -> ColumnElement[datetime]:
 
 
 def record_complaint(session: Session, delivery_id: int, *, now: datetime) -> tuple[bool, list[str]]:
-    """Note that a letter's reader reported it as unwanted, and end the subscription it came by.
+    """Note that a letter's reader reported it as unwanted, and end the subscriptions it came by.
 
     Returns whether that is news, and the categories that were left by it. What is on record already changes
     nothing, also where the reader has subscribed anew since. Raises NotFoundError, and QueueError for a
@@ -152,7 +186,7 @@ def record_complaint(session: Session, delivery_id: int, *, now: datetime) -> tu
         return False, []
     permission = Permission("complaint", evidence=f"delivery {delivery_id}")
     left = leave(  # first: it locks the subscription, which goes before letters
-        session, letter.subscriber_id, [letter.category], permission, LedgerLetters(), now=now
+        session, letter.subscriber_id, categories_of(session, letter), permission, LedgerLetters(), now=now
     )
     session.execute(
         update(Delivery)
@@ -168,4 +202,5 @@ class LedgerLetters:
     def withdraw(self, session: Session, subscriber_id: int, category: str, reason: str) -> int:
         """Cancel a reader's letters of a category that are not on the wire; their ledger says why."""
         theirs = (col(Delivery.subscriber_id) == subscriber_id) & (col(Delivery.category) == category)
-        return cancel_letters(session, theirs, reason)
+        posts = (col(DigestPost.subscriber_id) == subscriber_id) & (col(DigestPost.category) == category)
+        return cancel_letters(session, theirs, reason) + cancel_in_digests(session, posts, reason)

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from newsletter.delivery.digests import categories_of
 from newsletter.delivery.issues import is_halted
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.errors import NotFoundError
@@ -161,7 +162,7 @@ def delivery(session: Session, delivery_id: int) -> tuple[DeliveryReport, Sequen
     return DeliveryReport(*row), attempts
 
 
-def reader_of(session: Session, delivery_id: int) -> tuple[int, str] | None:
-    """(subscriber id, category) of a delivery, None if there is none."""
+def reader_of(session: Session, delivery_id: int) -> tuple[int, list[str]] | None:
+    """(subscriber id, the categories it came by) of a delivery, None if there is none."""
     found = session.get(Delivery, delivery_id)
-    return (found.subscriber_id, found.category) if found else None
+    return (found.subscriber_id, categories_of(session, found)) if found else None

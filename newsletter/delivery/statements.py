@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    or_,
     select,
     true,
     update,
@@ -24,8 +25,8 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from newsletter.database import Given
-from newsletter.models import Delivery, Issue
-from newsletter.states import DeliveryState, IssueState
+from newsletter.models import Delivery, DigestPost, Issue
+from newsletter.states import DIGEST, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
@@ -50,10 +51,24 @@ def in_hand(state: DeliveryState) -> ColumnElement[bool]:
 
 
 def is_active() -> ColumnElement[bool]:
-    """That a letter's reader is still subscribed."""
-    return exists().where(
+    """That a letter's reader is still subscribed: in a digest, to the category of each post."""
+    return or_(
+        exists().where(_is_active_in(col(Delivery.category))),
+        and_(
+            col(Delivery.category) == _literal(DIGEST),
+            ~exists().where(
+                col(DigestPost.subscriber_id) == col(Delivery.subscriber_id),
+                col(DigestPost.letter_key) == col(Delivery.letter_key),
+                ~exists().where(_is_active_in(col(DigestPost.category))).correlate(Delivery, DigestPost),
+            ),
+        ),
+    )
+
+
+def _is_active_in(category: Any) -> ColumnElement[bool]:
+    return and_(
         col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
-        col(Subscription.category) == col(Delivery.category),
+        col(Subscription.category) == category,
         col(Subscription.state) == _literal(SubscriptionState.ACTIVE),
     )
 

@@ -36,7 +36,8 @@ from newsletter.states import PicturePolicy
 class Occasion:
     """What a letter is made for: a slot of a category and the issue it came to, and what stands around it.
 
-    `category` is its slug. `issue_id` is 0 for a letter that somebody looks at before there is an issue.
+    `category` is its slug. `issue_id` is 0 for a letter that somebody looks at before there is an issue. A
+    digest has `sections`: for each post the title of the category that it comes by.
     """
 
     category: str
@@ -46,6 +47,7 @@ class Occasion:
     previous: Neighbour | None = None
     next_date: date | None = None
     erratum: Erratum | None = None
+    sections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

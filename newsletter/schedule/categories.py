@@ -14,13 +14,13 @@ from sqlmodel import Session, col, select
 
 from newsletter.content.history import Action, Editor, record
 from newsletter.content.queue import waiting_entries
-from newsletter.delivery.letters import cancel_letters
+from newsletter.delivery.letters import cancel_in_digests, cancel_letters
 from newsletter.errors import CalendarError, NotFoundError, QueueError
-from newsletter.models import Category, Delivery, FailedSlot, Issue, Post, QueueEntry, SkippedDay
+from newsletter.models import Category, Delivery, DigestPost, FailedSlot, Issue, Post, QueueEntry, SkippedDay
 from newsletter.schedule.cadence import change_takes_effect, parse_cadence, parse_zone
 from newsletter.schedule.cohorts import disband
 from newsletter.schedule.timetable import Timetable, timetable_of
-from newsletter.states import EntryState, IssueKind, Mode
+from newsletter.states import DIGEST, EntryState, IssueKind, Mode
 from subscribers.models import Subscription, SubscriptionState
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -45,6 +45,8 @@ class Removed(NamedTuple):
 
 def check_slug(slug: str) -> str:
     """A category's slug: it becomes part of List-Id, of web addresses and of mail addresses."""
+    if slug == DIGEST:
+        raise QueueError(f"{slug!r} cannot name a category: letters of several categories are called so")
     if not _SLUG.fullmatch(slug) or len(slug) > _SLUG_LIMIT:
         raise QueueError(
             f"{slug!r} cannot name a category: use up to {_SLUG_LIMIT} lower-case letters a-z and digits, "
@@ -129,6 +131,7 @@ def edit_category(
     mode: Mode | None = None,
     posts_per_issue: int | None = None,
     local_time: bool | None = None,
+    priority: int | None = None,
     now: datetime,
 ) -> None:
     """Change what is given.
@@ -140,6 +143,8 @@ def edit_category(
         category.title = title
     if posts_per_issue is not None:
         category.posts_per_issue = posts_per_issue
+    if priority is not None:
+        category.priority = priority
     if mode is not None and mode != category.mode:
         category.mode = mode
         disband(session, category)  # a broadcast keeps no cohorts: they would be out of date after it
@@ -262,7 +267,9 @@ def remove_category(session: Session, category: Category, *, editor: Editor) -> 
     cancelled = 0
     if has_history:
         issues = select(Issue.id).where(Issue.category_id == category.id)
-        cancelled = cancel_letters(session, col(Delivery.issue_id).in_(issues), "The category was removed.")
+        why = "The category was removed."
+        cancelled = cancel_letters(session, col(Delivery.issue_id).in_(issues), why)
+        cancelled += cancel_in_digests(session, col(DigestPost.category) == category.slug, why)
         category.ended_at = editor.now
         session.add(category)
     else:

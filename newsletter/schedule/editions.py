@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 from sqlmodel import Session
 
@@ -20,8 +21,15 @@ def write_edition(
     session.add(edition)
     session.flush()
     session.add_all(
-        EditionPost(edition_id=edition.id, place=place, post_id=post.id, path=post.path, source=post.source)
-        for place, post in enumerate(posts)
+        EditionPost(
+            edition_id=edition.id,
+            place=place,
+            post_id=post.id,
+            path=post.path,
+            source=post.source,
+            section=section,
+        )
+        for place, (post, section) in enumerate(zip_longest(posts, occasion.sections))
     )
     session.flush()
     return edition.id

@@ -7,105 +7,275 @@ wait in one queue only concern nobody outside of it: the readers of such a categ
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, case, cast, func, null
+from sqlalchemy import ColumnElement, Subquery, case, exists, func, null
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from newsletter.content.readiness import Waiting
-from newsletter.models import Category, Displaced, EditionPost, Post, QueueEntry
+from newsletter.content.readiness import Waiting as Queue
+from newsletter.models import Category, DigestPost, Displaced, EditionPost, Post, QueueEntry
 from newsletter.schedule.categories import line_of
 from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import cohorts_of
-from newsletter.schedule.readers import ids_in, is_active, is_displaced, posts_had, queue_of
+from newsletter.schedule.digests import (
+    Digest,
+    days_of_letters,
+    moment_of,
+    parse_kept,
+    parse_wish,
+    posts_kept,
+    told_wish,
+)
+from newsletter.schedule.readers import (
+    has_a_wish,
+    has_wishes,
+    ids_in,
+    is_active,
+    is_displaced,
+    posts_had,
+    queue_of,
+    told_subscription,
+    waits_for_digest,
+)
 from newsletter.schedule.timetable import Slot
+from newsletter.schedule.wishes import (
+    EVERY_ISSUE,
+    Coming,
+    Departure,
+    Kept,
+    Reader,
+    Standing,
+    Waiting,
+    Wish,
+    departure,
+    digest_of,
+    gets,
+    in_order,
+    parse_standing,
+    week_of,
+)
 from newsletter.states import EntryState, Mode
-from subscribers.models import Subscription, SubscriptionState
+from subscribers.models import Subscriber, Subscription, SubscriptionState
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Readers of whom one stands for all: what they subscribe to, and what they have had of what waits there.
 
-    A category goes with the day from which it has letters for them, None where that is now.
+    Of those who have a wish also the local days of their letters, as far as a week may count them, and the
+    posts that wait for a digest.
     """
 
-    categories: frozenset[tuple[str, date | None]]
+    standing: Standing
     had: frozenset[int]
+    wish: Wish = EVERY_ISSUE
+    letters: tuple[date, ...] = ()
+    kept: frozenset[Kept] = frozenset()
 
-    def gets(self, category: Category, day: date) -> bool:
-        """Whether a slot of the category on a local day is for them."""
-        return any(
-            slug == category.slug and (since is None or since <= day) for slug, since in self.categories
-        )
+    def as_reader(self, slot: Slot) -> Reader:
+        """What a departure of posts of a slot follows from."""
+        monday, next_monday = week_of(slot.local.date())
+        waiting = None
+        if self.kept:
+            first = min(one.slot for one in self.kept)
+            is_ready = min(one.ready_at for one in self.kept) <= slot.due_at
+            waiting = Waiting(date.fromisoformat(first[:10]), is_ready)
+        in_week = sum(monday <= day < next_monday for day in self.letters)
+        return Reader(self.wish, self.standing, in_week, waiting)
+
+    def with_letter(self, day: date) -> "Kind":
+        """After a letter of a local day; of no concern where nothing counts them."""
+        if self.wish.cap is None:
+            return self
+        monday, _ = week_of(day)
+        return replace(self, letters=(*(one for one in self.letters if one >= monday), day))
 
 
-def future_of(session: Session, categories: Sequence[Category], reader: int | None = None) -> "Future":
+class Given(NamedTuple):
+    """What a slot came to: its posts, who has them, how many of those by a digest, and why if nobody has."""
+
+    posts: tuple[Post, ...] = ()
+    readers: int = 0
+    in_digests: int = 0
+    reason: str = ""
+
+
+class Passing(NamedTuple):
+    """A slot that passes, what else is to come, and when its posts go that have no place in its week."""
+
+    category: Category
+    slot: Slot
+    later: Sequence[Coming]
+    next_week: Slot
+
+
+def future_of(
+    session: Session,
+    categories: Sequence[Category],
+    usual: Wish,
+    now: datetime,
+    reader: int | None = None,
+) -> "Future":
     """What is to come in these categories: for all readers, or for one, by their number."""
     queues = {category.slug: line_of(session, category) for category in categories}
+    every = {category.slug: category for category in session.exec(select(Category))}
+    wishes = has_wishes(session, usual)
+    waiting = _posts_that_wait(session) if wishes else {}
     if reader is not None:
         which = col(Subscription.subscriber_id) == reader
-        return Future(queues, [_kinds_by_receipts(session, categories, which)], is_of_one=True)
-    return Future(queues, [_kinds_of(session, part) for part in _that_share(categories, queues)])
+        kinds = _kinds_with_wishes(session, categories, which, usual, now)
+        return Future(queues, [kinds], every, waiting, has_wishes=wishes, is_of_one=True)
+    parts = []
+    plain: ColumnElement[bool] | None = None
+    if wishes:
+        wishing = exists().where(col(Subscriber.id) == col(Subscription.subscriber_id), has_a_wish(usual))
+        parts.append(_kinds_with_wishes(session, categories, wishing, usual, now))
+        plain = ~wishing
+    if usual == EVERY_ISSUE:
+        parts += [_kinds_of(session, part, plain) for part in _that_share(categories, queues)]
+    return Future(queues, parts, every, waiting, has_wishes=wishes)
+
+
+def _posts_that_wait(session: Session) -> dict[int, Post]:
+    posts = sql_select(col(DigestPost.post_id)).where(waits_for_digest())
+    return {post.id: post for post in session.exec(select(Post).where(col(Post.id).in_(posts)))}
 
 
 class Future:
     """Queues and readers, run forward slot by slot."""
 
     def __init__(
-        self, queues: Mapping[str, Waiting], parts: Iterable[Counter[Kind]], *, is_of_one: bool = False
+        self,
+        queues: Mapping[str, Queue],
+        parts: Iterable[Counter[Kind]],
+        categories: Mapping[str, Category],
+        waiting: Mapping[int, Post],
+        *,
+        has_wishes: bool,
+        is_of_one: bool = False,
     ) -> None:
         """`queues` by category; `parts` are the readers of categories that share no post with others.
 
-        Where there `is_of_one` reader only, their letters are told instead of whole issues.
+        `waiting` are the posts that wait for digests. Where there `is_of_one` reader only, their letters are
+        told instead of whole issues.
         """
+        self.has_wishes = has_wishes
         self._is_of_one = is_of_one
         self._queues = dict(queues)
         self._parts = list(parts)
+        self._categories = categories
+        self._posts = {post.id: post for queue in queues.values() for _, post in queue} | dict(waiting)
 
-    def pass_slot(self, category: Category, slot: Slot) -> tuple[tuple[Post, ...], int, str]:
-        """Let a slot pass: its posts in their order, how many readers it has, and why if it has none."""
+    def pass_slot(self, passing: Passing) -> Given:
+        """Let a slot pass."""
+        category, slot = passing.category, passing.slot
         waiting, day = self._queues[category.slug], slot.local.date()
         offer = offered(category, waiting, slot.key)
         letters: Counter[PostIds] = Counter()
-        has_readers = False
+        has_readers, in_digests = False, 0
         for number, part in enumerate(self._parts):
-            if any(kind.gets(category, day) for kind in part):
+            if any(gets(kind.standing, category.slug, day) for kind in part):
                 has_readers = True
-                self._parts[number], given = _give(part, category, day, offer)
+                self._parts[number], given, kept = _give(part, passing, offer)
                 letters += given
+                in_digests += kept
         issued = posts_of_issue(category, offer, letters)
         if category.mode == Mode.BROADCAST:
             self._queues[category.slug] = [(entry, post) for entry, post in waiting if post.id not in issued]
-        posts = {post.id: post for _, post in waiting}
         reason = why_empty(waiting, offer, has_readers=has_readers)
         if self._is_of_one:
             issued = next(iter(letters), ())
-        return tuple(posts[post] for post in issued), letters.total(), reason
+        return Given(tuple(self._posts[post] for post in issued), letters.total(), in_digests, reason)
+
+    def next_ready(self) -> datetime | None:
+        """When the next digest may go."""
+        return min((one.ready_at for part in self._parts for kind in part for one in kind.kept), default=None)
+
+    def digests(self, now: datetime, later: Sequence[Coming]) -> list[Digest]:
+        """Make the digests that are ready `now`."""
+        going: dict[str, Counter[tuple[Kept, ...]]] = {}
+        for number, part in enumerate(self._parts):
+            after: Counter[Kind] = Counter()
+            for kind, readers in part.items():
+                after[_made(kind, readers, going, now, later)] += readers
+            self._parts[number] = after
+        return [self._digest(slot, going[slot]) for slot in sorted(going)]
+
+    def _digest(self, slot: str, letters: Counter[tuple[Kept, ...]]) -> Digest:
+        priorities = {slug: category.priority for slug, category in self._categories.items()}
+        together = in_order({one for letter in letters for one in letter}, priorities)
+        posts = dict.fromkeys(one.post for one in together)
+        zone, due_at = moment_of(slot, letters, self._categories)
+        return Digest(slot, zone, due_at, tuple(self._posts[post] for post in posts), letters.total())
+
+
+def _made(
+    kind: Kind,
+    readers: int,
+    going: dict[str, Counter[tuple[Kept, ...]]],
+    now: datetime,
+    later: Sequence[Coming],
+) -> Kind:
+    """Readers after their digest, which joins those that are `going` by their slot, if there is one."""
+    if not any(one.ready_at <= now for one in kind.kept):
+        return kind
+    slot, waits_for = digest_of(Reader(kind.wish, kind.standing), kind.kept, later, now)
+    if waits_for is None:
+        going.setdefault(slot, Counter())[tuple(kind.kept)] += readers
+        return replace(kind, kept=frozenset()).with_letter(date.fromisoformat(slot[:10]))
+    longer = (
+        one._replace(slot=waits_for.key, ready_at=waits_for.due_at) if one.ready_at <= now else one
+        for one in kind.kept
+    )
+    return replace(kind, kept=frozenset(longer))
 
 
 def _give(
-    part: Counter[Kind], category: Category, day: date, offer: PostIds
-) -> tuple[Counter[Kind], Counter[PostIds]]:
-    """Readers as they are after a slot, and how many got each letter."""
+    part: Counter[Kind], passing: Passing, offer: PostIds
+) -> tuple[Counter[Kind], Counter[PostIds], int]:
+    """Readers as they are after a slot, how many got each letter, and how many of them by a digest."""
     after: Counter[Kind] = Counter()
     letters: Counter[PostIds] = Counter()
+    in_digests = 0
+    day = passing.slot.local.date()
     for kind, readers in part.items():
         posts: PostIds = ()
-        if kind.gets(category, day):
-            posts = letter_for(kind.had, offer, category.posts_per_issue)
-        if posts:
-            letters[posts] += readers
-            after[Kind(kind.categories, kind.had.union(posts))] += readers
-        else:
+        if gets(kind.standing, passing.category.slug, day):
+            posts = letter_for(kind.had, offer, passing.category.posts_per_issue)
+        if not posts:
             after[kind] += readers
-    return after, letters
+            continue
+        letters[posts] += readers
+        given = replace(kind, had=kind.had.union(posts))
+        when = _departure(kind, passing)
+        if when is None:
+            given = given.with_letter(day)
+        else:
+            in_digests += readers
+            kept = (
+                Kept(when.slot, when.ready_at, passing.category.slug, passing.slot.key, place, post)
+                for place, post in enumerate(posts)
+            )
+            given = replace(given, kept=kind.kept.union(kept))
+        after[given] += readers
+    return after, letters, in_digests
 
 
-def _that_share(categories: Sequence[Category], queues: Mapping[str, Waiting]) -> list[list[Category]]:
+def _departure(kind: Kind, passing: Passing) -> Departure | None:
+    if kind.wish == EVERY_ISSUE and not kind.kept:
+        return None
+    slot, category = passing.slot, passing.category
+    coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
+    next_week = Departure(passing.next_week.key, passing.next_week.due_at)
+    return departure(kind.as_reader(slot), coming, passing.later, next_week)
+
+
+def _that_share(categories: Sequence[Category], queues: Mapping[str, Queue]) -> list[list[Category]]:
     """Categories in parts: those that share a post that waits, also by way of others, are in one."""
     parts: list[tuple[list[Category], set[int]]] = []
     for category in categories:
@@ -120,20 +290,23 @@ def _that_share(categories: Sequence[Category], queues: Mapping[str, Waiting]) -
     return [members for members, _ in parts]
 
 
-def _kinds_of(session: Session, part: Sequence[Category]) -> Counter[Kind]:
-    """The readers of categories that share posts, or of a single one."""
+def _kinds_of(session: Session, part: Sequence[Category], plain: ColumnElement[bool] | None) -> Counter[Kind]:
+    """The readers of categories that share posts, or of a single one; only the `plain` subscriptions."""
     category = part[0]
     if len(part) > 1 or (category.mode == Mode.BROADCAST and _has_gone_out(session, category)):
-        return _kinds_by_receipts(session, part)
+        return _kinds_by_receipts(session, part, plain)
     is_paused = col(Subscription.state) == SubscriptionState.PAUSED
+    theirs = is_active(category)
+    if plain is not None:
+        is_paused, theirs = is_paused & plain, theirs & plain
     paused = _kinds_by_receipts(session, part, is_paused)
     if category.mode == Mode.SEQUENCE:
-        return paused + _kinds_by_cohorts(session, category)
-    readers = session.exec(select(func.count()).select_from(Subscription).where(is_active(category))).one()
+        return paused + _kinds_by_cohorts(session, category, theirs)
+    readers = session.exec(select(func.count()).select_from(Subscription).where(theirs)).one()
     return paused + Counter({Kind(_only(category), frozenset()): readers})
 
 
-def _only(category: Category) -> frozenset[tuple[str, date | None]]:
+def _only(category: Category) -> Standing:
     return frozenset([(category.slug, None)])
 
 
@@ -144,14 +317,14 @@ def _has_gone_out(session: Session, category: Category) -> bool:
     return session.exec(found).first() is not None
 
 
-def _kinds_by_cohorts(session: Session, category: Category) -> Counter[Kind]:
+def _kinds_by_cohorts(session: Session, category: Category, theirs: ColumnElement[bool]) -> Counter[Kind]:
     """The readers of a sequence; those in no cohort by their receipts."""
     cohort: Any = col(Subscription.cohort_id)
     is_lost: ColumnElement[bool] = cohort.is_(None)
     if session.exec(select(Displaced.id).limit(1)).first() is not None:
         is_lost = is_lost | is_displaced()
         cohort = case((is_lost, null()), else_=cohort)
-    counts = sql_select(cohort.label("cohort"), func.count()).where(is_active(category)).group_by("cohort")
+    counts = sql_select(cohort.label("cohort"), func.count()).where(theirs).group_by("cohort")
     sizes = {row[0]: row[1] for row in session.execute(counts)}
     had = cohorts_of(session, category)
     kinds: Counter[Kind] = Counter()
@@ -159,7 +332,7 @@ def _kinds_by_cohorts(session: Session, category: Category) -> Counter[Kind]:
         if number is not None:
             kinds[Kind(_only(category), had[number])] += size
     if None in sizes:
-        kinds += _kinds_by_receipts(session, [category], is_active(category) & is_lost)
+        kinds += _kinds_by_receipts(session, [category], theirs & is_lost)
     return kinds
 
 
@@ -167,30 +340,61 @@ def _kinds_by_receipts(
     session: Session, categories: Sequence[Category], which: ColumnElement[bool] | None = None
 ) -> Counter[Kind]:
     """The readers of categories, as their receipts say; only of `which` subscriptions."""
+    theirs = _standings(categories, which)
+    had = posts_had(theirs.c.reader, queue_of(*categories)).label("had")
+    each = sql_select(theirs.c.standing, had).subquery()
+    rows = sql_select(each.c.standing, each.c.had, func.count()).group_by(each.c.standing, each.c.had)
+    kinds: Counter[Kind] = Counter()
+    for standing, posts, readers in session.execute(rows):
+        kinds[Kind(parse_standing(standing), ids_in(posts))] += readers
+    return kinds
+
+
+def _standings(categories: Sequence[Category], which: ColumnElement[bool] | None) -> Subquery:
+    """Readers by their numbers, and what they subscribe to of these categories."""
     slugs = [category.slug for category in categories]
     wanted = col(Subscription.category).in_(slugs) & col(Subscription.state).in_(
         [SubscriptionState.ACTIVE, SubscriptionState.PAUSED]
     )
-    since = cast(func.coalesce(cast(col(Subscription.paused_until), Text), ""), Text)
-    subscription = col(Subscription.category) + "@" + since
-    theirs = (
+    return (
         sql_select(
             col(Subscription.subscriber_id).label("reader"),
-            func.aggregate_strings(subscription, " ").label("categories"),
+            func.aggregate_strings(told_subscription(), " ").label("standing"),
         )
         .where(wanted if which is None else wanted & which)
         .group_by(col(Subscription.subscriber_id))
         .subquery()
     )
-    had = posts_had(theirs.c.reader, queue_of(*categories)).label("had")
-    each = sql_select(theirs.c.categories, had).subquery()
-    rows = sql_select(each.c.categories, each.c.had, func.count()).group_by(each.c.categories, each.c.had)
+
+
+def _kinds_with_wishes(
+    session: Session,
+    categories: Sequence[Category],
+    which: ColumnElement[bool],
+    usual: Wish,
+    now: datetime,
+) -> Counter[Kind]:
+    """Readers with all that their letters follow from."""
+    theirs = _standings(categories, which)
+    monday, _ = week_of((now - _DAY).date())  # some zones are a day behind
+    each = (
+        sql_select(
+            theirs.c.standing,
+            posts_had(theirs.c.reader, queue_of(*categories)).label("had"),
+            told_wish().label("wish"),
+            days_of_letters(monday).label("letters"),
+            posts_kept().label("kept"),
+        )
+        .join(Subscriber, col(Subscriber.id) == theirs.c.reader)
+        .subquery()
+    )
+    columns = (each.c.standing, each.c.had, each.c.wish, each.c.letters, each.c.kept)
     kinds: Counter[Kind] = Counter()
-    for subscriptions, posts, readers in session.execute(rows):
-        kinds[Kind(frozenset(map(_subscription, subscriptions.split())), ids_in(posts))] += readers
+    for standing, had, told, letters, kept, readers in session.execute(
+        sql_select(*columns, func.count()).group_by(*columns)
+    ):
+        wish = parse_wish(told, usual)
+        days = sorted(map(date.fromisoformat, letters.split())) if wish.cap else ()
+        posts = frozenset(map(parse_kept, filter(None, kept.split(";"))))
+        kinds[Kind(parse_standing(standing), ids_in(had), wish, tuple(days), posts)] += readers
     return kinds
-
-
-def _subscription(text: str) -> tuple[str, date | None]:
-    slug, _, since = text.partition("@")
-    return slug, date.fromisoformat(since) if since else None

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, String, case, exists, func, insert, literal
+from sqlalchemy import Column, ColumnElement, Integer, String, case, exists, func, insert, literal
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
-from newsletter.models import Category, Delivery, EditionPost, QueueEntry, Receipt
-from newsletter.receipts import displace
+from newsletter.models import Category, Delivery, DigestPost, EditionPost, QueueEntry, Receipt
+from newsletter.receipts import WAITING_KEY, displace
 from newsletter.schedule.choice import PostIds
 from newsletter.schedule.cohorts import cohorts_of
 from newsletter.schedule.readers import Rows, is_active
@@ -31,12 +31,24 @@ _LETTERS = scratch_table(
     "chosen_letter", Column("group_number", Key, primary_key=True), Column("edition_id", Key)
 )
 _LETTER_POSTS = scratch_table(
-    "chosen_post", Column("group_number", Key, primary_key=True), Column("post_id", Key, primary_key=True)
+    "chosen_post",
+    Column("group_number", Key, primary_key=True),
+    Column("post_id", Key, primary_key=True),
+    Column("place", Integer),
 )
 _ZONES = scratch_table(
     "chosen_zone", Column("zone", String(64), primary_key=True), Column("due_at", UTCDateTime)
 )
-SCRATCH = (CHOSEN, _LETTERS, _LETTER_POSTS, _ZONES)
+COLLECTING = scratch_table(
+    "collecting",
+    Column("subscriber_id", Key, primary_key=True),
+    Column("slot", String(16)),
+    Column("ready_at", UTCDateTime),
+    Column("due_at", UTCDateTime),
+)
+"""Those of the chosen whose posts wait for a digest, and when that goes (see `DigestPost`)."""
+
+SCRATCH = (CHOSEN, _LETTERS, _LETTER_POSTS, _ZONES, COLLECTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +130,9 @@ def give(
     """Write receipts and deliveries for the groups that get a letter.
 
     `due` says when a letter is due in a zone, "" being one that is not known.
-    Raises MovedError if somebody has been given one of these posts meanwhile. Receipts come in the order of
-    subscribers: two planners then wait for each other in one direction only.
+    Whoever is in `COLLECTING` has no delivery: their posts wait for a digest. Raises MovedError if somebody
+    has been given one of these posts meanwhile. Receipts come in the order of subscribers: two planners then
+    wait for each other in one direction only.
     """
     if not letters:
         return
@@ -128,15 +141,16 @@ def give(
     ]
     session.execute(insert(_LETTERS), editions)
     posts = [
-        {"group_number": group.number, "post_id": post}
+        {"group_number": group.number, "post_id": post, "place": place}
         for group, letter in letters.items()
-        for post in letter.posts
+        for place, post in enumerate(letter.posts)
     ]
     session.execute(insert(_LETTER_POSTS), posts)
     wanted = sum(group.readers * len(letter.posts) for group, letter in letters.items())
     if _write_receipts(session, database, letter_key(issue_id)) != wanted:
         raise MovedError
     _write_deliveries(session, category, issue_id, due)
+    _collect(session, category, issue_id)
     _displace_elsewhere(session, category)
 
 
@@ -163,9 +177,11 @@ def give_to(
 
 
 def _write_receipts(session: Session, database: Database, key: str) -> int:
+    waits = COLLECTING.c.subscriber_id.is_not(None)
     rows = (
-        sql_select(CHOSEN.c.subscriber_id, _LETTER_POSTS.c.post_id, literal(key))
+        sql_select(CHOSEN.c.subscriber_id, _LETTER_POSTS.c.post_id, case((waits, WAITING_KEY), else_=key))
         .join_from(CHOSEN, _LETTER_POSTS, CHOSEN.c.group_number == _LETTER_POSTS.c.group_number)
+        .join(COLLECTING, COLLECTING.c.subscriber_id == CHOSEN.c.subscriber_id, isouter=True)
         .order_by(CHOSEN.c.subscriber_id, _LETTER_POSTS.c.post_id)
     )
     written = session.execute(
@@ -198,23 +214,46 @@ def _write_deliveries(
             literal(0).label("attempts"),
         )
         .join_from(CHOSEN, _LETTERS, CHOSEN.c.group_number == _LETTERS.c.group_number)
+        .where(~exists().where(COLLECTING.c.subscriber_id == CHOSEN.c.subscriber_id))
         .order_by(CHOSEN.c.subscriber_id)
     )
     if category.local_time:
         owed = owed.join(Subscriber, col(Subscriber.id) == CHOSEN.c.subscriber_id).join(
-            _ZONES, _ZONES.c.zone == _zone_of_reader()
+            _ZONES, _ZONES.c.zone == zone_of_reader()
         )
     columns = [str(column.key) for column in owed.selected_columns]
     session.execute(insert(Delivery).from_select(columns, owed))
 
 
-def _zone_of_reader() -> ColumnElement[str]:
+def _collect(session: Session, category: Category, issue_id: int) -> None:
+    """Have the posts of those who wait for a digest wait for it."""
+    posts = (
+        sql_select(
+            CHOSEN.c.subscriber_id,
+            _LETTER_POSTS.c.post_id,
+            literal(issue_id).label("issue_id"),
+            literal(category.slug).label("category"),
+            _LETTER_POSTS.c.place,
+            COLLECTING.c.slot,
+            COLLECTING.c.ready_at,
+            COLLECTING.c.due_at,
+        )
+        .join_from(CHOSEN, COLLECTING, COLLECTING.c.subscriber_id == CHOSEN.c.subscriber_id)
+        .join(_LETTER_POSTS, _LETTER_POSTS.c.group_number == CHOSEN.c.group_number)
+        .order_by(CHOSEN.c.subscriber_id, _LETTER_POSTS.c.place)
+    )
+    columns = [str(column.key) for column in posts.selected_columns]
+    session.execute(insert(DigestPost).from_select(columns, posts))
+
+
+def zone_of_reader() -> ColumnElement[str]:
+    """Where a subscriber lives, "" where that is not known."""
     return func.coalesce(col(Subscriber.timezone), "")
 
 
 def _find_zones(session: Session, due: Callable[[str], datetime]) -> None:
     """When letters are due in each zone that one of the chosen readers lives in."""
-    zones = sql_select(_zone_of_reader()).join(CHOSEN, CHOSEN.c.subscriber_id == col(Subscriber.id))
+    zones = sql_select(zone_of_reader()).join(CHOSEN, CHOSEN.c.subscriber_id == col(Subscriber.id))
     dues = [{"zone": zone, "due_at": due(zone)} for (zone,) in session.execute(zones.distinct())]
     if dues:
         session.execute(insert(_ZONES), dues)

@@ -8,10 +8,11 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count, takewhile
+from itertools import count, groupby, takewhile
 
 from sqlalchemy import update
 from sqlmodel import Session, col
@@ -33,14 +34,17 @@ from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
+from newsletter.schedule.digests import Digest, Offered, is_any_ready, set_apart, write_digests
 from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
 from newsletter.schedule.editions import MakeEdition, write_edition
-from newsletter.schedule.future import future_of
+from newsletter.schedule.future import Future, Given, Passing, future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, MovedError, choose, give
+from newsletter.schedule.readers import has_wishes
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import Slot, due_for, latest_due, timetable_of
 from newsletter.schedule.welcome import is_owed, write_welcome
-from newsletter.states import EntryState, IssueKind, IssueState, Mode
+from newsletter.schedule.wishes import EVERY_ISSUE, HORIZON, Coming, Wish
+from newsletter.states import DIGEST, EntryState, IssueKind, IssueState, Mode
 from subscribers.pauses import resume_due
 
 
@@ -55,8 +59,11 @@ class PlannedIssue:
     state: IssueState
     posts: tuple[Post, ...]
     readers: int
+    """Who is given the posts, by letters of the issue or by digests."""
     reason: str = ""
     issue_id: int | None = None
+    in_digests: int = 0
+    """How many of them have the posts by a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class PlanFailure:
     slot: str
     error: PaperroundError
 
+
+_MOMENT = timedelta(microseconds=1)
 
 _TRIES = 3
 """How often others may come first before the cohorts are doubted."""
@@ -85,8 +94,10 @@ class Planner:
         patience: timedelta,
         expiry: timedelta,
         canary_every: int | None = None,
+        usual: Wish = EVERY_ISSUE,
     ):
-        """`patience` is how long a slot whose post or template is broken waits for the mend.
+        """`patience` is how long a slot whose post or template is broken waits for the mend; `usual` is what
+        readers have who wish nothing else.
 
         `canary_every` k gives an issue's letters whose number k divides a start before the others.
 
@@ -99,6 +110,7 @@ class Planner:
         self._patience = patience
         self._expiry = expiry
         self._canary_every = canary_every
+        self._usual = usual
 
     def plan_due(self, now: datetime) -> list[PlannedIssue | PlanFailure]:
         """Decide every slot due by `now`, and welcome newcomers. Safe to run beside itself and to repeat.
@@ -110,13 +122,56 @@ class Planner:
             streams = streams_of(session)
             work = [(stream, self._due(session, stream, now)) for stream in streams]
             newcomers = [stream for stream in streams if is_owed(session, stream.category)]
+            later = self._later(session, work, now) if has_wishes(session, self._usual) else None
         found = ((slot.due_at, stream, slot) for stream, slots in work for slot in slots)
-        planned = [
-            self._decide(stream, slot, now)
-            for _, stream, slot in sorted(found, key=lambda item: (item[0], item[1].category.slug))
-        ]
+        planned = []
+        for _, stream, slot in sorted(found, key=lambda item: (item[0], item[1].category.slug)):
+            if later is not None:
+                later = [
+                    other
+                    for other in later
+                    if (other.category, other.key) != (stream.category.slug, slot.key)
+                ]
+            planned.append(self._decide(stream, slot, later, now))
         planned += [self._welcome(stream, now) for stream in newcomers]
-        return [issue for issue in planned if issue is not None]
+        return [*(issue for issue in planned if issue is not None), *self._write_digests(now)]
+
+    def _later(
+        self, session: Session, work: Sequence[tuple[Stream, Sequence[Slot]]], now: datetime
+    ) -> list[Coming]:
+        """The slots to come at which something may go: of those due now, the ones in `work`.
+
+        One that has failed keeps nobody's letter waiting.
+        """
+        coming = []
+        for stream, due in work:
+            failed = failed_slots(session, stream.category, self._patience)
+            slots = [*due, *self._until(session, stream, now, now + HORIZON)]
+            coming += [_coming(stream.category, slot) for slot in slots if slot.key not in failed]
+        return sorted(slot for slot in coming if slot is not None)
+
+    def _until(self, session: Session, stream: Stream, now: datetime, until: datetime) -> list[Slot]:
+        """The category's slots after `now`, up to an instant."""
+        coming = takewhile(lambda slot: slot.due_at <= until, undecided(session, *stream, now))
+        return [slot for slot in coming if slot.due_at > now]
+
+    def _write_digests(self, now: datetime) -> list[PlannedIssue | PlanFailure]:
+        """Make the digests that are ready."""
+        with self._database.read() as session:
+            if not is_any_ready(session, now):
+                return []
+        with self._database.write() as session:
+            work = [(stream, self._due(session, stream, now)) for stream in streams_of(session)]
+            digests = write_digests(
+                session,
+                self._database,
+                self._make_edition,
+                later=self._later(session, work, now),
+                usual=self._usual,
+                now=now,
+                expiry=self._expiry,
+            )
+        return [_of_written(digest) for digest in digests]
 
     def _welcome(self, stream: Stream, now: datetime) -> PlannedIssue | PlanFailure | None:
         """Write the letter for those who have just joined; None if another planner was first."""
@@ -141,21 +196,26 @@ class Planner:
         if done is None:
             return None
         slot = Slot(done.minute, now)
-        return _decided(category, slot, (done.post,), done.readers, issue_id=done.issue_id)
+        return _decided(category, slot, Given((done.post,), done.readers), done.issue_id)
 
     def _due(self, session: Session, stream: Stream, now: datetime) -> list[Slot]:
         """The category's slots up to `now`, and what is to be done with them."""
         failed = failed_slots(session, stream.category, self._patience)
         return slots_to_decide(undecided(session, *stream, now), now, self._catch_up, failed)
 
-    def _decide(self, stream: Stream, slot: Slot, now: datetime) -> PlannedIssue | PlanFailure | None:
-        """Write what becomes of one slot; None if another planner was first or the category has changed."""
+    def _decide(
+        self, stream: Stream, slot: Slot, later: Sequence[Coming] | None, now: datetime
+    ) -> PlannedIssue | PlanFailure | None:
+        """Write what becomes of one slot; None if another planner was first or the category has changed.
+
+        `later` are the slots to come, None where no reader's letter can wait for them.
+        """
         for attempt in count():
             try:
                 if not slot.left_out:
                     self._prepare(stream.category, slot, afresh=attempt >= _TRIES)
                 with self._database.write() as session:
-                    return self._write_issue(session, stream, slot, now)
+                    return self._write_issue(session, stream, slot, later, now)
             except MovedError:
                 continue
             except (ContentError, TemplateError) as error:
@@ -187,26 +247,27 @@ class Planner:
             keys = ["category_id", "slot"]
             session.execute(failure.on_conflict_do_update(index_elements=keys, set_={"error": words}))
 
-    def _write_issue(self, session: Session, read: Stream, slot: Slot, now: datetime) -> PlannedIssue | None:
+    def _write_issue(
+        self, session: Session, read: Stream, slot: Slot, later: Sequence[Coming] | None, now: datetime
+    ) -> PlannedIssue | None:
         category = locked(session, read.category)
         if category is None or timetable_of(session, category) != read.timetable:
             return None  # no slot of it any more: the next pass reads the category anew
         issue_id = self._insert_issue(session, category, slot, now)
         if issue_id is None:
             return None
-        posts: tuple[Post, ...] = ()
-        readers, reason = 0, ""
+        come_to = Given()
         if not slot.left_out:
             stream = Stream(category, read.timetable)
-            posts, readers, reason = self._write_letters(session, stream, slot, issue_id, now)
-        planned = _decided(category, slot, posts, readers, reason, issue_id)
+            come_to = self._write_letters(session, stream, slot, later, issue_id, now)
+        planned = _decided(category, slot, come_to, issue_id)
         session.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id)
             .values(
                 state=planned.state,
                 reason=planned.reason,
-                canary_every=self._first_share(category, readers),
+                canary_every=self._first_share(category, planned.readers - planned.in_digests),
                 finished_at=None if planned.readers else now,
             )
         )
@@ -239,15 +300,21 @@ class Planner:
         return issue_id
 
     def _write_letters(
-        self, session: Session, stream: Stream, slot: Slot, issue_id: int, now: datetime
-    ) -> tuple[tuple[Post, ...], int, str]:
-        """Write who gets what; returns this issue's posts, how many readers, and why if there are none."""
+        self,
+        session: Session,
+        stream: Stream,
+        slot: Slot,
+        later: Sequence[Coming] | None,
+        issue_id: int,
+        now: datetime,
+    ) -> Given:
+        """Write who gets what."""
         category = stream.category
         waiting = line_of(session, category)
         posts = {post.id: post for _, post in waiting}
         offer, most = offered(category, waiting, slot.key), category.posts_per_issue
         if not offer:
-            return (), 0, why_empty(waiting, offer, has_readers=True)
+            return Given(reason=why_empty(waiting, offer, has_readers=True))
         if category.mode == Mode.BROADCAST:
             taken = [(entry, post) for entry, post in waiting if post.id in offer]
             _issue_entries(session, taken, issue_id, category, slot, now)
@@ -265,16 +332,17 @@ class Planner:
             }
             given = {group: GroupLetter(letter, editions[letter]) for group, letter in letters.items()}
             due = partial(due_for, slot, category)
+            in_digests = 0
+            if later is not None:
+                offered_now = Offered(slot, stream.timetable.a_week_on(slot), later, self._usual)
+                in_digests = set_apart(session, category, offered_now, [group.number for group in given])
             give(session, self._database, category, given, issue_id=issue_id, due=due)
         if category.mode == Mode.SEQUENCE:
             advance(session, {group.number: letter for group, letter in letters.items()})
         readers = sum(group.readers for group in letters)
         issued = posts_of_issue(category, offer, letters.values())
-        return (
-            tuple(posts[post] for post in issued),
-            readers,
-            why_empty(waiting, offer, has_readers=bool(groups)),
-        )
+        reason = why_empty(waiting, offer, has_readers=bool(groups))
+        return Given(tuple(posts[post] for post in issued), readers, in_digests, reason)
 
     def _write_edition(
         self,
@@ -313,38 +381,83 @@ class Planner:
         """
         with self._database.read() as session:
             streams = streams_of(session)
-            categories = [stream.category for stream in streams]
-            future = future_of(session, categories, reader)
-            agenda: list[tuple[Slot, Category]] = []
+            future = future_of(session, [stream.category for stream in streams], self._usual, now, reader)
+            horizon = until + HORIZON if future.has_wishes else until
+            agenda: list[tuple[Slot, Stream]] = []
             for stream in streams:
-                later = takewhile(lambda slot: slot.due_at <= until, undecided(session, *stream, now))
-                slots = [*self._due(session, stream, now), *(slot for slot in later if slot.due_at > now)]
-                agenda += [(slot, stream.category) for slot in slots]
-        agenda.sort(key=lambda item: (item[0].due_at, item[1].slug))
-        coming = []
-        for slot, category in agenda:
-            posts, readers, reason = ((), 0, "") if slot.left_out else future.pass_slot(category, slot)
-            coming.append(_decided(category, slot, posts, readers, reason))
-        return [issue for issue in coming if reader is None or issue.readers]
+                slots = [*self._due(session, stream, now), *self._until(session, stream, now, horizon)]
+                agenda += [(slot, stream) for slot in slots]
+        agenda.sort(key=lambda item: (item[0].due_at, item[1].category.slug))
+        coming = list(_foretold(future, agenda, now, until))
+        if reader is None:
+            return coming
+        # What they have by a digest is told with that.
+        return [one for one in coming if one.category == DIGEST or one.readers > one.in_digests]
 
 
-def _decided(
-    category: Category,
-    slot: Slot,
-    posts: tuple[Post, ...],
-    readers: int,
-    reason: str = "",
-    issue_id: int | None = None,
-) -> PlannedIssue:
+def _foretold(
+    future: Future, agenda: Sequence[tuple[Slot, Stream]], now: datetime, until: datetime
+) -> Iterator[PlannedIssue]:
+    """What slots will come to, and the digests between them, in the order in which they are decided."""
+    coming = [_coming(stream.category, slot) for slot, stream in agenda]
+
+    def later(number: int) -> list[Coming]:
+        if not future.has_wishes:
+            return []
+        return [slot for slot in coming[number:] if slot is not None]
+
+    def digests(number: int, by: datetime) -> Iterator[PlannedIssue]:
+        """Those that are ready by an instant, before the slot of this number."""
+        while (ready := future.next_ready()) is not None and ready <= by:
+            for digest in future.digests(max(ready, now), later(number)):
+                yield _of_digest(digest)
+
+    for at, numbers in groupby(range(len(agenda)), lambda number: max(agenda[number][0].due_at, now)):
+        first, *rest = numbers
+        yield from digests(first, min(at - _MOMENT, until))
+        if at > until:
+            return
+        for number in (first, *rest):
+            slot, stream = agenda[number]
+            given = Given()
+            if not slot.left_out:
+                next_week = stream.timetable.a_week_on(slot)
+                given = future.pass_slot(Passing(stream.category, slot, later(number + 1), next_week))
+            yield _decided(stream.category, slot, given)
+        yield from digests(number + 1, at)
+    yield from digests(len(agenda), until)
+
+
+def _coming(category: Category, slot: Slot) -> Coming | None:
+    """A slot as readers' wishes look at it, None for one at which nothing goes."""
+    if slot.left_out:
+        return None
+    return Coming(slot.due_at, category.slug, slot.key, category.priority)
+
+
+def _of_written(digest: Digest) -> PlannedIssue | PlanFailure:
+    return PlanFailure(DIGEST, digest.slot, digest.error) if digest.error else _of_digest(digest)
+
+
+def _of_digest(digest: Digest) -> PlannedIssue:
+    return PlannedIssue(
+        DIGEST, digest.slot, digest.timezone, digest.due_at, IssueState.PLANNED, digest.posts,
+        digest.readers, issue_id=digest.issue_id, in_digests=digest.readers,
+    )  # fmt: skip
+
+
+def _decided(category: Category, slot: Slot, given: Given, issue_id: int | None = None) -> PlannedIssue:
+    reason = given.reason
     if slot.left_out:
         state, reason = IssueState.SKIPPED, slot.left_out
-    elif posts:
+    elif given.posts:
         state, reason = IssueState.PLANNED, ""
     else:
         state = IssueState.EMPTY
     return PlannedIssue(
-        category.slug, slot.key, category.timezone, slot.due_at, state, posts, readers, reason, issue_id
-    )
+        category.slug, slot.key, category.timezone, slot.due_at, state, given.posts,
+        given.readers, reason, issue_id, given.in_digests,
+    )  # fmt: skip
 
 
 def _issue_entries(

@@ -81,6 +81,15 @@ class Timetable:
         coming = self.slots(slot.due_at)
         return next((other for other in coming if other.local > slot.local and not other.left_out), None)
 
+    def a_week_on(self, slot: Slot) -> Slot:
+        """When posts of a slot go in the week after it: at its time, on the first day that is not skipped."""
+        day = slot.local.date()
+        monday = day + timedelta(days=7 - day.weekday())
+        days = (monday + timedelta(days=number) for number in range(7))
+        chosen = next((one for one in days if one not in self.skipped), monday)
+        local = datetime.combine(chosen, slot.local.time())
+        return Slot(local, due_at(local, self.zone))
+
 
 def due_for(slot: Slot, category: Category, zone_name: str) -> datetime:
     """When a letter of a slot is due for a reader in a zone: in none that is known, by the category's."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from sqlmodel import select
+from sqlmodel import col, select
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -49,10 +49,10 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class _WayOut:
-    """What a token leads to: the letter it came in, its subscription, and the category's title."""
+    """What a token leads to: the letter it came in, the subscriptions it came by, and their names."""
 
     delivery_id: int
-    subscription: Subscription
+    subscriptions: tuple[Subscription, ...]
     title: str
 
 
@@ -94,21 +94,20 @@ class _Pages:
         found = self._find(token)
         if found is None:
             return self._nobodys(token)
-        has_left = found.subscription.state == SubscriptionState.LEFT
+        has_left = all(held.state == SubscriptionState.LEFT for held in found.subscriptions)
         return self.page("left" if has_left else "leave", category=found.title)
 
     def act(self, token: str, source: str) -> HTMLResponse:
-        """End the subscription, if it has not ended yet."""
+        """End the subscriptions, those that have not ended yet."""
         found = self._find(token)
         if found is None:
             return self._nobodys(token)
         permission = Permission(source, evidence=f"delivery {found.delivery_id}")
-        held = found.subscription
         with self._database.write() as session:
             leave(
                 session,
-                held.subscriber_id,
-                [held.category],
+                found.subscriptions[0].subscriber_id,
+                [held.category for held in found.subscriptions],
                 permission,
                 self._site.letters,
                 now=self._site.clock(),
@@ -132,21 +131,23 @@ class _Pages:
             return PlainTextResponse("That did not work just now. Please try again later.", status, _HEADERS)
 
     def _find(self, token: str) -> _WayOut | None:
-        """The subscription a letter was sent for."""
+        """The subscriptions a letter was sent for: of a digest, to the categories in it."""
         number = self._signer.read(Purpose.LEAVE, token)
         if number is None:
             return None
         with self._database.read() as session:
             if (reader := reader_of(session, number)) is None:
                 return None
-            subscriber_id, slug = reader
-            subscription = session.exec(
-                select(Subscription).where(
-                    Subscription.subscriber_id == subscriber_id, Subscription.category == slug
-                )
-            ).one_or_none()
-            title = session.exec(select(Category.title).where(Category.slug == slug)).first()
-        return _WayOut(number, subscription, title or slug) if subscription else None
+            subscriber_id, slugs = reader
+            found = session.exec(
+                select(Subscription, Category.title)
+                .join(Category, col(Category.slug) == col(Subscription.category), isouter=True)
+                .where(Subscription.subscriber_id == subscriber_id, col(Subscription.category).in_(slugs))
+                .order_by(col(Category.title), col(Subscription.category))
+            ).all()
+        titles = [title or subscription.category for subscription, title in found]
+        listed = " and ".join(filter(None, [", ".join(titles[:-1]), *titles[-1:]]))
+        return _WayOut(number, tuple(subscription for subscription, _ in found), listed) if found else None
 
 
 def make_pages(site: "App") -> FastAPI:

@@ -108,11 +108,11 @@ def test_a_day_that_is_skipped_at_the_last_moment(town: Town) -> None:
         skip_days(session, category, {TUESDAY.date(): "Epiphany"}, now=MONDAY)
     slot = stream.timetable.first_from(MONDAY)
     assert slot is not None
-    assert town.planner._decide(stream, slot, TUESDAY) is None
+    assert town.planner._decide(stream, slot, None, TUESDAY) is None
     assert town.issues() == []
     with town.database.write() as session:
         keep_days(session, category, [TUESDAY.date()])
-    decided = town.planner._decide(stream, slot, TUESDAY)
+    decided = town.planner._decide(stream, slot, None, TUESDAY)
     assert isinstance(decided, PlannedIssue)
     assert decided.state == "planned"
 
