@@ -4,7 +4,8 @@ A backup remembers promises as they stood then. Letters it calls queued, slots i
 calls waiting may all have gone out since, and the database that knew is gone. So nothing of the kind moves
 until a person has said so:
 
-- every issue with letters that have not ended is paused: `issue resume` or `issue cancel`;
+- every issue with letters that have not ended, or with posts for a digest that has been due since, is paused:
+  `issue resume` or `issue cancel`;
 - where a category had a slot since, the slots up to now are let go, and the posts that wait in its queue are
   held: `queue drop` those that went out, `queue release` the others.
 
@@ -21,7 +22,7 @@ from newsletter.content.history import Action, Editor, record
 from newsletter.content.queue import entries
 from newsletter.delivery.issues import pausing
 from newsletter.delivery.letters import UNFINISHED
-from newsletter.models import Attempt, Category, Delivery, Issue
+from newsletter.models import Attempt, Category, Delivery, DigestPost, Issue
 from newsletter.schedule.categories import streams_of
 from newsletter.states import EntryState, IssueKind, IssueState
 
@@ -44,7 +45,8 @@ class Quieted:
 def quieten(connection: Connection, now: datetime) -> Quieted:
     """Stop all that may have happened since; the caller commits."""
     last_entry = _last_entry(connection)
-    return Quieted(last_entry, _pause_issues(connection, last_entry), tuple(_hold_queues(connection, now)))
+    paused = _pause_issues(connection, last_entry, now)
+    return Quieted(last_entry, paused, tuple(_hold_queues(connection, now)))
 
 
 def _last_entry(connection: Connection) -> datetime | None:
@@ -55,16 +57,22 @@ def _last_entry(connection: Connection) -> datetime | None:
     return max((time for time in times if time is not None), default=None)
 
 
-def _pause_issues(connection: Connection, last_entry: datetime | None) -> tuple[int, ...]:
+def _pause_issues(connection: Connection, last_entry: datetime | None, now: datetime) -> tuple[int, ...]:
     if last_entry is None:
         return ()  # no slot was ever decided
     reason = (
         f"restored from a backup that ends at {last_entry:%Y-%m-%d %H:%M} UTC: letters may have gone since"
     )
     unfinished = select(col(Delivery.issue_id)).where(col(Delivery.state).in_(UNFINISHED))
+    in_digests = select(col(DigestPost.issue_id)).where(
+        col(DigestPost.letter_key).is_(None), col(DigestPost.ready_at) <= now
+    )
     paused = connection.execute(
         update(Issue)
-        .where(col(Issue.state) == IssueState.PLANNED, col(Issue.id).in_(unfinished))
+        .where(
+            col(Issue.state) == IssueState.PLANNED,
+            col(Issue.id).in_(unfinished) | col(Issue.id).in_(in_digests),
+        )
         .values(**pausing(reason))
         .returning(col(Issue.id))
     )

@@ -58,6 +58,16 @@ LocalTime = Annotated[
         "--local-time/--one-time", help="Whether it comes at the slot's time by each reader's own clock."
     ),
 ]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        "--priority",
+        metavar="N",
+        min=1,
+        max=9,
+        help="1 to 9: whose letters come first where readers want few: 5.",
+    ),
+]
 
 
 def _check(cadence: str | None, timezone: str | None, mode: str | None) -> None:
@@ -85,6 +95,7 @@ def add(
     mode: ModeOption = None,
     posts: PostsOption = None,
     local_time: LocalTime = None,
+    priority: Priority = None,
 ) -> None:
     """Make a category. What is not given comes from [categories] in paperround.toml."""
     title = _title(title)
@@ -106,7 +117,12 @@ def add(
             now=site.clock(),
         )
         edit_category(
-            session, made, posts_per_issue=posts or 1, local_time=bool(local_time), now=site.clock()
+            session,
+            made,
+            posts_per_issue=posts or 1,
+            local_time=bool(local_time),
+            priority=priority or made.priority,
+            now=site.clock(),
         )
         row = _row(session, made, site.clock())
     note(_told(row))
@@ -149,6 +165,7 @@ def edit(
     mode: ModeOption = None,
     posts: PostsOption = None,
     local_time: LocalTime = None,
+    priority: Priority = None,
     start: Annotated[
         str | None,
         typer.Option("--start", metavar="SLUG|first", help="The post with which a sequence begins."),
@@ -165,11 +182,11 @@ def edit(
     """Change a category. A new cadence or zone begins after the current period."""
     title = _title(title)
     _check(cadence, timezone, mode)
-    changes = (title, cadence, timezone, mode, posts, local_time, start, welcome, last_day)
+    changes = (title, cadence, timezone, mode, posts, local_time, priority, start, welcome, last_day)
     if all(change is None for change in changes):
         raise typer.BadParameter(
-            "name what to change: --title, --cadence, --timezone, --mode, --posts, --local-time, --start, "
-            "--welcome or --last-day"
+            "name what to change: --title, --cadence, --timezone, --mode, --posts, --local-time, --priority, "
+            "--start, --welcome or --last-day"
         )
     ends_on = None if last_day is None or last_day == "never" else parse_day(last_day, "--last-day")
 
@@ -191,6 +208,7 @@ def edit(
             mode=Mode(mode) if mode else None,
             posts_per_issue=posts,
             local_time=local_time,
+            priority=priority,
             now=site.clock(),
         )
         if start is not None:
@@ -276,6 +294,7 @@ def _row(session: "Session", category: "Category", now: "datetime") -> dict[str,
         "start": start.slug if start else None,
         "welcome": welcome.slug if welcome else None,
         "local_time": category.local_time,
+        "priority": category.priority,
         "queued": len(entries(session, category, (EntryState.QUEUED,))),
         "readers": active_readers(session, category.slug),
         "next_slot": coming.key if coming else None,

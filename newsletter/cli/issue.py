@@ -51,10 +51,7 @@ def list_issues(
     if as_json:
         print_json(rows)
         return
-    shown = [
-        {**row, "state": _state(row), "posts": _posts(row), "deliveries": tally(row["deliveries"])}
-        for row in rows
-    ]
+    shown = [{**row, "state": _state(row), "posts": _posts(row), "deliveries": _letters(row)} for row in rows]
     columns = ("id", "category", "slot", "state", "posts", "deliveries")
     print_rows(shown, columns, empty="No issue yet: `paperround plan` shows what comes")
 
@@ -74,7 +71,7 @@ def show(
     if as_json:
         print_json(row)
     else:
-        print_record({**row, "deliveries": tally(row["deliveries"])})
+        print_record({**row, "deliveries": _letters(row)})
 
 
 app.command("watch")(watch.watch)
@@ -288,6 +285,12 @@ def _state(row: dict[str, Any]) -> str:
     return f"{state}: {row['reason']}" if row["reason"] else str(state)
 
 
+def _letters(row: dict[str, Any]) -> str:
+    """For people, where its letters stand, and whose letters its posts wait for."""
+    waiting = [f"{row['for_digests']} for digests"] if row["for_digests"] else []
+    return ", ".join([*filter(None, [tally(row["deliveries"])]), *waiting])
+
+
 def _posts(row: dict[str, Any]) -> list[str]:
     """For people, who want to know what a letter out of turn is."""
     return [
@@ -313,4 +316,5 @@ def _row(report: "IssueReport") -> dict[str, Any]:
         "note": issue.note,
         "posts": list(report.posts),
         "deliveries": report.deliveries,
+        "for_digests": report.for_digests,
     }

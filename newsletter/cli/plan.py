@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from newsletter.cli.output import JsonFlag, count_of, note, print_json, print_ro
 if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.schedule.planner import PlannedIssue
+
+_LISTED = 4
+"""Posts of a letter that a table names."""
 
 
 def plan(
@@ -58,6 +61,7 @@ def plan(
             "state": str(planned.state),
             "posts": [post.slug for post in planned.posts],
             "readers": planned.readers,
+            "in_digests": planned.in_digests,
             "reason": planned.reason,
         }
         for planned in coming
@@ -70,10 +74,22 @@ def plan(
         if reader is not None:
             columns = ("slot", "timezone", "category", "posts")
             nothing = f"No letter comes to {reader} within {count_of(weeks, 'week')}."
-        shown = [
-            {**row, "reason": f"{row['state']}: {row['reason']}" if row["reason"] else ""} for row in rows
-        ]
+        shown = [{**row, **_for_people(row)} for row in rows]
         print_rows(shown, columns, empty=nothing)
+
+
+def _for_people(row: "dict[str, Any]") -> "dict[str, Any]":
+    """What a row of the table says otherwise than that of a program."""
+    from newsletter.states import DIGEST
+
+    posts, merged = row["posts"], row["in_digests"]
+    more = [f"and {len(posts) - _LISTED} more"] if len(posts) > _LISTED + 1 else []
+    by_digest = f", {merged} by digest" if merged and row["category"] != DIGEST else ""
+    return {
+        "posts": posts[:_LISTED] + more if more else posts,
+        "readers": f"{row['readers']}{by_digest}",
+        "reason": f"{row['state']}: {row['reason']}" if row["reason"] else "",
+    }
 
 
 def _draw(coming: "Sequence[PlannedIssue]", first: date, last: date, *, with_readers: bool) -> None:

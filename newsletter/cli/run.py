@@ -139,6 +139,7 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
     """Print what planning did; True if a slot could not be planned."""
     from newsletter.errors import ContentError
     from newsletter.schedule.planner import PlanFailure
+    from newsletter.states import DIGEST
 
     failed = False
     missed = [issue for issue in issues if not isinstance(issue, PlanFailure) and issue.state == "skipped"]
@@ -157,6 +158,8 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
         elif issue.posts:
             titles = "; ".join(post.title for post in issue.posts)
             readers = count_of(issue.readers, "reader")
+            if issue.in_digests and issue.category != DIGEST:
+                readers += f", {issue.in_digests} of them in digests"
             print(f"{issue.category} {issue.slot}: issue {issue.issue_id} for {readers}: {titles}")
         else:
             print(f"{issue.category} {issue.slot}: {issue.state}: {issue.reason}")

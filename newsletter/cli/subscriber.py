@@ -55,6 +55,13 @@ _COUNTED = {
     "renewed": "confirmed now",
     "left": "had left and stay out",
 }
+_FREQUENCIES = {
+    "issue": "a letter of each issue",
+    "daily": "a digest a day",
+    "weekly": "a digest a week",
+    "monthly": "a digest a month",
+}
+_MOST_A_WEEK = 100
 _WAITING = {"pending": ", unconfirmed: no letters until you add them with --confirmed"}
 
 
@@ -116,10 +123,27 @@ def edit(
         str | None,
         typer.Option("--timezone", metavar="ZONE|unknown", help="Where they live, such as Europe/Berlin."),
     ] = None,
+    frequency: Annotated[
+        str | None,
+        typer.Option(
+            "--frequency",
+            metavar="issue|daily|weekly|monthly|usual",
+            help="A letter of each issue, or a digest of a day, a week, a month; or what the site does.",
+        ),
+    ] = None,
+    weekly_cap: Annotated[
+        str | None,
+        typer.Option(
+            "--weekly-cap",
+            metavar="N|none|usual",
+            help="At most so many letters a week; or what the site does.",
+        ),
+    ] = None,
 ) -> None:
-    """Change what is known of a reader."""
-    if name is timezone is None:
-        raise typer.BadParameter("name what to change: --name or --timezone")
+    """Change what is known of a reader, and which letters they want."""
+    if name is timezone is frequency is weekly_cap is None:
+        raise typer.BadParameter("name what to change: --name, --timezone, --frequency or --weekly-cap")
+    wished, cap = _frequency(frequency), _cap(weekly_cap)
     if len(name or "") > 200:
         raise typer.BadParameter("is longer than 200 characters", param_hint="--name")
     zone = None if timezone in (None, "unknown") else _zone(timezone)
@@ -131,7 +155,12 @@ def edit(
             subscriber.name = cell(name) or None
         if timezone is not None:
             subscriber.timezone = zone
+        if frequency is not None:
+            subscriber.frequency = wished
+        if weekly_cap is not None:
+            subscriber.weekly_cap = cap
     known = [word for word in (subscriber.name, subscriber.timezone) if word]
+    known += _wishes(subscriber)
     note(f"{subscriber.address}: {', '.join(known) or 'neither name nor zone is known'}.")
 
 
@@ -328,6 +357,44 @@ def _zone(name: str) -> str:
         raise typer.BadParameter(str(error), param_hint="--timezone") from None
 
 
+def _frequency(word: str | None) -> str | None:
+    from subscribers.models import Frequency
+
+    if word in (None, "usual"):
+        return None
+    if word not in list(Frequency):
+        raise typer.BadParameter(
+            f"{word!r} is none of {', '.join(Frequency)} and usual", param_hint="--frequency"
+        )
+    return word
+
+
+def _cap(word: str | None) -> int | None:
+    """0 for no cap at all, None for the site's."""
+    if word in (None, "usual"):
+        return None
+    if word == "none":
+        return 0
+    if not (word.isascii() and word.isdecimal() and 1 <= int(word[:9]) <= _MOST_A_WEEK):
+        raise typer.BadParameter(
+            f"{word!r} is no number from 1 to {_MOST_A_WEEK}; or say none, or usual",
+            param_hint="--weekly-cap",
+        )
+    return int(word)
+
+
+def _wishes(subscriber: "Subscriber") -> list[str]:
+    """What a reader wishes otherwise than the site does."""
+    wishes = [_FREQUENCIES[subscriber.frequency]] if subscriber.frequency else []
+    if subscriber.weekly_cap is not None:
+        wishes.append(
+            f"at most {count_of(subscriber.weekly_cap, 'letter')} a week"
+            if subscriber.weekly_cap
+            else "any number of letters a week"
+        )
+    return wishes
+
+
 def _among(address: str, wanted: list[str] | None, held: list[str]) -> list[str]:
     """The categories that are meant: those named, or all. Raises NotFoundError for one not subscribed to."""
     from newsletter.errors import NotFoundError
@@ -347,6 +414,8 @@ def _listed(subscriber: "Subscriber", subscriptions: dict[str, str]) -> dict[str
         "address": subscriber.address,
         "name": subscriber.name,
         "timezone": subscriber.timezone,
+        "frequency": subscriber.frequency,
+        "weekly_cap": subscriber.weekly_cap,
         "created_at": subscriber.created_at,
         "subscriptions": subscriptions,
     }

@@ -12,7 +12,8 @@ from sqlalchemy import Column, Select, Table, and_, exists, func, or_, select
 from sqlmodel import Session, SQLModel, col
 
 import subscribers.models
-from newsletter.models import Attempt, Delivery, Edition, Issue, Owner, QueueEntry, Receipt
+from newsletter.models import Attempt, Delivery, DigestPost, Edition, Issue, Owner, QueueEntry, Receipt
+from newsletter.receipts import WAITING_KEY
 from newsletter.states import UNSENT, DeliveryState, EntryState, IssueState
 
 __all__ = ["SHOWN", "Violation", "audit", "subscribers"]
@@ -87,6 +88,24 @@ def promises() -> Iterator[tuple[str, Select[Any]]]:
     yield (
         "an issue that is finished has no letter left to send",
         select(col(Issue.id)).where(col(Issue.finished_at).is_not(None), unfinished),
+    )
+    receipt_of_post = exists().where(
+        col(Receipt.subscriber_id) == col(DigestPost.subscriber_id),
+        col(Receipt.post_id) == col(DigestPost.post_id),
+        col(Receipt.letter_key) == WAITING_KEY,
+    )
+    yield (
+        "a post that waits for a digest is its reader's",
+        select(col(DigestPost.id)).where(col(DigestPost.letter_key).is_(None), ~receipt_of_post),
+    )
+    post_of_receipt = exists().where(
+        col(DigestPost.subscriber_id) == col(Receipt.subscriber_id),
+        col(DigestPost.post_id) == col(Receipt.post_id),
+        col(DigestPost.letter_key).is_(None),
+    )
+    yield (
+        "what a reader is to have by a digest waits for it",
+        select(col(Receipt.subscriber_id)).where(col(Receipt.letter_key) == WAITING_KEY, ~post_of_receipt),
     )
     letters = exists().where(col(Delivery.issue_id) == col(Issue.id))
     yield (

@@ -11,7 +11,7 @@ from newsletter.delivery.digests import categories_of
 from newsletter.delivery.issues import is_halted
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.errors import NotFoundError
-from newsletter.models import Attempt, Category, Delivery, Edition, EditionPost, Issue, Post
+from newsletter.models import Attempt, Category, Delivery, DigestPost, Edition, EditionPost, Issue, Post
 from newsletter.states import DeliveryState, IssueState
 from subscribers.models import Subscriber
 
@@ -25,6 +25,8 @@ class IssueReport:
     posts: tuple[str, ...]
     """Their slugs."""
     deliveries: dict[str, int]
+    for_digests: int
+    """How many readers have its posts waiting for a digest."""
 
     @property
     def canary(self) -> str | None:
@@ -65,11 +67,23 @@ def _reports(session: Session, which: ColumnElement[bool] | None) -> list[IssueR
     )
     rows = session.exec(statement if which is None else statement.where(which)).all()
     ids = None if which is None else [issue.id for issue, _ in rows]
-    counts, posts = _counts(session, ids), _posts(session, ids)
+    counts, posts, waiting = _counts(session, ids), _posts(session, ids), _waiting(session)
     return [
-        IssueReport(issue, slug, tuple(posts.get(issue.id, ())), counts.get(issue.id, {}))
+        IssueReport(
+            issue, slug, tuple(posts.get(issue.id, ())), counts.get(issue.id, {}), waiting.get(issue.id, 0)
+        )
         for issue, slug in rows
     ]
+
+
+def _waiting(session: Session) -> dict[int, int]:
+    """How many readers wait for a digest with posts of each issue."""
+    statement = (
+        sql_select(col(DigestPost.issue_id), func.count(col(DigestPost.subscriber_id).distinct()))
+        .where(col(DigestPost.letter_key).is_(None))
+        .group_by(col(DigestPost.issue_id))
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def _counts(session: Session, issue_ids: Sequence[int] | None) -> dict[int, dict[str, int]]:

@@ -115,6 +115,7 @@ def add_category(
     category.ended_at = category.welcome_from = None
     category.last_day = None
     category.start_post_id = category.welcome_post_id = None
+    category.priority = 5
     session.add(category)
     session.flush()
     session.execute(delete(SkippedDay).where(col(SkippedDay.category_id) == category.id))

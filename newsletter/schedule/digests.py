@@ -55,6 +55,7 @@ from newsletter.schedule.readers import has_a_wish, standing_of, waits_for_diges
 from newsletter.schedule.scratch import scratch_table, scratch_tables
 from newsletter.schedule.timetable import SLOT_FORMAT, Slot, due_for
 from newsletter.schedule.wishes import (
+    EVERY_ISSUE,
     Coming,
     Departure,
     Kept,
@@ -133,12 +134,15 @@ class Offered(NamedTuple):
 
 def set_apart(session: Session, category: Category, offered: Offered, groups: Sequence[int]) -> int:
     """Put those of the chosen `groups` whose posts wait for a digest into `COLLECTING`; returns how many."""
-    slot = offered.slot
+    slot, usual = offered.slot, offered.usual
+    is_followed = any(other.day == slot.local.date() for other in offered.later)
+    if usual.cap is None and not is_followed:
+        usual = EVERY_ISSUE  # nothing is to be merged: only who wishes otherwise is looked at
     with scratch_tables(session, _PROFILES, _DEPARTURES):
         rows = (
             sql_select(CHOSEN.c.subscriber_id, zone_of_reader(), _profile(slot))
             .join(Subscriber, col(Subscriber.id) == CHOSEN.c.subscriber_id)
-            .where(CHOSEN.c.group_number.in_(groups), has_a_wish(offered.usual))
+            .where(CHOSEN.c.group_number.in_(groups), has_a_wish(usual))
         )
         session.execute(insert(_PROFILES).from_select(["subscriber_id", "zone", "profile"], rows))
         found = session.execute(sql_select(_PROFILES.c.profile, _PROFILES.c.zone).distinct())

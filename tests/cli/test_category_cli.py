@@ -56,6 +56,7 @@ def test_a_new_category_takes_what_is_given(site: App, cli: Cli) -> None:
         "start": None,
         "welcome": None,
         "local_time": False,
+        "priority": 5,
         "queued": 0,
         "readers": 0,
         "last_day": None,

@@ -2,12 +2,14 @@
 
 import json
 import re
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
 
 from newsletter.app import App
-from tests.conftest import Cli, Done
+from newsletter.schedule.categories import find_category
+from tests.conftest import Cli, Done, write_post
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """What is told and how is the same on every database; the listings and the errors are read on both."""
@@ -146,3 +148,74 @@ def test_what_is_known_of_a_reader_can_change(advice: App, cli: Cli) -> None:
     edit = ("edit", "ann@example.org", "--name", "Ann  Lee", "--timezone", "unknown")
     assert cli("--site", folder, "subscriber", *edit).stderr == "ann@example.org: Ann Lee.\n"
     assert "neither" in cli("--site", folder, "subscriber", "edit", "ann@example.org", "--name", "").stderr
+
+
+def test_which_letters_a_reader_wants_can_change(advice: App, cli: Cli) -> None:
+    """A wish is said back and shown, and `usual` takes it back."""
+    subscriber(advice, cli, "add", "ann@example.org", "--category", "advice", "--confirmed")
+
+    def wish(*options: str) -> str:
+        return subscriber(advice, cli, "edit", "ann@example.org", *options).stderr
+
+    assert wish("--frequency", "monthly") == "ann@example.org: a digest a month.\n"
+    assert (
+        wish("--frequency", "issue", "--weekly-cap", "1")
+        == "ann@example.org: a letter of each issue, at most 1 letter a week.\n"
+    )
+    shown = json.loads(subscriber(advice, cli, "show", "ann@example.org", "--json").stdout)
+    assert (shown["frequency"], shown["weekly_cap"]) == ("issue", 1)
+    assert (
+        wish("--frequency", "usual", "--weekly-cap", "none")
+        == "ann@example.org: any number of letters a week.\n"
+    )
+    wish("--weekly-cap", "usual")
+    [listed] = json.loads(subscriber(advice, cli, "list", "--json").stdout)
+    assert (listed["frequency"], listed["weekly_cap"]) == (None, None)
+
+
+def test_a_digest_from_the_command_line(
+    advice: App, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is planned is what goes out: one letter of two categories, and the books say so."""
+    monkeypatch.setenv("PAPERROUND_DELIVERY__DIGEST", "true")
+    folder = advice.settings.folder
+
+    def run(*arguments: object) -> Done:
+        return cli("--site", folder, *arguments)
+
+    run("category", "add", "news", "--cadence", "weekly tue 18:00", "--timezone", "UTC")
+    with advice.database.write() as session:
+        find_category(session, "news").slots_from = advice.clock()
+    for slug in ("advice", "news"):
+        run("queue", "add", write_post(tmp_path, f"of-{slug}", title=f"Of {slug}"), "--category", slug)
+        run("subscriber", "add", "ann@example.org", "--category", slug, "--confirmed")
+    run("subscriber", "add", "bo@example.org", "--category", "news", "--confirmed")
+    morning, evening = "2026-01-06T08:00:00Z", "2026-01-06T18:00:00Z"
+    planned = run("plan", "--weeks", "1", "--at", "2026-01-05T00:00:00Z").stdout.splitlines()
+    assert [re.sub(" +", " ", line) for line in planned[1:]] == [
+        "2026-01-06T08:00 UTC advice of-advice 1, 1 by digest",
+        "2026-01-06T18:00 UTC news of-news 2, 1 by digest",
+        "2026-01-06T18:00 UTC digest of-advice, of-news 1",
+    ]
+    first = run("tick", "--at", morning).stdout
+    assert "issue 1 for 1 reader, 1 of them in digests: Of advice" in first
+    [waiting] = json.loads(run("issue", "list", "--json").stdout)
+    assert (waiting["finished_at"], waiting["for_digests"], waiting["deliveries"]) == (None, 1, {})
+    assert "1 for digests" in run("issue", "list").stdout
+    run("tick", "--at", evening)
+    listed = json.loads(run("issue", "list", "--json").stdout)
+    assert [(row["category"], row["deliveries"], row["for_digests"]) for row in listed] == [
+        ("advice", {}, 0),
+        ("digest", {"sent": 1}, 0),
+        ("news", {"sent": 1}, 0),
+    ]
+    assert all(row["finished_at"] for row in listed)
+    [letter] = [
+        message
+        for path in (folder / "sandbox").rglob("*.eml")
+        if (message := message_from_bytes(path.read_bytes(), policy=policy.default))["To"]
+        == "ann@example.org"
+    ]
+    assert "Of advice" in letter["Subject"]
+    assert letter["List-Id"].endswith(f"<digest.{advice.settings.list_domain}>")
+    assert run("db", "check").returncode == 0
