@@ -8,9 +8,21 @@ import pytest
 from sqlmodel import col, select
 
 from newsletter.database import Database
-from newsletter.models import Post, QueueEntry
-from newsletter.states import EntryState, Mode
-from tests.planning import TUESDAY, WEEK, Town, address, database, empty, shared_database, source, town
+from newsletter.models import Post, QueueEntry, Receipt
+from newsletter.states import DIGEST, EntryState, Mode
+from subscribers.models import Subscriber
+from tests.planning import (
+    TUESDAY,
+    WEEK,
+    LetterRow,
+    Town,
+    address,
+    database,
+    empty,
+    shared_database,
+    source,
+    town,
+)
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -19,6 +31,7 @@ SITES, WEEKS = 5, 40
 """Two hundred rounds: in each, all processes begin with the same slots at the same moment."""
 READERS = 60
 MODES = {"one": Mode.BROADCAST, "two": Mode.SEQUENCE, "three": Mode.BROADCAST}
+WISHES: list[tuple[str | None, int | None]] = [(None, None), ("daily", None), (None, 1)]
 
 PLAN = """
 import sys
@@ -36,11 +49,16 @@ for week in range(int(sys.argv[2])):
 
 
 def build(town: Town) -> None:
-    """Three categories that fall due together and share posts and readers, in different orders."""
+    """Three categories that fall due together and share posts and readers, in different orders.
+
+    Of three readers one wants a letter a day, and one a letter a week.
+    """
     names = [f"reader{number}" for number in range(READERS)]
     for number, (slug, mode) in enumerate(MODES.items()):
         town.category(slug, mode=mode)
         town.subscribe(*(names if number % 2 else names[::-1]), category=slug)
+    for number, name in enumerate(names):
+        town.wish(name, *WISHES[number % 3])
     for number in range(2 * WEEKS):
         wanted = [slug for place, slug in enumerate(MODES) if (number + place) % 3 or number % 4 == 0]
         town.add(source(f"p{number}", *wanted))
@@ -87,14 +105,40 @@ def test_eight_planners(town: Town, database: Database) -> None:
         empty(database)
         build(town)
         said = [line.split() for line in run_at_once(database)]
-        assert sorted(f"{slug} {slot}" for slug, slot, *_ in said) == slots
+        of_slots = [line for line in said if line[0] != DIGEST]
+        assert sorted(f"{slug} {slot}" for slug, slot, *_ in of_slots) == slots
+        given = receipts(database)
+        assert sum(int(readers) for *_, readers in of_slots) == len(given)
         letters = town.letters()
-        assert sum(int(readers) for *_, readers in said) == len(letters)
+        assert {(row.reader, row.post) for row in letters} <= given
         assert len({(row.reader, row.post) for row in letters}) == len(letters)
-        assert len({(row.reader, row.category, row.slot) for row in letters}) == len(letters)
+        check_wishes(letters)
         # Everyone reads everything here, so a post that was broadcast has reached all, by one way or another.
-        reached = Counter(row.post for row in letters)
+        reached = Counter(post for _, post in given)
         assert {reached[post] for post in broadcast(database)} == {READERS}
+
+
+def check_wishes(letters: list[LetterRow]) -> None:
+    """Nobody has a letter more than they wish, and who wishes nothing has one of each issue."""
+    each = {(row.reader, row.category, row.slot) for row in letters}
+    days = Counter((reader, slot[:10]) for reader, _, slot in each)
+    for (reader, _), number in days.items():
+        frequency, cap = WISHES[int(reader.removeprefix("reader")) % 3]
+        assert number == 1 if frequency or cap else number <= len(MODES)
+    plain = [row for row in letters if int(row.reader.removeprefix("reader")) % 3 == 0]
+    assert len({(row.reader, row.category, row.slot) for row in plain}) == len(plain)
+    assert DIGEST not in {row.category for row in plain}
+
+
+def receipts(database: Database) -> set[tuple[str, str]]:
+    """Who has been given which post, by a letter or for a digest to come."""
+    with database.read() as session:
+        rows = session.exec(
+            select(Subscriber.address, Post.slug)
+            .join(Receipt, col(Receipt.subscriber_id) == col(Subscriber.id))
+            .join(Post, col(Post.id) == col(Receipt.post_id))
+        )
+        return {(address.partition("@")[0], post) for address, post in rows}
 
 
 def broadcast(database: Database) -> set[str]:
