@@ -2,41 +2,26 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Condition
-from types import TracebackType
-from typing import Self
 from urllib.request import urlopen
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.app import App
-from newsletter.schedule.categories import add_category
-from newsletter.states import Mode
 from tests.conftest import Cli, subscribe, write_post
 from tests.delivery.recorder import Recorder
 from tests.mailserver import MailServer
+from tests.running import Running, add_due_category
 
 READERS = [f"reader{number}@example.org" for number in range(12)]
 DUE = "2026-01-06T08:00:00Z"
-QUICK = (
-    "import newsletter.cli.run as run; run.PLAN_SECONDS = run.SEND_SECONDS = 0.2; "
-    "from newsletter.delivery.relays import Breaker; Breaker._FIRST_SECONDS = 0.2; "
-    "from newsletter.cli.main import main; main()"
-)
-"""The command line, with less patience between two looks at what is due and at a relay that is down."""
-
-
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what has nothing to do with the kind of database."""
 
@@ -66,49 +51,6 @@ class HoldingServer(MailServer):
         self._loop.call_soon_threadsafe(self._gate.set)
 
 
-class Running:
-    """A command at work, and what it has said so far on both channels."""
-
-    def __init__(self, site: App, *command: str, **environment: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", QUICK, "--site", str(site.settings.folder), *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | environment,
-        )
-        self.said: list[str] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    def until(self, text: str) -> str:
-        """Read on to the line with this text."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.said.append(line)
-            if text in line:
-                return line
-        raise AssertionError(f"{text!r} was not said in: {''.join(self.said)}")
-
-    def tell(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> int:
-        """Read what is left and wait; the exit code, or minus the signal."""
-        assert self._process.stdout is not None
-        self.said += self._process.stdout
-        return self._process.wait()
-
-
 @pytest.fixture
 def relay() -> Iterator[HoldingServer]:
     with HoldingServer() as server:
@@ -128,17 +70,7 @@ def letter(advice: App, cli: Cli) -> App:
 @pytest.fixture
 def due_now(site: App, cli: Cli) -> App:
     """A site with one post and one reader, in a category whose slot was an hour ago, by the real clock."""
-    slot = datetime.now(UTC) - timedelta(hours=1)
-    with site.database.write() as session:
-        add_category(
-            session,
-            "advice",
-            title="Advice",
-            cadence=f"daily {slot:%H:%M}",
-            timezone="UTC",
-            mode=Mode.BROADCAST,
-            now=slot - timedelta(hours=2),
-        )
+    add_due_category(site)
     path = write_post(site.settings.folder / "posts", "p")
     assert cli("--site", site.settings.folder, "queue", "add", path).returncode == 0
     subscribe(site, "ann@example.org")

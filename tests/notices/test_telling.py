@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -14,12 +14,10 @@ from newsletter.app import App
 from newsletter.delivery.composer import Composer
 from newsletter.errors import ContentError
 from newsletter.models import Post
-from newsletter.schedule.categories import add_category
-from newsletter.states import Mode
-from tests.cli.test_run_cli import Running
 from tests.conftest import Cli, subscribe, write_post
 from tests.mailserver import MailServer
 from tests.planning import TUESDAY, WEEK
+from tests.running import Running, add_due_category
 
 HOUR = timedelta(hours=1)
 READERS = ["ann@reader.example", "bo@reader.example"]
@@ -228,17 +226,7 @@ def test_the_sandbox_keeps_it_in_the_editor_s_mailbox(
 
 def test_run_tells_too(site: App, cli: Cli, relay: Relay) -> None:
     """A site that is kept going tells its editor while it goes on."""
-    slot = datetime.now(UTC) - HOUR
-    with site.database.write() as session:
-        add_category(
-            session,
-            "advice",
-            title="Advice",
-            cadence=f"daily {slot:%H:%M}",
-            timezone="UTC",
-            mode=Mode.BROADCAST,
-            now=slot - 2 * HOUR,
-        )
+    add_due_category(site)
     subscribe(site, *READERS)
     settings = relay.environment | {
         "PAPERROUND_SITE__LISTEN": "127.0.0.1:0",
