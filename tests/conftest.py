@@ -4,6 +4,8 @@ Tests that touch the database run twice, on SQLite and on a real PostgreSQL (pgs
 the PATH); each has a database of its own, copied from one that was migrated once.
 """
 
+import functools
+import gc
 import os
 import shutil
 import signal
@@ -13,11 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import create_engine, text
+from jinja2 import Environment
 
 from newsletter.app import App, open_app
 from newsletter.cli.main import main
@@ -27,7 +31,7 @@ from newsletter.site import make_site
 from newsletter.states import Mode
 from subscribers.address import parse_address
 from subscribers.subscriptions import Permission, Person, join
-from tests.postgres import make_folder, postgres_url, remove_folder
+from tests.postgres import copied_postgres, make_folder, new_postgres, remove_folder
 
 hypothesis_settings.register_profile("ci", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("ci")
@@ -88,6 +92,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         remove_folder()
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: it would look at it again in every test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Turn a skip for want of a program into a failure in CI."""
@@ -98,6 +108,28 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome = "failed"
             report.longrepr = f"skipped in CI, where it must run: {reason}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates() -> Iterator[None]:
+    """Each site has Jinja's environment of its own; what they make of the same template is made once.
+
+    They are alike (`newsletter.render.templates`), and Jinja knows a template by these three.
+    """
+    compile_anew = Environment.compile
+    known: dict[tuple[Any, ...], CodeType] = {}
+
+    def compile_once(
+        self: Environment, source: str, name: str | None = None, filename: str | None = None
+    ) -> CodeType:
+        key = (source, name, filename)
+        if key not in known:
+            known[key] = compile_anew(self, source, name, filename)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Environment, "compile", compile_once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -113,27 +145,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_template() -> str:
     """The URL of a migrated PostgreSQL database, to be copied; one server for all of a run's workers."""
-    url = postgres_url()
-    name = f"template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
-    _admin(url, f"CREATE DATABASE {name}")
-    database = Database(_with_database(url, name))
+    url = new_postgres(f"template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}")
+    database = Database(url)
     database.upgrade()
     database.close()
-    return _with_database(url, name)
-
-
-def _with_database(url: str, name: str) -> str:
-    head, _, query = url.partition("?")
-    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
-
-
-def _admin(url: str, statement: str) -> None:
-    engine = create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -144,15 +160,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    template: str = request.getfixturevalue("postgres_template")
-    name = f"test_{os.urandom(8).hex()}"
-    _admin(_with_database(template, "postgres"), f"CREATE DATABASE {name} TEMPLATE {_database_of(template)}")
-    yield _with_database(template, name)
-    _admin(_with_database(template, "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _database_of(url: str) -> str:
-    return url.partition("?")[0].rpartition("/")[2]
+    with copied_postgres(request.getfixturevalue("postgres_template")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -225,9 +234,14 @@ class Done:
 Cli = Callable[..., Done]
 
 
+_get_command = functools.cache(typer.main.get_command)
+"""A process that runs many commands need not make anew what is made of their signatures."""
+
+
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """Runs the command line in this process, which is quick: `cli("queue", "list")`."""
+    monkeypatch.setattr("typer.main.get_command", _get_command)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments: object) -> Done:

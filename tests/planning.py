@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, func, make_url, text
+from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.content.adding import Added, SourceFile, add_posts
@@ -40,6 +40,7 @@ from subscribers.address import parse_address
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.pauses import pause
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave, subscriptions_of
+from tests.postgres import copied_postgres
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 TUESDAY = datetime(2026, 1, 6, 8, tzinfo=UTC)
@@ -60,18 +61,10 @@ def shared_database(
         yield made
         made.close()
         return
-    template = make_url(request.getfixturevalue("postgres_template")).set(drivername="postgresql+psycopg")
-    admin = create_engine(template.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    name = f"shared_{uuid4().hex}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template.database}"))
-    url = template.set(drivername="postgresql", database=name)
-    made = Database(url.render_as_string(hide_password=False))
-    yield made
-    made.close()
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with copied_postgres(request.getfixturevalue("postgres_template")) as url:
+        made = Database(url)
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A real PostgreSQL for the tests: pgserver's own, or the one installed on this machine.
 
 The process that starts the tests makes the server's folder and clears it away; the first worker that
-needs a database starts the server there. It listens on a socket in that folder and on no network.
+needs a database starts the server there. It listens on a socket in that folder and on no network, and
+waits for no disk: no test asks what is left after the machine itself has failed.
 """
 
 import fcntl
@@ -9,8 +10,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 _VARIABLE = "PAPERROUND_TEST_POSTGRES"
@@ -48,7 +53,40 @@ def postgres_url() -> str:
             return _installed_server(folder / "installed")
         server = pgserver.get_server(folder / "pgserver")
         _servers.append(server)
-        return str(server.get_uri())
+        url = str(server.get_uri())
+        _tell(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        return url
+
+
+def new_postgres(name: str) -> str:
+    """Make an empty database on the run's server; returns its URL."""
+    url = postgres_url()
+    _tell(url, f"CREATE DATABASE {name}")
+    return _with_database(url, name)
+
+
+@contextmanager
+def copied_postgres(template: str) -> Iterator[str]:
+    """The URL of a database of one's own, copied from one that nobody uses, and dropped at the end."""
+    server = _with_database(template, "postgres")
+    original = template.partition("?")[0].rpartition("/")[2]
+    name = f"test_{uuid4().hex}"
+    _tell(server, f"CREATE DATABASE {name} TEMPLATE {original}")
+    try:
+        yield _with_database(template, name)
+    finally:
+        _tell(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _with_database(url: str, name: str) -> str:
+    head, _, query = url.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+def _tell(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def _installed_server(folder: Path) -> str:

@@ -10,10 +10,9 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, func, make_url, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
@@ -29,6 +28,7 @@ from newsletter.models import Category, Delivery, Issue, QueueEntry
 from newsletter.states import DeliveryState, EntryState, IssueState
 from subscribers.models import Subscriber
 from tests.planning import MONDAY, TUESDAY, WEEK, Town
+from tests.postgres import copied_postgres
 
 LATER = TUESDAY + timedelta(hours=4)
 
@@ -429,20 +429,12 @@ def test_a_password_is_in_no_list_of_arguments(tmp_path: Path, monkeypatch: pyte
 @pytest.fixture
 def postgresql_site(postgres_template: str) -> Iterator[Town]:
     """A site with one reader, in a PostgreSQL database of its own."""
-    template = make_url(postgres_template).set(drivername="postgresql+psycopg")
-    admin = create_engine(template.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    name = f"marked_{uuid4().hex}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template.database}"))
-    url = template.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    town = Town(Database(url))
-    town.category()
-    town.subscribe("ann")
-    yield town
-    town.database.close()
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with copied_postgres(postgres_template) as url:
+        town = Town(Database(url))
+        town.category()
+        town.subscribe("ann")
+        yield town
+        town.database.close()
 
 
 def test_who_comes_while_tables_are_put_back_undoes_it(postgresql_site: Town, tmp_path: Path) -> None:
