@@ -23,7 +23,7 @@ test: .venv/installed
 	$(PYTEST) -m 'not trial' -n $(JOBS) --dist loadgroup
 
 trials: .venv/installed
-	$(PYTEST) -m trial --timeout 900
+	$(PYTEST) -m 'trial or thorough' --hypothesis-profile thorough --timeout 900
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -34,6 +34,7 @@ from subscribers.subscriptions import Permission, Person, join
 from tests.postgres import copied_postgres, make_folder, new_postgres, remove_folder
 
 hypothesis_settings.register_profile("ci", deadline=None, print_blob=True)
+hypothesis_settings.register_profile("thorough", hypothesis_settings.get_profile("ci"))
 hypothesis_settings.load_profile("ci")
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -80,8 +81,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before any worker starts, say where the run's PostgreSQL is to lie.
 
     Sites of tests tell nobody that their queue is low, unless that is what is tested: others count letters.
+    What Python compiles is kept, even where it otherwise is not: the program is started a hundred times.
     """
     os.environ["PAPERROUND_QUEUE__LOW"] = "0"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not hasattr(config, "workerinput"):
         make_folder()
 

@@ -1,6 +1,7 @@
 """The house stands as ARCHITECTURE.md draws it: who may import whom."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,8 +48,13 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def imports(path: Path, *, also_types: bool = False) -> Iterator[str]:
+@functools.cache
+def imports(path: Path, *, also_types: bool = False) -> tuple[str, ...]:
     """What a module imports of ours, inside functions too; imports for type checking only on request."""
+    return tuple(_imports(path, also_types=also_types))
+
+
+def _imports(path: Path, *, also_types: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
@@ -16,6 +16,7 @@ from newsletter.models import Category, Post, QueueEntry
 from newsletter.schedule.categories import find_category, remove_category
 from newsletter.states import EntryState
 from tests.planning import TUESDAY, WEEK, Town, database, empty, shared_database, source, town
+from tests.properties import tried
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -135,7 +136,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(25, quickly=10)
 @given(steps)
 def test_the_rows_tell_how_every_post_stands(database: Database, steps: list[tuple[str, str]]) -> None:
     """Whatever is done, in vain or not: read from the start, the history is the queue's state."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
@@ -18,6 +18,7 @@ from newsletter.models import Category, Post, QueueEntry
 from newsletter.schedule.categories import add_category, all_categories
 from newsletter.states import EntryState, Mode
 from tests.planning import MONDAY, TUESDAY, Town, database, shared_database, source, town
+from tests.properties import tried
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -393,7 +394,7 @@ def expect(done: bool, work: object) -> None:
         work()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(60, quickly=20)
 @given(steps=operations)
 def test_any_work_keeps_order_and_membership(database: Database, steps: list[tuple]) -> None:  # type: ignore[type-arg]
     """Whatever is added, held, released, dropped, moved and issued, each queue is what a list would be.

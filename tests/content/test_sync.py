@@ -14,7 +14,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import SQLModel, col, select
 
@@ -31,6 +31,7 @@ from newsletter.models import Category, Post, QueueEntry
 from newsletter.schedule.categories import find_category, remove_category
 from newsletter.states import EntryState
 from tests.planning import MONDAY, Town, database, empty, shared_database, source, town
+from tests.properties import tried
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -901,7 +902,7 @@ class Wanted:
         return found
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(50, quickly=15)
 @given(st.lists(st.lists(edits, min_size=1, max_size=2), min_size=6, max_size=10))
 def test_whatever_is_done_to_a_folder(town: Town, rounds: list[list[tuple[Any, ...]]]) -> None:
     """After each run there waits what the folder says, less what an editor or a slot has taken."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -24,6 +24,7 @@ from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.subscriptions import Permission, leave
 from tests.delivery.bigissue import SLOT, make_readers
 from tests.delivery.claimer import Claimer
+from tests.properties import tried
 
 State = DeliveryState
 DUE = datetime.fromisoformat(SLOT)
@@ -668,7 +669,7 @@ MOVES: list[Callable[[Walk, int, int], None]] = [
 ]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(40, quickly=15)
 @given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 1), st.integers(0, 11)), max_size=40))
 @example([(move, 0, 2) for move in (Walk.claim, Walk.mark, Walk.hear, Walk.wait, Walk.claim, Walk.close)])
 def test_every_change_is_legal_in_whatever_order_things_happen(

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
@@ -26,6 +26,7 @@ from newsletter.schedule.planner import PlannedIssue
 from newsletter.schedule.welcome import is_owed, set_welcome
 from newsletter.states import EntryState, Mode
 from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, empty, shared_database, summary, town
+from tests.properties import tried
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -181,7 +182,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(20, quickly=8)
 @given(edits=edits)
 def test_no_week_has_two_issues(database: Database, edits: list[tuple[int, str, str]]) -> None:
     """However often a weekly category's day, hour and zone are changed, its issues are a week apart."""

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete, text
 from sqlmodel import Session, col, select
@@ -35,6 +35,7 @@ from tests.planning import (
     shared_database,
     source,
 )
+from tests.properties import tried
 
 __all__ = ["database", "shared_database"]
 
@@ -91,7 +92,7 @@ WAITING = (State.QUEUED, State.DEFERRED, State.HELD)
 readers = st.lists(st.tuples(st.sampled_from(LETTERS), st.booleans()), min_size=1, max_size=8)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(30, quickly=10)
 @given(stand=readers)
 @example(stand=[(letter, False) for letter in LETTERS])
 def test_exactly_those_who_got_it_are_sent_a_correction_once(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
@@ -32,6 +32,7 @@ from tests.planning import (
     summary,
     town,
 )
+from tests.properties import tried
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -148,7 +149,7 @@ sites = st.builds(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(25, quickly=10)
 @given(site=sites)
 def test_what_is_foretold_comes_to_pass(database: Database, site: Site) -> None:
     """For any small site, `upcoming` says what `plan_due` then does, and both what the rules say.
@@ -291,7 +292,7 @@ def apply(  # a case each
             pass
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(40, quickly=12)
 @given(
     site=sites,
     changes=st.lists(

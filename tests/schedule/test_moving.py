@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
@@ -12,6 +12,7 @@ from newsletter.models import Issue
 from newsletter.schedule.planner import PlannedIssue
 from newsletter.states import Mode
 from tests.planning import MONDAY, WEEK, Town, database, empty, shared_database
+from tests.properties import tried
 
 __all__ = ["database", "shared_database"]
 
@@ -39,7 +40,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(15, quickly=6)
 @given(
     moves=st.lists(st.tuples(st.integers(1, WEEKS * PASSES), changes), max_size=5).map(
         lambda found: sorted(found, key=lambda move: move[0])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
@@ -26,6 +26,7 @@ from tests.planning import (
     source,
     town,
 )
+from tests.properties import tried
 
 __all__ = ["database", "shared_database", "town"]
 
@@ -138,7 +139,7 @@ terms = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(30, quickly=10)
 @given(st.lists(terms, max_size=6), st.integers(0, 5))
 def test_whatever_was_said_is_kept(database: Database, queue: list[dict[str, Any]], held: int) -> None:
     """At any terms: the plan comes true, nothing goes outside its days or before its slot, nothing twice.
