@@ -60,6 +60,7 @@ def replace_sink(folder: Path, script: str) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
+@pytest.mark.trial
 def test_the_whole_harness_measures_a_small_issue(smtp_sink: str) -> None:
     """Fifty readers, once: one object with every figure, nothing on standard error."""
     ran = benchmark("--size", 1000, "--json")
@@ -73,6 +74,7 @@ def test_the_whole_harness_measures_a_small_issue(smtp_sink: str) -> None:
     assert min(result[name] for name in ("rate", "yardstick_rate", "ratio", "peak_rss_mb", "cpu_seconds")) > 0
 
 
+@pytest.mark.trial
 def test_counts_that_differ_give_no_figures(smtp_sink: str, tmp_path: Path) -> None:
     """A relay that says it took one message fewer: one line that names every count, and exit code 1."""
     counters = f"sess=6 quit=6 mesg={READERS - 1}"
@@ -94,6 +96,7 @@ def is_at_work(number: int) -> bool:
         return False
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_stops_it_finds_nothing_left(smtp_sink: str, tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM while a relay is running: that ends too, and the temporary site is gone."""
@@ -184,6 +187,7 @@ def test_every_variant_measures(smtp_sink: str, variant: list[object], yardstick
     assert result["yardstick_rate"] > 0
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize("mode", ["broadcast", "sequence"])
 def test_planning_is_measured(mode: str) -> None:
     """The slot, the yardstick and the plan agree on the letters, and each has its seconds."""

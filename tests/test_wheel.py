@@ -50,6 +50,7 @@ def test_the_wheel_holds_what_is_needed_and_nothing_else(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"newsletter", "subscribers"}
 
 
+@pytest.mark.trial
 @pytest.mark.timeout(300)
 def test_an_installed_wheel_sends_an_issue(wheel: Path, tmp_path: Path) -> None:
     """In an empty environment and an empty folder: init, a category, a post, a reader, and the letter."""
