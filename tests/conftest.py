@@ -22,6 +22,8 @@ import pytest
 import typer
 from hypothesis import settings as hypothesis_settings
 from jinja2 import Environment
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine.default import DefaultDialect
 
 from newsletter.app import App, open_app
 from newsletter.cli.main import main
@@ -30,8 +32,8 @@ from newsletter.schedule.categories import add_category
 from newsletter.site import make_site
 from newsletter.states import Mode
 from subscribers.address import parse_address
-from subscribers.subscriptions import Permission, Person, join
-from tests.postgres import copied_postgres, make_folder, new_postgres, remove_folder
+from subscribers.subscriptions import Permission, Person, join_many
+from tests.postgres import Lender, make_folder, new_postgres, remove_folder
 
 hypothesis_settings.register_profile("ci", deadline=None, print_blob=True)
 hypothesis_settings.register_profile("thorough", hypothesis_settings.get_profile("ci"))
@@ -114,24 +116,41 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_templates() -> Iterator[None]:
-    """Each site has Jinja's environment of its own; what they make of the same template is made once.
+def _compiled_once() -> Iterator[None]:
+    """Keep what is compiled for one site, templates and statements, for the sites of all other tests.
 
-    They are alike (`newsletter.render.templates`), and Jinja knows a template by these three.
+    Sites' environments are alike (`newsletter.render.templates`), and Jinja knows a template by its source,
+    name and file. An engine's dialects are alike if they are of one kind and mark parameters in one way.
     """
-    compile_anew = Environment.compile
-    known: dict[tuple[Any, ...], CodeType] = {}
+    compile_template = Environment.compile
+    templates: dict[tuple[Any, ...], CodeType] = {}
+    statements: dict[Any, Any] = {}
 
     def compile_once(
         self: Environment, source: str, name: str | None = None, filename: str | None = None
     ) -> CodeType:
         key = (source, name, filename)
-        if key not in known:
-            known[key] = compile_anew(self, source, name, filename)
-        return known[key]
+        if key not in templates:
+            templates[key] = compile_template(self, source, name, filename)
+        return templates[key]
+
+    def make_engine(*given: Any, **options: Any) -> Engine:
+        engine = create_engine(*given, **options)
+        engine.update_execution_options(compiled_cache=statements)
+        return engine
+
+    def kind(dialect: DefaultDialect) -> tuple[type, str]:
+        return type(dialect), dialect.paramstyle
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Environment, "compile", compile_once)
+        patch.setattr("newsletter.database.create_engine", make_engine)
+        patch.setattr(DefaultDialect, "__hash__", lambda self: hash(kind(self)))
+        patch.setattr(
+            DefaultDialect,
+            "__eq__",
+            lambda self, other: isinstance(other, DefaultDialect) and kind(self) == kind(other),
+        )
         yield
 
 
@@ -155,6 +174,12 @@ def postgres_template() -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def postgres_lender(postgres_template: str) -> Lender:
+    """Lends migrated, empty PostgreSQL databases."""
+    return Lender(postgres_template)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated, empty database: each test runs on both kinds."""
@@ -163,7 +188,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    with copied_postgres(request.getfixturevalue("postgres_template")) as url:
+    with request.getfixturevalue("postgres_lender").lent() as url:
         yield url
 
 
@@ -210,11 +235,10 @@ def advice(site: App) -> App:
 
 def subscribe(site: App, *addresses: str, category: str = "advice", confirmed: bool = True) -> None:
     """Make confirmed readers of a category."""
+    people = [Person(parse_address(address)) for address in addresses]
     permission = Permission("cli", confirmed=confirmed)
     with site.database.write() as session:
-        for address in addresses:
-            person = Person(parse_address(address))
-            join(session, person, category, permission, renew=True, now=site.clock())
+        join_many(session, people, category, permission, renew=True, now=site.clock())
 
 
 def write_post(folder: Path, name: str, *, title: str = "A title", text: str = "Some words.") -> Path:

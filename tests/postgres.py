@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -65,6 +65,62 @@ def new_postgres(name: str) -> str:
     return _with_database(url, name)
 
 
+_SHAPE = """
+SELECT 'relation', oid::bigint, 0, '' FROM pg_class WHERE oid >= 16384
+UNION ALL SELECT 'column', attrelid::bigint, attnum, xmin::text FROM pg_attribute WHERE attrelid >= 16384
+UNION ALL SELECT 'constraint', oid::bigint, 0, xmin::text FROM pg_constraint WHERE oid >= 16384
+UNION ALL SELECT 'trigger', oid::bigint, 0, xmin::text FROM pg_trigger
+UNION ALL SELECT 'function', oid::bigint, 0, xmin::text FROM pg_proc WHERE oid >= 16384
+UNION ALL SELECT 'setting', setdatabase::bigint, 0, setconfig::text FROM pg_db_role_setting
+UNION ALL SELECT 'revision', 0, 0, version_num FROM alembic_version
+ORDER BY 1, 2, 3
+"""
+"""What a database consists of, but for its rows: whatever is made anew or changed has another line."""
+
+_CLEAR = """
+DO $$
+DECLARE one name;
+BEGIN
+  PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  SET LOCAL session_replication_role = replica;  -- no row asks what refers to it
+  FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+  LOOP EXECUTE format('DELETE FROM %I', one); END LOOP;
+  PERFORM setval(format('%I', sequencename)::regclass, 1, false)
+    FROM pg_sequences WHERE last_value IS NOT NULL;
+END $$
+"""
+"""Whoever is still connected goes, and every row; numbers begin with 1 again."""
+
+
+class Lender:
+    """Lends a database to one test after the other, which is emptied in between.
+
+    To make one costs the server more than most tests do. A test that changes tables is its last borrower.
+    """
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._copying = ExitStack()
+        self._url: str | None = None
+        self._shape: list[tuple[object, ...]] = []
+
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """The URL of a migrated, empty database."""
+        if self._url is None:
+            self._url = self._copying.enter_context(copied_postgres(self._template))
+            self._shape = _shape(self._url)
+        yield self._url
+        try:
+            is_as_it_was = _shape(self._url, _CLEAR) == self._shape
+        except psycopg.Error:
+            is_as_it_was = False
+        if not is_as_it_was:
+            self._url = None
+            self._copying.close()
+
+
 @contextmanager
 def copied_postgres(template: str) -> Iterator[str]:
     """The URL of a database of one's own, copied from one that nobody uses, and dropped at the end."""
@@ -87,6 +143,14 @@ def _tell(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def _shape(url: str, *before: str) -> list[tuple[object, ...]]:
+    """What a database consists of, when these statements have been run on it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in before:
+            connection.execute(statement)
+        return connection.execute(_SHAPE).fetchall()
 
 
 def _installed_server(folder: Path) -> str:

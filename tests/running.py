@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from newsletter.app import App
 from newsletter.schedule.categories import add_category
 from newsletter.states import Mode
@@ -18,6 +20,10 @@ QUICK = (
     "from newsletter.cli.main import main; main()"
 )
 """The command line, with less patience between two looks at what is due and at a relay that is down."""
+
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what has nothing to do with the kind of database."""
 
 
 class Running:

@@ -18,12 +18,10 @@ from newsletter.app import App
 from tests.conftest import Cli, subscribe, write_post
 from tests.delivery.recorder import Recorder
 from tests.mailserver import MailServer
-from tests.running import Running, add_due_category
+from tests.running import ON_SQLITE, Running, add_due_category
 
 READERS = [f"reader{number}@example.org" for number in range(12)]
 DUE = "2026-01-06T08:00:00Z"
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""For what has nothing to do with the kind of database."""
 
 
 class HoldingServer(MailServer):

@@ -17,7 +17,7 @@ from newsletter.models import Post
 from tests.conftest import Cli, subscribe, write_post
 from tests.mailserver import MailServer
 from tests.planning import TUESDAY, WEEK
-from tests.running import Running, add_due_category
+from tests.running import ON_SQLITE, Running, add_due_category
 
 HOUR = timedelta(hours=1)
 READERS = ["ann@reader.example", "bo@reader.example"]
@@ -224,6 +224,7 @@ def test_the_sandbox_keeps_it_in_the_editor_s_mailbox(
     assert b"Auto-Submitted: auto-generated\r\n" in kept[0].read_bytes()
 
 
+@ON_SQLITE
 def test_run_tells_too(site: App, cli: Cli, relay: Relay) -> None:
     """A site that is kept going tells its editor while it goes on."""
     add_due_category(site)
