@@ -1,7 +1,8 @@
 """What tests share: a database of each kind, a site of one's own, and the command line.
 
 Tests that touch the database run twice, on SQLite and on a real PostgreSQL (pgserver's, else the one on
-the PATH); each has a database of its own, copied from one that was migrated once.
+the PATH). Each begins with an empty database: a copy of a SQLite file that was migrated once, or a PostgreSQL
+database that was emptied behind the test before.
 """
 
 import functools
@@ -262,7 +263,7 @@ Cli = Callable[..., Done]
 
 
 _get_command = functools.cache(typer.main.get_command)
-"""A process that runs many commands need not make anew what is made of their signatures."""
+"""A process that runs many commands need not look at the signatures of them all for each."""
 
 
 @pytest.fixture

@@ -92,6 +92,8 @@ END $$
 """
 """Whoever is still connected goes, and every row; numbers begin with 1 again."""
 
+_TABLES = "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = 'public'"
+
 
 class Lender:
     """Lends a database to one test after the other, which is emptied in between.
@@ -113,7 +115,7 @@ class Lender:
             self._shape = _shape(self._url)
         yield self._url
         try:
-            is_as_it_was = _shape(self._url, _CLEAR) == self._shape
+            is_as_it_was = _emptied(self._url) == self._shape
         except psycopg.Error:
             is_as_it_was = False
         if not is_as_it_was:
@@ -145,12 +147,19 @@ def _tell(url: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-def _shape(url: str, *before: str) -> list[tuple[object, ...]]:
-    """What a database consists of, when these statements have been run on it."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in before:
-            connection.execute(statement)
+def _shape(url: str) -> list[tuple[object, ...]]:
+    """What a database consists of."""
+    with psycopg.connect(url) as connection:
         return connection.execute(_SHAPE).fetchall()
+
+
+def _emptied(url: str) -> list[tuple[object, ...]]:
+    """Empty a database, its files too: rows lie in their order, as in a new one. What it then consists of."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_CLEAR)
+        ((tables,),) = connection.execute(_TABLES).fetchall()
+        connection.execute(f"VACUUM {tables}")
+    return _shape(url)
 
 
 def _installed_server(folder: Path) -> str:

@@ -84,7 +84,8 @@ def expiry(site: App) -> datetime:
 
 def states(site: App) -> dict[int, str]:
     with site.database.read() as session:
-        return dict(session.execute(select(col(Delivery.id), col(Delivery.state))).all())
+        found = select(col(Delivery.id), col(Delivery.state)).order_by(col(Delivery.id))
+        return dict(session.execute(found).all())
 
 
 def receipts(site: App) -> set[int]:
