@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
@@ -14,6 +14,7 @@ from newsletter.schedule.wishes import EVERY_ISSUE, Wish, is_in_period, week_of,
 from newsletter.states import DIGEST
 from subscribers.models import Frequency
 from tests.planning import MONDAY, WEEK, Town, database, empty, shared_database, summary
+from tests.properties import tried
 from tests.schedule.test_foretelling import SECOND, Site, sites
 
 __all__ = ["database", "shared_database"]
@@ -52,7 +53,7 @@ def days_by_reader(town: Town) -> Mapping[str, list[date]]:
     return {reader: sorted(day for day, _, _ in letters) for reader, letters in days.items()}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(60, quickly=10)
 @given(site=sites, wished=wishes, usual=usuals, first=priorities)
 def test_whatever_is_wished_comes_as_foretold(
     database: Database,
