@@ -1,27 +1,21 @@
-"""Digests at work: whose posts wait at a slot, and the letters that are made of what has waited.
+"""Digests: letters that are made of what has waited for them.
 
-`set_apart` asks of the readers of a slot what `newsletter.schedule.wishes` decides on, and keeps those whose
-posts wait out of the slot's own letters. `write_digests` makes one letter of each reader's posts once they
-are ready: an issue of its own kind for each time at which digests go, an edition for each list of posts.
-
-Both decide once for all readers of whom the same is true. May surprise: whoever makes digests holds the row
-that stands for their category, so that there is one at a time; a reader who has left since has none.
+`write_digests` makes one letter of each reader's posts once they are ready: an issue of its own kind for each
+time at which digests go, an edition for each list of posts. It decides once for all readers of whom the same
+is true. May surprise: whoever makes digests holds the row that stands for their category, so that there is
+one at a time; what a reader has left since is in none.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import reduce
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Select,
     String,
     Text,
-    and_,
     case,
     cast,
     func,
@@ -48,65 +42,25 @@ from newsletter.models import (
 )
 from newsletter.receipts import WAITING_KEY
 from newsletter.render.edition import Occasion
+from newsletter.schedule.baskets import BASKETS, KEPT, Basket, ready_baskets
 from newsletter.schedule.choice import PostIds
 from newsletter.schedule.editions import MakeEdition, write_edition
-from newsletter.schedule.picker import CHOSEN, COLLECTING, letter_key, zone_of_reader
-from newsletter.schedule.readers import has_a_wish, standing_of, waits_for_digest
+from newsletter.schedule.picker import letter_key
+from newsletter.schedule.readers import waits_for_digest
 from newsletter.schedule.scratch import scratch_table, scratch_tables
-from newsletter.schedule.timetable import SLOT_FORMAT, Slot, due_for
+from newsletter.schedule.timetable import SLOT_FORMAT
 from newsletter.schedule.wishes import (
-    EVERY_ISSUE,
     Coming,
-    Departure,
     Kept,
-    Reader,
-    Waiting,
     Wish,
-    departure,
-    digest_of,
     in_order,
-    parse_standing,
-    week_of,
-    wish_of,
 )
-from newsletter.states import DIGEST, UNSENT, DeliveryState, IssueKind, IssueState, Mode
+from newsletter.states import DIGEST, DeliveryState, IssueKind, IssueState, Mode
 from subscribers.base import UTCDateTime
-from subscribers.models import Key, Subscriber
+from subscribers.models import Key
 
 _MINUTE = timedelta(minutes=1)
 
-_PROFILES = scratch_table(
-    "profile",
-    Column("subscriber_id", Key, primary_key=True),
-    Column("zone", String(64)),
-    Column("profile", Text),
-)
-"""What departures follow from, of each reader of a slot who has a wish."""
-
-_DEPARTURES = scratch_table(
-    "departure",
-    Column("profile", Text, primary_key=True),
-    Column("zone", String(64), primary_key=True),
-    Column("slot", String(16)),
-    Column("ready_at", UTCDateTime),
-    Column("due_at", UTCDateTime),
-)
-_KEPT = scratch_table(
-    "kept_post",
-    Column("id", Key, primary_key=True),
-    Column("subscriber_id", Key, index=True),
-    Column("post_id", Key),
-    Column("due_at", UTCDateTime),
-    Column("told", Text),
-)
-"""The posts of readers for whom a digest is ready, as they were when that was looked at."""
-
-_BASKETS = scratch_table(
-    "basket",
-    Column("subscriber_id", Key, primary_key=True),
-    Column("due_at", UTCDateTime),
-    Column("basket", Text),
-)
 _MADE = scratch_table(
     "digest_made",
     Column("basket", Text, primary_key=True),
@@ -123,148 +77,6 @@ _OWED = scratch_table(
 )
 
 
-class Offered(NamedTuple):
-    """A slot whose posts are to be given, what else is to come, and what is usual on the site."""
-
-    slot: Slot
-    next_week: Slot
-    later: Sequence[Coming]
-    usual: Wish
-
-
-def set_apart(session: Session, category: Category, offered: Offered, groups: Sequence[int]) -> int:
-    """Put those of the chosen `groups` whose posts wait for a digest into `COLLECTING`; returns how many."""
-    slot, usual = offered.slot, offered.usual
-    is_followed = any(other.day == slot.local.date() for other in offered.later)
-    if usual.cap is None and not is_followed:
-        usual = EVERY_ISSUE  # nothing is to be merged: only who wishes otherwise is looked at
-    with scratch_tables(session, _PROFILES, _DEPARTURES):
-        rows = (
-            sql_select(CHOSEN.c.subscriber_id, zone_of_reader(), _profile(slot))
-            .join(Subscriber, col(Subscriber.id) == CHOSEN.c.subscriber_id)
-            .where(CHOSEN.c.group_number.in_(groups), has_a_wish(usual))
-        )
-        session.execute(insert(_PROFILES).from_select(["subscriber_id", "zone", "profile"], rows))
-        found = session.execute(sql_select(_PROFILES.c.profile, _PROFILES.c.zone).distinct())
-        goes = [
-            {"profile": profile, "zone": zone, "slot": when.slot, "ready_at": when.ready_at, "due_at": due}
-            for profile, zone in found.all()
-            if (when := _departure(profile, category, offered)) is not None
-            for due in [_due(when, zone, category, offered)]
-        ]
-        if not goes:
-            return 0
-        session.execute(insert(_DEPARTURES), goes)
-        collecting = sql_select(
-            _PROFILES.c.subscriber_id, _DEPARTURES.c.slot, _DEPARTURES.c.ready_at, _DEPARTURES.c.due_at
-        ).join(
-            _DEPARTURES,
-            and_(_DEPARTURES.c.profile == _PROFILES.c.profile, _DEPARTURES.c.zone == _PROFILES.c.zone),
-        )
-        columns = ["subscriber_id", "slot", "ready_at", "due_at"]
-        session.execute(insert(COLLECTING).from_select(columns, collecting))
-    return int(session.execute(sql_select(func.count()).select_from(COLLECTING)).scalar_one())
-
-
-def _profile(slot: Slot) -> ColumnElement[str]:
-    """What a departure follows from, as one text: `_reader` reads it."""
-    waiting = (
-        sql_select(
-            func.min(col(DigestPost.slot))
-            + case((func.min(col(DigestPost.ready_at)) <= literal(slot.due_at, UTCDateTime()), "!"), else_="")
-        )
-        .where(col(DigestPost.subscriber_id) == col(Subscriber.id), waits_for_digest())
-        .correlate(Subscriber)
-        .scalar_subquery()
-    )
-    return (
-        told_wish()
-        + "|"
-        + standing_of(col(Subscriber.id))
-        + "|"
-        + cast(_letters_in_week(slot.local.date()), Text)
-        + "|"
-        + func.coalesce(waiting, "")
-    )
-
-
-def told_wish() -> ColumnElement[str]:
-    """A subscriber's own wish, as `parse_wish` reads it."""
-    cap = func.coalesce(cast(col(Subscriber.weekly_cap), Text), "")
-    return func.coalesce(col(Subscriber.frequency), "") + ":" + cap
-
-
-def parse_wish(told: str, usual: Wish) -> Wish:
-    """What a reader wishes; `usual` is what they have who wish nothing."""
-    frequency, _, cap = told.partition(":")
-    return wish_of(frequency or None, int(cap) if cap else None, usual)
-
-
-def _letters_in_week(day: date) -> ColumnElement[int]:
-    """How many letters of slots a subscriber has in the week of a day."""
-    monday, next_monday = week_of(day)
-    found = _letters(func.count(), monday).where(col(Issue.slot) < next_monday.isoformat())
-    return func.coalesce(found.scalar_subquery(), 0)
-
-
-def days_of_letters(since: date) -> ColumnElement[str]:
-    """The local days of a subscriber's letters of slots from a day on, with spaces between."""
-    days = func.aggregate_strings(func.substr(col(Issue.slot), 1, 10), " ")
-    return func.coalesce(_letters(days, since).scalar_subquery(), "")
-
-
-def _letters(what: ColumnElement[Any], since: date) -> Select[Any]:
-    """What is asked of a subscriber's letters of slots from a local day on."""
-    return (
-        sql_select(what)
-        .join_from(Delivery, Issue, col(Issue.id) == col(Delivery.issue_id))
-        .where(
-            col(Delivery.subscriber_id) == col(Subscriber.id),
-            col(Delivery.state).not_in(UNSENT),
-            col(Issue.kind).in_([IssueKind.SLOT, IssueKind.DIGEST]),
-            col(Issue.slot) >= since.isoformat(),
-        )
-        .correlate(Subscriber)
-    )
-
-
-def posts_kept() -> ColumnElement[str]:
-    """The posts that wait for a subscriber's digest, as `parse_kept` reads them, with semicolons between."""
-    found = (
-        sql_select(func.aggregate_strings(_told(), ";"))
-        .join_from(DigestPost, Issue, col(Issue.id) == col(DigestPost.issue_id))
-        .where(col(DigestPost.subscriber_id) == col(Subscriber.id), waits_for_digest())
-        .correlate(Subscriber)
-        .scalar_subquery()
-    )
-    return func.coalesce(found, "")
-
-
-def _told() -> ColumnElement[str]:
-    """A post that waits and its slot's issue as one text."""
-    columns = (
-        col(DigestPost.slot), col(DigestPost.ready_at), col(DigestPost.category), col(Issue.slot),
-        col(DigestPost.place), col(DigestPost.post_id),
-    )  # fmt: skip
-    words: list[ColumnElement[str]] = [cast(column, Text) for column in columns]
-    return reduce(lambda text, word: text + "," + word, words)
-
-
-def _departure(profile: str, category: Category, offered: Offered) -> Departure | None:
-    told, standing, letters, first = profile.split("|")
-    waiting = Waiting(date.fromisoformat(first[:10]), first.endswith("!")) if first else None
-    reader = Reader(parse_wish(told, offered.usual), parse_standing(standing), int(letters), waiting)
-    slot, next_week = offered.slot, offered.next_week
-    coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
-    return departure(reader, coming, offered.later, Departure(next_week.key, next_week.due_at))
-
-
-def _due(when: Departure, zone: str, category: Category, offered: Offered) -> datetime:
-    """When a letter is due for a reader in a zone, as far as this slot's posts are concerned."""
-    own = offered.next_week if when.slot == offered.next_week.key else offered.slot
-    return max(when.ready_at, due_for(own, category, zone))
-
-
 @dataclass(frozen=True, slots=True)
 class Digest:
     """Letters of several slots that were written, or could not be: for a time, with all posts in them."""
@@ -276,15 +88,6 @@ class Digest:
     readers: int
     issue_id: int | None = None
     error: PaperroundError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Basket:
-    """What waits for some readers, of whom one stands for all."""
-
-    text: str
-    kept: tuple[Kept, ...]
-    readers: int
 
 
 def is_any_ready(session: Session, now: datetime) -> bool:
@@ -309,8 +112,8 @@ def write_digests(
     """
     stand_in = _stand_in(session, database, now)
     take_out_waiting(session.connection(), (col(DigestPost.ready_at) <= now) & ~is_subscribed())
-    with scratch_tables(session, _KEPT, _BASKETS, _MADE, _OWED):
-        going = _look(session, later, usual, now)
+    with scratch_tables(session, KEPT, BASKETS, _MADE, _OWED):
+        going = ready_baskets(session, later, usual, now)
         streams = {category.slug: category for category in session.exec(select(Category))}
         done = []
         for slot in sorted(going):
@@ -338,82 +141,6 @@ def _stand_in(session: Session, database: Database, now: datetime) -> Category:
     return session.exec(select(Category).where(Category.slug == DIGEST).with_for_update(key_share=True)).one()
 
 
-def _look(session: Session, later: Sequence[Coming], usual: Wish, now: datetime) -> dict[str, list[_Basket]]:
-    """What goes, by its slot; what has to wait longer is told so."""
-    _fill(session, now)
-    counts = sql_select(_BASKETS.c.basket, func.count()).group_by(_BASKETS.c.basket)
-    going: dict[str, list[_Basket]] = defaultdict(list)
-    for text, readers in session.execute(counts).all():
-        reader, kept = _parse(text, usual)
-        slot, waits_for = digest_of(reader, kept, later, now)
-        if waits_for is None:
-            going[slot].append(_Basket(text, kept, readers))
-        else:
-            _put_off(session, text, waits_for, now)
-    return going
-
-
-def _fill(session: Session, now: datetime) -> None:
-    ready = sql_select(col(DigestPost.subscriber_id)).where(
-        col(DigestPost.ready_at) <= now, waits_for_digest()
-    )
-    theirs = and_(waits_for_digest(), col(DigestPost.subscriber_id).in_(ready))
-    held = sql_select(col(DigestPost.id)).where(theirs).order_by(col(DigestPost.id)).with_for_update()
-    session.execute(sql_select(func.count()).select_from(held.subquery()))
-    # What is taken along before its time has no say in when the letter is due.
-    due_at = case((col(DigestPost.ready_at) <= now, col(DigestPost.due_at)))
-    rows = (
-        sql_select(*map(col, (DigestPost.id, DigestPost.subscriber_id, DigestPost.post_id)), due_at, _told())
-        .join(Issue, col(Issue.id) == col(DigestPost.issue_id))
-        .where(theirs)
-    )  # fmt: skip
-    session.execute(insert(_KEPT).from_select(["id", "subscriber_id", "post_id", "due_at", "told"], rows))
-    posts = (
-        sql_select(
-            _KEPT.c.subscriber_id,
-            func.max(_KEPT.c.due_at).label("due_at"),
-            func.aggregate_strings(_KEPT.c.told, ";").label("posts"),
-        )
-        .group_by(_KEPT.c.subscriber_id)
-        .subquery()
-    )
-    basket = told_wish() + "|" + standing_of(col(Subscriber.id)) + "|" + posts.c.posts
-    baskets = sql_select(posts.c.subscriber_id, posts.c.due_at, basket).join(
-        Subscriber, col(Subscriber.id) == posts.c.subscriber_id
-    )
-    session.execute(insert(_BASKETS).from_select(["subscriber_id", "due_at", "basket"], baskets))
-
-
-def _parse(text: str, usual: Wish) -> tuple[Reader, tuple[Kept, ...]]:
-    told, standing, posts = text.split("|")
-    reader = Reader(parse_wish(told, usual), parse_standing(standing))
-    return reader, tuple(map(parse_kept, posts.split(";")))
-
-
-def parse_kept(text: str) -> Kept:
-    """A post that waits, as statements tell it."""
-    slot, ready_at, category, given, place, post = text.split(",")
-    instant = datetime.fromisoformat(ready_at)
-    # SQLite has no zones, and PostgreSQL says its own.
-    instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return Kept(slot, instant, category, given, int(place), int(post))
-
-
-def _put_off(session: Session, basket: str, until: Coming, now: datetime) -> None:
-    """Have posts wait for a slot that has come up meanwhile."""
-    if until.due_at <= now:
-        return  # it is being decided
-    theirs = sql_select(_KEPT.c.id).join(_BASKETS, _BASKETS.c.subscriber_id == _KEPT.c.subscriber_id)
-    session.execute(
-        update(DigestPost)
-        .where(
-            col(DigestPost.id).in_(theirs.where(_BASKETS.c.basket == basket)), col(DigestPost.ready_at) <= now
-        )
-        .values(slot=until.key, ready_at=until.due_at)
-        .execution_options(synchronize_session=False)
-    )
-
-
 class _Maker:
     """Writes the digests of one look."""
 
@@ -433,7 +160,7 @@ class _Maker:
         self._streams = streams
         self._now = now
 
-    def write(self, slot: str, baskets: Sequence[_Basket], expiry: timedelta) -> list[Digest]:
+    def write(self, slot: str, baskets: Sequence[Basket], expiry: timedelta) -> list[Digest]:
         """Write what goes at one time: its issue, editions and letters."""
         priorities = {slug: category.priority for slug, category in self._streams.items()}
         letters = {basket.text: in_order(basket.kept, priorities) for basket in baskets}
@@ -524,17 +251,15 @@ class _Maker:
         session = self._session
         before = (
             sql_select(func.count())
-            .where(
-                col(Delivery.subscriber_id) == _BASKETS.c.subscriber_id, col(Delivery.issue_id) == issue_id
-            )
-            .correlate(_BASKETS)
+            .where(col(Delivery.subscriber_id) == BASKETS.c.subscriber_id, col(Delivery.issue_id) == issue_id)
+            .correlate(BASKETS)
             .scalar_subquery()
         )
         # One that ended because its reader left a category, and was made anew, has another key.
         key = literal(letter_key(issue_id)) + case((before > 0, ":" + cast(before, Text)), else_="")
         owed = (
-            sql_select(_BASKETS.c.subscriber_id, _MADE.c.issue_id, _MADE.c.edition_id, key, _BASKETS.c.due_at)
-            .join(_MADE, _MADE.c.basket == _BASKETS.c.basket)
+            sql_select(BASKETS.c.subscriber_id, _MADE.c.issue_id, _MADE.c.edition_id, key, BASKETS.c.due_at)
+            .join(_MADE, _MADE.c.basket == BASKETS.c.basket)
             .where(_MADE.c.issue_id == issue_id)
         )
         columns = ["subscriber_id", "issue_id", "edition_id", "letter_key", "due_at"]
@@ -564,9 +289,9 @@ class _Maker:
             update(Receipt)
             .where(
                 of_issue,
-                _KEPT.c.subscriber_id == _OWED.c.subscriber_id,
-                col(Receipt.subscriber_id) == _KEPT.c.subscriber_id,
-                col(Receipt.post_id) == _KEPT.c.post_id,
+                KEPT.c.subscriber_id == _OWED.c.subscriber_id,
+                col(Receipt.subscriber_id) == KEPT.c.subscriber_id,
+                col(Receipt.post_id) == KEPT.c.post_id,
                 col(Receipt.letter_key) == WAITING_KEY,
             )
             .values(letter_key=_OWED.c.letter_key)
@@ -576,8 +301,8 @@ class _Maker:
             update(DigestPost)
             .where(
                 of_issue,
-                _KEPT.c.subscriber_id == _OWED.c.subscriber_id,
-                col(DigestPost.id) == _KEPT.c.id,
+                KEPT.c.subscriber_id == _OWED.c.subscriber_id,
+                col(DigestPost.id) == KEPT.c.id,
             )
             .values(letter_key=_OWED.c.letter_key)
             .execution_options(**unsynchronised)

@@ -20,15 +20,7 @@ from newsletter.models import Category, DigestPost, Displaced, EditionPost, Post
 from newsletter.schedule.categories import line_of
 from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import cohorts_of
-from newsletter.schedule.digests import (
-    Digest,
-    days_of_letters,
-    moment_of,
-    parse_kept,
-    parse_wish,
-    posts_kept,
-    told_wish,
-)
+from newsletter.schedule.digests import Digest, moment_of
 from newsletter.schedule.readers import (
     has_a_wish,
     has_wishes,
@@ -40,6 +32,7 @@ from newsletter.schedule.readers import (
     told_subscription,
     waits_for_digest,
 )
+from newsletter.schedule.telling import days_of_letters, parse_kept, parse_wish, posts_kept, told_wish
 from newsletter.schedule.timetable import Slot
 from newsletter.schedule.wishes import (
     EVERY_ISSUE,

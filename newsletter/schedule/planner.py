@@ -30,11 +30,12 @@ from newsletter.models import (
     QueueEntry,
 )
 from newsletter.render.edition import Occasion
+from newsletter.schedule.apart import Offered, set_apart
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
-from newsletter.schedule.digests import Digest, Offered, is_any_ready, set_apart, write_digests
+from newsletter.schedule.digests import Digest, is_any_ready, write_digests
 from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
 from newsletter.schedule.editions import MakeEdition, write_edition
 from newsletter.schedule.future import Future, Given, Passing, future_of

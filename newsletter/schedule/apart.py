@@ -1,0 +1,131 @@
+"""Whose posts wait for a digest, and until when: asked of the readers of a slot who have a wish.
+
+What `newsletter.schedule.wishes` decides on is told by one statement, decided once for all readers of whom
+the same is true, and kept in a table for `newsletter.schedule.picker`, which gives these readers their posts
+and no letter.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Column, ColumnElement, String, Text, and_, case, cast, func, insert, literal
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col
+
+from newsletter.models import Category, DigestPost
+from newsletter.schedule.picker import CHOSEN, COLLECTING, zone_of_reader
+from newsletter.schedule.readers import has_a_wish, standing_of, waits_for_digest
+from newsletter.schedule.scratch import scratch_table, scratch_tables
+from newsletter.schedule.telling import letters_in_week, parse_wish, told_wish
+from newsletter.schedule.timetable import Slot, due_for
+from newsletter.schedule.wishes import (
+    EVERY_ISSUE,
+    Coming,
+    Departure,
+    Reader,
+    Waiting,
+    Wish,
+    departure,
+    parse_standing,
+)
+from subscribers.base import UTCDateTime
+from subscribers.models import Key, Subscriber
+
+_PROFILES = scratch_table(
+    "profile",
+    Column("subscriber_id", Key, primary_key=True),
+    Column("zone", String(64)),
+    Column("profile", Text),
+)
+"""What departures follow from, of each reader of a slot who has a wish."""
+
+_DEPARTURES = scratch_table(
+    "departure",
+    Column("profile", Text, primary_key=True),
+    Column("zone", String(64), primary_key=True),
+    Column("slot", String(16)),
+    Column("ready_at", UTCDateTime),
+    Column("due_at", UTCDateTime),
+)
+
+
+class Offered(NamedTuple):
+    """A slot whose posts are to be given, what else is to come, and what is usual on the site."""
+
+    slot: Slot
+    next_week: Slot
+    later: Sequence[Coming]
+    usual: Wish
+
+
+def set_apart(session: Session, category: Category, offered: Offered, groups: Sequence[int]) -> int:
+    """Put those of the chosen `groups` whose posts wait for a digest into `COLLECTING`; returns how many."""
+    slot, usual = offered.slot, offered.usual
+    is_followed = any(other.day == slot.local.date() for other in offered.later)
+    if usual.cap is None and not is_followed:
+        usual = EVERY_ISSUE  # nothing is to be merged: only who wishes otherwise is looked at
+    zone = zone_of_reader() if category.local_time else literal("")
+    with scratch_tables(session, _PROFILES, _DEPARTURES):
+        rows = (
+            sql_select(CHOSEN.c.subscriber_id, zone, _profile(slot))
+            .join(Subscriber, col(Subscriber.id) == CHOSEN.c.subscriber_id)
+            .where(CHOSEN.c.group_number.in_(groups), has_a_wish(usual))
+        )
+        session.execute(insert(_PROFILES).from_select(["subscriber_id", "zone", "profile"], rows))
+        found = session.execute(sql_select(_PROFILES.c.profile, _PROFILES.c.zone).distinct())
+        goes = [
+            {"profile": profile, "zone": zone, "slot": when.slot, "ready_at": when.ready_at, "due_at": due}
+            for profile, zone in found.all()
+            if (when := _departure(profile, category, offered)) is not None
+            for due in [_due(when, zone, category, offered)]
+        ]
+        if not goes:
+            return 0
+        session.execute(insert(_DEPARTURES), goes)
+        collecting = sql_select(
+            _PROFILES.c.subscriber_id, _DEPARTURES.c.slot, _DEPARTURES.c.ready_at, _DEPARTURES.c.due_at
+        ).join(
+            _DEPARTURES,
+            and_(_DEPARTURES.c.profile == _PROFILES.c.profile, _DEPARTURES.c.zone == _PROFILES.c.zone),
+        )
+        columns = ["subscriber_id", "slot", "ready_at", "due_at"]
+        session.execute(insert(COLLECTING).from_select(columns, collecting))
+    return int(session.execute(sql_select(func.count()).select_from(COLLECTING)).scalar_one())
+
+
+def _profile(slot: Slot) -> ColumnElement[str]:
+    """What a departure follows from, as one text: `_departure` reads it."""
+    waiting = (
+        sql_select(
+            func.min(col(DigestPost.slot))
+            + case((func.min(col(DigestPost.ready_at)) <= literal(slot.due_at, UTCDateTime()), "!"), else_="")
+        )
+        .where(col(DigestPost.subscriber_id) == col(Subscriber.id), waits_for_digest())
+        .correlate(Subscriber)
+        .scalar_subquery()
+    )
+    return (
+        told_wish()
+        + "|"
+        + standing_of(col(Subscriber.id))
+        + "|"
+        + cast(letters_in_week(slot.local.date()), Text)
+        + "|"
+        + func.coalesce(waiting, "")
+    )
+
+
+def _departure(profile: str, category: Category, offered: Offered) -> Departure | None:
+    told, standing, letters, first = profile.split("|")
+    waiting = Waiting(date.fromisoformat(first[:10]), first.endswith("!")) if first else None
+    reader = Reader(parse_wish(told, offered.usual), parse_standing(standing), int(letters), waiting)
+    slot, next_week = offered.slot, offered.next_week
+    coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
+    return departure(reader, coming, offered.later, Departure(next_week.key, next_week.due_at))
+
+
+def _due(when: Departure, zone: str, category: Category, offered: Offered) -> datetime:
+    """When a letter is due for a reader in a zone, as far as this slot's posts are concerned."""
+    own = offered.next_week if when.slot == offered.next_week.key else offered.slot
+    return max(when.ready_at, due_for(own, category, zone))

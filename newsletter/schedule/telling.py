@@ -1,0 +1,90 @@
+"""What readers' letters follow from, told by statements in one text a reader, and read again.
+
+So a statement groups the readers of whom the same is true, and one decision serves them all. Each function
+that tells is a column for a statement about `Subscriber`; beside it is the one that reads.
+"""
+
+from datetime import UTC, date, datetime
+from functools import reduce
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, cast, func
+from sqlalchemy import select as sql_select
+from sqlmodel import col
+
+from newsletter.models import Delivery, DigestPost, Issue
+from newsletter.schedule.readers import waits_for_digest
+from newsletter.schedule.wishes import Kept, Wish, week_of, wish_of
+from newsletter.states import UNSENT, IssueKind
+from subscribers.models import Subscriber
+
+
+def told_wish() -> ColumnElement[str]:
+    """A subscriber's own wish, as `parse_wish` reads it."""
+    cap = func.coalesce(cast(col(Subscriber.weekly_cap), Text), "")
+    return func.coalesce(col(Subscriber.frequency), "") + ":" + cap
+
+
+def parse_wish(told: str, usual: Wish) -> Wish:
+    """What a reader wishes; `usual` is what they have who wish nothing."""
+    frequency, _, cap = told.partition(":")
+    return wish_of(frequency or None, int(cap) if cap else None, usual)
+
+
+def letters_in_week(day: date) -> ColumnElement[int]:
+    """How many letters of slots a subscriber has in the week of a day."""
+    monday, next_monday = week_of(day)
+    found = _letters(func.count(), monday).where(col(Issue.slot) < next_monday.isoformat())
+    return func.coalesce(found.scalar_subquery(), 0)
+
+
+def days_of_letters(since: date) -> ColumnElement[str]:
+    """The local days of a subscriber's letters of slots from a day on, with spaces between."""
+    days = func.aggregate_strings(func.substr(col(Issue.slot), 1, 10), " ")
+    return func.coalesce(_letters(days, since).scalar_subquery(), "")
+
+
+def _letters(what: ColumnElement[Any], since: date) -> Select[Any]:
+    """What is asked of a subscriber's letters of slots from a local day on."""
+    return (
+        sql_select(what)
+        .join_from(Delivery, Issue, col(Issue.id) == col(Delivery.issue_id))
+        .where(
+            col(Delivery.subscriber_id) == col(Subscriber.id),
+            col(Delivery.state).not_in(UNSENT),
+            col(Issue.kind).in_([IssueKind.SLOT, IssueKind.DIGEST]),
+            col(Issue.slot) >= since.isoformat(),
+        )
+        .correlate(Subscriber)
+    )
+
+
+def posts_kept() -> ColumnElement[str]:
+    """The posts that wait for a subscriber's digest, as `parse_kept` reads them, with semicolons between."""
+    found = (
+        sql_select(func.aggregate_strings(told_post(), ";"))
+        .join_from(DigestPost, Issue, col(Issue.id) == col(DigestPost.issue_id))
+        .where(col(DigestPost.subscriber_id) == col(Subscriber.id), waits_for_digest())
+        .correlate(Subscriber)
+        .scalar_subquery()
+    )
+    return func.coalesce(found, "")
+
+
+def told_post() -> ColumnElement[str]:
+    """A post that waits and its slot's issue as one text."""
+    columns = (
+        col(DigestPost.slot), col(DigestPost.ready_at), col(DigestPost.category), col(Issue.slot),
+        col(DigestPost.place), col(DigestPost.post_id),
+    )  # fmt: skip
+    words: list[ColumnElement[str]] = [cast(column, Text) for column in columns]
+    return reduce(lambda text, word: text + "," + word, words)
+
+
+def parse_kept(text: str) -> Kept:
+    """A post that waits, as statements tell it."""
+    slot, ready_at, category, given, place, post = text.split(",")
+    instant = datetime.fromisoformat(ready_at)
+    # SQLite has no zones, and PostgreSQL says its own.
+    instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return Kept(slot, instant, category, given, int(place), int(post))
