@@ -3,7 +3,8 @@
     python benchmarks/plan.py [--mode MODE] [--readers N] [--posts N] [--rounds R] [--postgres] [--json]
 
 One category, whose slot is due. In a sequence the readers are spread evenly over all places of a queue of so
-many posts, with the receipts of what they have had; in a broadcast everybody has had ten. Timed, each on a
+many posts, with the receipts of what they have had; in a broadcast everybody has had ten. With digests two
+broadcasts are due together, and everybody has one letter of both. Timed, each on a
 fresh copy of that database, in a process of its own and in turn with the others, so that whatever else
 the machine does falls on all alike:
 
@@ -126,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mode", choices=("broadcast", "sequence"), default="sequence")
+    parser.add_argument("--mode", choices=("broadcast", "sequence", "digest"), default="sequence")
     parser.add_argument("--readers", type=int, default=100_000)
     parser.add_argument("--posts", type=int, default=100, help="how long the queue is")
     parser.add_argument("--rounds", type=int, default=3)

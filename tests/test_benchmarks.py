@@ -188,7 +188,7 @@ def test_every_variant_measures(smtp_sink: str, variant: list[object], yardstick
 
 
 @pytest.mark.trial
-@pytest.mark.parametrize("mode", ["broadcast", "sequence"])
+@pytest.mark.parametrize("mode", ["broadcast", "sequence", "digest"])
 def test_planning_is_measured(mode: str) -> None:
     """The slot, the yardstick and the plan agree on the letters, and each has its seconds."""
     command = [sys.executable, ROOT / "benchmarks" / "plan.py", "--mode", mode, "--readers", "300"]

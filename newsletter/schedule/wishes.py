@@ -4,13 +4,14 @@ Pure, and one rule for planning and for foretelling. A slot gives a reader posts
 go. With a digest that is the last slot of its period in one of the reader's categories; where nothing else is
 to come there is nothing to merge, and the posts go by themselves. Over the weekly cap they wait for a letter
 of a more important category that is to come this week, else for the next week: its first day, or, where
-that week's places are all kept for such categories, their first slot. Whatever waits is taken along by the
-next letter that may go, so that nothing is lost and nothing waits much longer than a week.
+that week's places are all kept for such categories, the first slot that has one. Whatever waits is taken
+along by the next letter that may go, so that nothing is lost and nothing waits much longer than a week.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from heapq import nsmallest
 from typing import NamedTuple
 
 from subscribers.models import Frequency
@@ -183,14 +184,19 @@ def _moved(reader: Reader, slot: Coming, later: Sequence[Coming], next_week: Dep
         if other.priority < slot.priority and gets(reader.standing, other.category, other.day)
     ]
     this_week = [other for other in first if monday <= other.day < next_monday]
-    if reader.letters + len(this_week) < cap:
+    places = cap - reader.letters
+    if len(this_week) < places:
         return None
-    if reader.letters < cap:
-        return _at(this_week[0])
+    if places > 0:
+        return _first_with_a_place(this_week, places)
     coming_week = [other for other in first if next_monday <= other.day < next_monday + _WEEK]
-    if len(coming_week) < cap or coming_week[0].due_at < next_week.ready_at:
-        return next_week
-    return _at(coming_week[0])
+    return next_week if len(coming_week) < cap else _first_with_a_place(coming_week, cap)
+
+
+def _first_with_a_place(slots: Iterable[Coming], places: int) -> Departure:
+    """The first of the most important slots, as many as there are places."""
+    kept_for = nsmallest(places, slots, key=lambda slot: (slot.priority, slot))
+    return _at(min(kept_for))
 
 
 def digest_of(

@@ -1,21 +1,25 @@
 """One person, one letter: digests of a day, week or month, and at most so many letters a week."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import pytest
 from sqlmodel import col, select
 
-from newsletter.models import Delivery, Edition
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.errors import ContentError
+from newsletter.models import Delivery, Edition, Post
+from newsletter.render.edition import Occasion
+from newsletter.schedule.planner import PlanFailure, PlannedIssue
 from newsletter.schedule.wishes import Wish
 from newsletter.states import EntryState, Mode
-from subscribers.models import Frequency
+from subscribers.models import Frequency, Subscriber
 from tests.planning import (
     MONDAY,
     TUESDAY,
     WEEK,
     Town,
     database,
+    plain_edition,
     shared_database,
     summary,
     town,
@@ -163,6 +167,122 @@ def test_what_is_over_the_cap_comes_next_week(town: Town) -> None:
         ("digest", "2026-01-12T18:00", ["n1"]),
         ("digest", "2026-01-19T08:00", ["a2", "n2"]),
     ]
+
+
+def test_a_week_is_counted_from_its_letters(town: Town) -> None:
+    """Also where it is looked at in its middle: what has gone has had its place."""
+    two_streams(town)
+    for category in ("advice", "news"):
+        town.subscribe("ann", category=category)
+    town.wish("ann", cap=1)
+    town.plan(MORNING)
+    assert run(town, MORNING + HOUR, MONDAY + WEEK + DAY)[-1] == (
+        "digest", "2026-01-12T18:00", "planned", ("n1",), 1
+    )  # fmt: skip
+
+
+def test_what_is_taken_along_goes_at_once(town: Town) -> None:
+    """A post that was kept for Monday is in Sunday's letter, if there is a place for one after all."""
+    two_streams(town)
+    for category in ("advice", "news"):
+        town.subscribe("ann", category=category)
+    town.category("extra", cadence="weekly sun 08:00")
+    town.queue("x1", category="extra")
+    town.subscribe("ann", category="extra")
+    town.wish("ann", cap=1)
+    run(town, MONDAY, EVENING)
+    town.wish("ann", cap=2)
+    sunday = TUESDAY + 5 * DAY
+    assert run(town, EVENING + HOUR, sunday)[-1] == ("digest", "2026-01-11T08:00", "planned", ("x1", "n1"), 1)
+    with town.database.read() as session:
+        due = session.exec(select(Delivery.due_at).where(Delivery.category == "digest")).one()
+    assert due == sunday
+
+
+def test_a_digest_waits_for_a_slot_that_comes_up_meanwhile(collected: Town) -> None:
+    """A category that its reader has joined since the morning is in the evening's letter too."""
+    collected.now = MORNING + HOUR
+    collected.category("late", cadence="weekly tue 20:00")
+    collected.queue("l1", category="late")
+    collected.subscribe("ann", category="late")
+    done = run(collected, MORNING + HOUR, EVENING + 3 * HOUR)
+    assert done[-1] == ("digest", "2026-01-06T20:00", "planned", ("a1", "l1", "n1"), 1)
+    assert len(letters_of(collected, "ann")) == 1
+
+
+def test_a_letter_that_never_arrived_has_had_no_place(town: Town) -> None:
+    """The week's one letter was refused: the next one goes at its time."""
+    two_streams(town)
+    for category in ("advice", "news"):
+        town.subscribe("ann", category=category)
+    town.wish("ann", cap=1)
+    town.plan(MORNING)
+    town.lose("ann")
+    assert run(town, MORNING + HOUR, EVENING) == [("news", "2026-01-06T18:00", "planned", ("n1",), 1)]
+    assert ("news", "2026-01-06T18:00", ["n1"]) in letters_of(town, "ann")
+
+
+def no_news(occasion: Occasion, posts: Sequence[Post], now: datetime) -> Edition:
+    """A template that cannot show news, nor a digest with any."""
+    if "news" in (occasion.category, *occasion.sections):
+        raise ContentError("posts/n1.md: cannot be shown")
+    return plain_edition(occasion, posts, now)
+
+
+def test_a_slot_that_fails_keeps_no_digest_waiting(collected: Town) -> None:
+    """What cannot be made comes later, by itself; the digest goes at its time."""
+    collected.make_edition = no_news
+    failed, digest = collected.plan(EVENING)
+    assert isinstance(failed, PlanFailure)
+    assert summary(digest) == ("digest", "2026-01-06T18:00", "planned", ("a1",), 1)
+    collected.make_edition = plain_edition
+    assert [summary(one) for one in collected.plan(EVENING + HOUR)] == [
+        ("news", "2026-01-06T18:00", "planned", ("n1",), 1)
+    ]
+
+
+def test_a_digest_that_cannot_be_made_is_reported_and_stays(collected: Town) -> None:
+    """It holds no other one back, and goes once that is mended."""
+    collected.subscribe("bo", category="advice")
+    collected.subscribe("bo", category="news")
+    collected.wish("bo", "daily")
+
+    def fails_for_ann(occasion: Occasion, posts: Sequence[Post], now: datetime) -> Edition:
+        if occasion.category == "digest" and len(posts) > 1:
+            raise ContentError("templates/email/issue.mjml.j2: cannot be shown")
+        return plain_edition(occasion, posts, now)
+
+    collected.make_edition = fails_for_ann
+    of_news, failed = collected.plan(EVENING)
+    assert summary(of_news) == ("news", "2026-01-06T18:00", "planned", ("n1",), 2)
+    assert isinstance(failed, PlanFailure)
+    assert (failed.category, failed.slot) == ("digest", "2026-01-06T18:00")
+    assert letters_of(collected, "bo") == [("news", "2026-01-06T18:00", ["n1"])]
+    collected.make_edition = plain_edition
+    assert [summary(one) for one in collected.plan(EVENING + HOUR)] == [
+        ("digest", "2026-01-06T18:00", "planned", ("a1", "n1"), 1)
+    ]
+
+
+def test_each_reader_has_the_digest_by_their_own_clock(town: Town) -> None:
+    """Where categories go at each reader's time, the digest is due when its last slot is that."""
+    town.category("advice", local_time=True)
+    town.category("news", cadence="weekly tue 18:00", local_time=True)
+    for category in ("advice", "news"):
+        town.queue(f"{category}-1", category=category)
+        town.subscribe("ann", "cho", category=category)
+    town.usual = DAILY
+    town.live("cho", "Asia/Seoul")
+    assert [one[0] for one in run(town, MONDAY, TUESDAY + DAY)] == ["advice", "news", "digest"]
+    with town.database.read() as session:
+        found = session.exec(
+            select(Subscriber.address, Delivery.due_at).join(
+                Delivery, col(Delivery.subscriber_id) == col(Subscriber.id)
+            )
+        )
+        dues = dict(iter(found))
+    assert dues["ann@example.org"] == EVENING
+    assert dues["cho@example.org"] == EVENING - 9 * HOUR
 
 
 def test_priority_decides_whose_letter_is_moved(town: Town) -> None:
