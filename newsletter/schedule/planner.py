@@ -8,11 +8,13 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count, groupby, takewhile
+from itertools import groupby, takewhile
+from math import inf
 
 from sqlalchemy import update
 from sqlmodel import Session, col
@@ -77,6 +79,8 @@ class PlanFailure:
 
 
 _MOMENT = timedelta(microseconds=1)
+_LAST = "\U0010ffff"
+"""What comes after every word."""
 
 _TRIES = 3
 """How often others may come first before the cohorts are doubted."""
@@ -97,12 +101,11 @@ class Planner:
         canary_every: int | None = None,
         usual: Wish = EVERY_ISSUE,
     ):
-        """`patience` is how long a slot whose post or template is broken waits for the mend; `usual` is what
-        readers have who wish nothing else.
+        """`patience` is how long a slot whose post or template is broken waits for the mend.
 
-        `canary_every` k gives an issue's letters whose number k divides a start before the others.
-
-        An issue of fewer letters has as many for its k: of n numbers in a row n divides one.
+        `canary_every` k gives an issue's letters whose number k divides a start before the others. An issue
+        of fewer letters has as many for its k: of n numbers in a row n divides one. `usual` is what readers
+        have who wish nothing else.
         """
         self._database = database
         self._make_edition = make_edition
@@ -114,7 +117,9 @@ class Planner:
         self._usual = usual
 
     def plan_due(self, now: datetime) -> list[PlannedIssue | PlanFailure]:
-        """Decide every slot due by `now`, and welcome newcomers. Safe to run beside itself and to repeat.
+        """Decide every slot due by `now`, welcome newcomers, make digests that are ready.
+
+        Safe to run beside itself and to repeat.
 
         A slot whose post or template is broken is reported, and stays due: it goes out once that is mended,
         unless that takes too long or the next slot comes first, which has the same post then.
@@ -140,16 +145,25 @@ class Planner:
     def _later(
         self, session: Session, work: Sequence[tuple[Stream, Sequence[Slot]]], now: datetime
     ) -> list[Coming]:
-        """The slots to come at which something may go: of those due now, the ones in `work`.
-
-        One that has failed keeps nobody's letter waiting.
-        """
-        coming = []
+        """The slots to come, of those due now the ones in `work`."""
+        coming: list[Coming] = []
         for stream, due in work:
-            failed = failed_slots(session, stream.category, self._patience)
             slots = [*due, *self._until(session, stream, now, now + HORIZON)]
-            coming += [_coming(stream.category, slot) for slot in slots if slot.key not in failed]
-        return sorted(slot for slot in coming if slot is not None)
+            coming += self._coming(session, stream, slots)
+        return sorted(coming)
+
+    def _coming(self, session: Session, stream: Stream, slots: Sequence[Slot]) -> list[Coming]:
+        """A category's slots as readers' wishes look at them.
+
+        Neither one that is left out nor one that has failed keeps a letter waiting.
+        """
+        failed = failed_slots(session, stream.category, self._patience)
+        slug, priority = stream.category.slug, stream.category.priority
+        return [
+            Coming(slot.due_at, slug, slot.key, priority)
+            for slot in slots
+            if not slot.left_out and slot.key not in failed
+        ]
 
     def _until(self, session: Session, stream: Stream, now: datetime, until: datetime) -> list[Slot]:
         """The category's slots after `now`, up to an instant."""
@@ -211,18 +225,18 @@ class Planner:
 
         `later` are the slots to come, None where no reader's letter can wait for them.
         """
-        for attempt in count():
+        tries = 0
+        while True:
             try:
                 if not slot.left_out:
-                    self._prepare(stream.category, slot, afresh=attempt >= _TRIES)
+                    self._prepare(stream.category, slot, afresh=tries >= _TRIES)
                 with self._database.write() as session:
                     return self._write_issue(session, stream, slot, later, now)
             except MovedError:
-                continue
+                tries += 1
             except (ContentError, TemplateError) as error:
                 self._note_failure(stream.category, slot, error, now)
                 return PlanFailure(stream.category.slug, slot.key, error)
-        return None
 
     def _prepare(self, category: Category, slot: Slot, *, afresh: bool) -> None:
         """Put the readers in order, by itself: whoever leaves meanwhile need not wait for the issue.
@@ -385,55 +399,54 @@ class Planner:
             future = future_of(session, [stream.category for stream in streams], self._usual, now, reader)
             horizon = until + HORIZON if future.has_wishes else until
             agenda: list[tuple[Slot, Stream]] = []
+            coming: list[Coming] = []
             for stream in streams:
                 slots = [*self._due(session, stream, now), *self._until(session, stream, now, horizon)]
                 agenda += [(slot, stream) for slot in slots]
+                if future.has_wishes:
+                    coming += self._coming(session, stream, slots)
         agenda.sort(key=lambda item: (item[0].due_at, item[1].category.slug))
-        coming = list(_foretold(future, agenda, now, until))
+        foretold = list(_foretold(future, agenda, sorted(coming), now, until))
         if reader is None:
-            return coming
+            return foretold
         # What they have by a digest is told with that.
-        return [one for one in coming if one.category == DIGEST or one.readers > one.in_digests]
+        return [one for one in foretold if one.category == DIGEST or one.readers > one.in_digests]
 
 
 def _foretold(
-    future: Future, agenda: Sequence[tuple[Slot, Stream]], now: datetime, until: datetime
+    future: Future,
+    agenda: Sequence[tuple[Slot, Stream]],
+    coming: Sequence[Coming],
+    now: datetime,
+    until: datetime,
 ) -> Iterator[PlannedIssue]:
     """What slots will come to, and the digests between them, in the order in which they are decided."""
-    coming = [_coming(stream.category, slot) for slot, stream in agenda]
 
-    def later(number: int) -> list[Coming]:
-        if not future.has_wishes:
-            return []
-        return [slot for slot in coming[number:] if slot is not None]
+    def later(at: datetime, slug: str = _LAST, key: str = "") -> Sequence[Coming]:
+        """The slots after one, or after all of an instant."""
+        first = bisect_right(coming, (at, slug, key, inf))
+        return coming[first : bisect_right(coming, (max(at, now) + HORIZON, _LAST))]
 
-    def digests(number: int, by: datetime) -> Iterator[PlannedIssue]:
-        """Those that are ready by an instant, before the slot of this number."""
+    def digests(by: datetime) -> Iterator[PlannedIssue]:
+        """Those that are ready by an instant."""
         while (ready := future.next_ready()) is not None and ready <= by:
-            for digest in future.digests(max(ready, now), later(number)):
+            at = max(ready, now)
+            for digest in future.digests(at, later(at)):
                 yield _of_digest(digest)
 
-    for at, numbers in groupby(range(len(agenda)), lambda number: max(agenda[number][0].due_at, now)):
-        first, *rest = numbers
-        yield from digests(first, min(at - _MOMENT, until))
+    for at, together in groupby(agenda, lambda item: max(item[0].due_at, now)):
+        yield from digests(min(at - _MOMENT, until))
         if at > until:
             return
-        for number in (first, *rest):
-            slot, stream = agenda[number]
+        for slot, stream in together:
             given = Given()
             if not slot.left_out:
+                rest = later(slot.due_at, stream.category.slug, slot.key)
                 next_week = stream.timetable.a_week_on(slot)
-                given = future.pass_slot(Passing(stream.category, slot, later(number + 1), next_week))
+                given = future.pass_slot(Passing(stream.category, slot, rest, next_week))
             yield _decided(stream.category, slot, given)
-        yield from digests(number + 1, at)
-    yield from digests(len(agenda), until)
-
-
-def _coming(category: Category, slot: Slot) -> Coming | None:
-    """A slot as readers' wishes look at it, None for one at which nothing goes."""
-    if slot.left_out:
-        return None
-    return Coming(slot.due_at, category.slug, slot.key, category.priority)
+        yield from digests(at)
+    yield from digests(until)
 
 
 def _of_written(digest: Digest) -> PlannedIssue | PlanFailure:

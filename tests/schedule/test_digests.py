@@ -241,6 +241,19 @@ def test_a_slot_that_fails_keeps_no_digest_waiting(collected: Town) -> None:
     ]
 
 
+def test_a_slot_that_has_failed_is_foretold_as_it_will_come(collected: Town) -> None:
+    """No letter of its day waits for it; once it is mended it comes by itself."""
+    collected.make_edition = no_news
+    collected.plan(EVENING)
+    collected.category("late", cadence="weekly tue 20:00")
+    collected.queue("l1", category="late")
+    collected.subscribe("ann", category="late")
+    collected.make_edition = plain_edition
+    assert run(collected, EVENING + HOUR, EVENING + 2 * HOUR)[0] == (
+        "news", "2026-01-06T18:00", "planned", ("n1",), 1
+    )  # fmt: skip
+
+
 def test_a_digest_that_cannot_be_made_is_reported_and_stays(collected: Town) -> None:
     """It holds no other one back, and goes once that is mended."""
     collected.subscribe("bo", category="advice")
