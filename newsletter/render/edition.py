@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -113,10 +114,14 @@ class EditionMaker:
     def letter(self, occasion: Occasion, sources: Sequence[PostSource]) -> Made:
         """What a letter of these posts shows. Raises ContentError for a post or picture that cannot."""
         hung = [self._hang(source) for source in sources]
-        posts = [_letter_post(source, each, self.settings.site.language) for source, each in
-                 zip(sources, hung, strict=True)]  # fmt: skip
+        posts = [
+            _letter_post(source, each, section, self.settings.site.language)
+            for source, each, section in zip_longest(sources, hung, occasion.sections)
+        ]
         site, base = self.settings.site, self.settings.site.base_url
-        is_issued = occasion.issue_id > 0
+        is_issued, is_digest = occasion.issue_id > 0, bool(occasion.sections)
+        slugs = [source.slug for source in sources]
+        place = digest_place(slugs, occasion.sections) if is_digest else slugs[0]
         letter = Letter(
             site_name=site.name,
             postal_address=site.postal_address,
@@ -125,8 +130,8 @@ class EditionMaker:
             posts=tuple(posts),
             lang=posts[0].lang,
             base_url=base,
-            web_url=f"{base}{issue_path(occasion.issue_id, sources[0].slug)}" if is_issued else None,
-            archive_url=f"{base}{archive_path(occasion.category)}" if is_issued else None,
+            web_url=f"{base}{issue_path(occasion.issue_id, place)}" if is_issued else None,
+            archive_url=f"{base}{archive_path(occasion.category)}" if is_issued and not is_digest else None,
             previous=occasion.previous,
             next_date=occasion.next_date,
             erratum=occasion.erratum,
@@ -166,6 +171,7 @@ class EditionMaker:
         inputs = {
             # With their slugs: an issue may have an edition for each of two posts with the same text.
             "posts": [[post.slug, post.content_hash] for post in posts],
+            "sections": [post.section for post in letter.posts],
             "letter": asdict(replace(letter, posts=())),
             "site": [self.settings.blog_url, site.language, self.settings.images.policy],
             "pictures": [list(image.attrib.items()) for image in _images(letter)],
@@ -186,9 +192,21 @@ def source_of(slug: str, path: str, data: bytes) -> PostSource:
     return replace(parse_post(data, Path(path)), slug=slug)
 
 
-def issue_path(issue_id: int, slug: str) -> str:
-    """Where the web version of a letter is, below the base URL: by its issue and its first post."""
-    return f"/issues/{issue_id}/{quote(slug, safe='')}"
+def issue_path(issue_id: int, place: str) -> str:
+    """Where the web version of a letter is, below the base URL: by its issue and its first post's slug.
+
+    Of a digest by its `digest_place`.
+    """
+    return f"/issues/{issue_id}/{quote(place, safe='~')}"
+
+
+def digest_place(slugs: Sequence[str], sections: Sequence[str]) -> str:
+    """Where a digest is among those of its issue: others may begin with the same post.
+
+    No slug has a tilde.
+    """
+    told = "\n".join([*slugs, *sections])
+    return f"{slugs[0]}~{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 def archive_path(category: str) -> str:
@@ -196,7 +214,7 @@ def archive_path(category: str) -> str:
     return f"/archive/{category}"
 
 
-def _letter_post(source: PostSource, hung: Hung, language: str) -> LetterPost:
+def _letter_post(source: PostSource, hung: Hung, section: str | None, language: str) -> LetterPost:
     return LetterPost(
         title=source.title,
         document=hung.for_mail,
@@ -205,6 +223,7 @@ def _letter_post(source: PostSource, hung: Hung, language: str) -> LetterPost:
         date=source.date,
         url=source.url,
         speakers=hung.speakers,
+        section=section,
     )
 
 

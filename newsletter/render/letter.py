@@ -14,7 +14,8 @@ class LetterPost:
     """One post of a letter.
 
     `lang` is a BCP 47 tag; `url` is where the post lives on the blog, if known; `speakers` is what its front
-    matter says of them, links and avatars made absolute.
+    matter says of them, links and avatars made absolute. `section` is the title of the category that it comes
+    by, where a letter has posts of several.
     """
 
     title: str
@@ -24,6 +25,7 @@ class LetterPost:
     date: datetime.date | None = None
     url: str | None = None
     speakers: tuple[Speaker, ...] = ()
+    section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Letter:
     previous: Neighbour | None = None
     next_date: datetime.date | None = None
     erratum: Erratum | None = None
+
+    @property
+    def subscribed_to(self) -> tuple[str, ...]:
+        """The titles of the categories by which it comes, in the order of their posts."""
+        sections = dict.fromkeys(post.section for post in self.posts if post.section)
+        return tuple(sections) or (self.category_title,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,17 +131,19 @@ class _Press:
     def views(self, posts: Sequence[LetterPost | _Post]) -> list[PostView]:
         """Posts as templates see them."""
         level = 1 if len(posts) == 1 else 2
-        return [
-            self._view(post.post, level, is_cut=post.is_cut)
-            if isinstance(post, _Post)
-            else self._view(post, level, is_cut=False)
-            for post in posts
-        ]
+        views, section = [], None
+        for post in posts:
+            shown = post if isinstance(post, _Post) else _Post(post, is_cut=False)
+            begins = shown.post.section != section
+            section = shown.post.section
+            views.append(self._view(shown.post, level, is_cut=shown.is_cut, begins_section=begins))
+        return views
 
-    def _view(self, post: LetterPost, level: int, *, is_cut: bool) -> PostView:
+    def _view(self, post: LetterPost, level: int, *, is_cut: bool, begins_section: bool) -> PostView:
         url = (self.letter.web_url or post.url or self.letter.base_url) if is_cut else None
         text = to_text(post.document, speakers=post.speakers)
-        clean = replace(post, title=one_line(post.title))
+        section = one_line(post.section) if post.section and begins_section else None
+        clean = replace(post, title=one_line(post.title), section=section)
         return view_of(clean, self._theme, level=level, text=text, continue_url=url)
 
     def fill(self, template: str, posts: Sequence[PostView], more: Mapping[str, Any] | None = None) -> str:

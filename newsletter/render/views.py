@@ -61,7 +61,8 @@ class BlockView:
 class PostView:
     """One post as templates see it; `level` is that of its title's heading, `text` its plain-text body.
 
-    `continue_url` is where the rest of the post is, if this is only its beginning.
+    `continue_url` is where the rest of the post is, if this is only its beginning. `section` is the title of
+    the category whose posts begin with this one, in a letter with posts of several.
     """
 
     title: str
@@ -74,6 +75,7 @@ class PostView:
     blocks: tuple[BlockView, ...]
     text: str
     continue_url: str | None = None
+    section: str | None = None
 
 
 def initials_of(name: str) -> str:
@@ -100,6 +102,7 @@ def view_of(post: LetterPost, theme: Theme, *, level: int, text: str, continue_u
         blocks=tuple(map(maker.block, post.document.blocks)),
         text=text,
         continue_url=continue_url,
+        section=post.section,
     )
 
 

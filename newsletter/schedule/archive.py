@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from newsletter.models import Category, Edition, EditionPost, Issue, Post
-from newsletter.render.edition import issue_path
+from newsletter.render.edition import digest_place, issue_path
 from newsletter.render.letter import Erratum, Neighbour
 from newsletter.states import IssueKind, Mode
 
@@ -49,6 +49,8 @@ class Shown:
     category: Category
     sources: tuple[tuple[str, str, bytes], ...]
     erratum: Erratum | None = None
+    sections: tuple[str, ...] = ()
+    """Of a digest: the titles of the categories of its posts."""
 
 
 def entries_of(
@@ -114,25 +116,31 @@ def before_post(session: Session, category: Category, above: Post | None) -> Ent
     return last_of_post(session, category, above) if above else None
 
 
-def find_shown(session: Session, issue_id: int, slug: str) -> Shown | None:
-    """The edition of an issue whose first post has this slug."""
-    statement = _entries().where(col(Issue.id) == issue_id, col(Post.slug) == slug)
-    row = session.execute(statement.order_by(col(Edition.id)).limit(1)).first()
-    if row is None:
-        return None
-    entry = _entry(row)
-    issue = session.get_one(Issue, issue_id)
-    sources = session.exec(
-        select(Post.slug, EditionPost.path, EditionPost.source)
+def find_shown(session: Session, issue_id: int, place: str) -> Shown | None:
+    """The edition of an issue at a place below it: its first post's slug, of a digest with a tag."""
+    statement = _entries().where(col(Issue.id) == issue_id, col(Post.slug) == place.partition("~")[0])
+    for row in session.execute(statement.order_by(col(Edition.id))):
+        shown = _shown(session, _entry(row))
+        slugs = [slug for slug, _, _ in shown.sources]
+        if place == (digest_place(slugs, shown.sections) if shown.sections else slugs[0]):
+            return shown
+    return None
+
+
+def _shown(session: Session, entry: Entry) -> Shown:
+    issue = session.get_one(Issue, entry.issue_id)
+    rows = session.exec(
+        select(Post.slug, EditionPost.path, EditionPost.source, EditionPost.section)
         .join(Post, col(Post.id) == col(EditionPost.post_id))
         .where(EditionPost.edition_id == entry.edition_id)
         .order_by(col(EditionPost.place))
-    )
+    ).all()
     return Shown(
         entry,
         session.get_one(Category, issue.category_id),
-        tuple((slug, path, source) for slug, path, source in sources),
+        tuple((slug, path, source) for slug, path, source, _ in rows),
         _erratum(session, issue),
+        tuple(section for *_, section in rows if section),
     )
 
 

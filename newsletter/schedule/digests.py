@@ -43,7 +43,6 @@ from newsletter.models import (
 from newsletter.receipts import WAITING_KEY
 from newsletter.render.edition import Occasion
 from newsletter.schedule.baskets import BASKETS, KEPT, Basket, ready_baskets
-from newsletter.schedule.choice import PostIds
 from newsletter.schedule.editions import MakeEdition, write_edition
 from newsletter.schedule.picker import letter_key
 from newsletter.schedule.readers import waits_for_digest
@@ -141,6 +140,10 @@ def _stand_in(session: Session, database: Database, now: datetime) -> Category:
     return session.exec(select(Category).where(Category.slug == DIGEST).with_for_update(key_share=True)).one()
 
 
+_Contents = tuple[tuple[int, str], ...]
+"""What is in a digest: its posts, each with the title of its category."""
+
+
 class _Maker:
     """Writes the digests of one look."""
 
@@ -171,12 +174,12 @@ class _Maker:
         failed = []
         for basket in baskets:
             letter = letters[basket.text]
-            shown = tuple(one.post for one in letter)
+            shown = tuple((one.post, self._streams[one.category].title) for one in letter)
             try:
                 if shown not in editions:
                     editions[shown] = self._edition(issue_id, slot, letter, posts)
             except (ContentError, TemplateError) as error:
-                told = tuple(posts[post] for post in shown)
+                told = tuple(posts[one.post] for one in letter)
                 failed.append(Digest(slot, zone, due_at, told, basket.readers, error=error))
                 continue
             made.append({"basket": basket.text, "issue_id": issue_id, "edition_id": editions[shown]})
@@ -218,18 +221,22 @@ class _Maker:
                 return issue.id
             local += _MINUTE
 
-    def _known(self, issue_id: int) -> dict[PostIds, int]:
-        """The editions that an issue has already, by their posts."""
+    def _known(self, issue_id: int) -> dict[_Contents, int]:
+        """The editions that an issue has already, by what is in them; none whose posts have changed since."""
         rows = self._session.exec(
-            select(EditionPost.edition_id, EditionPost.post_id)
+            select(EditionPost, Post.source)
             .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
+            .join(Post, col(Post.id) == col(EditionPost.post_id))
             .where(Edition.issue_id == issue_id)
             .order_by(col(EditionPost.edition_id), col(EditionPost.place))
         )
-        found: dict[int, PostIds] = defaultdict(tuple)
-        for edition, post in rows:
-            found[edition] = (*found[edition], post)
-        return {posts: edition for edition, posts in found.items()}
+        found: dict[int, _Contents] = defaultdict(tuple)
+        changed = set()
+        for shown, source in rows:
+            found[shown.edition_id] = (*found[shown.edition_id], (shown.post_id, shown.section or ""))
+            if shown.source != source:
+                changed.add(shown.edition_id)
+        return {contents: edition for edition, contents in found.items() if edition not in changed}
 
     def _posts(self, letters: Iterable[Sequence[Kept]]) -> dict[int, Post]:
         wanted = {one.post for letter in letters for one in letter}

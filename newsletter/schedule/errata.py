@@ -2,8 +2,8 @@
 
 An erratum is an issue of its own kind, whose one post is the changed text as a post of its own; so receipts,
 editions, the archive and the ledger hold for it as for any issue. Whoever got the post at any slot of the
-category is meant, by whichever issue: in a sequence a post goes out in many. One transaction writes it all,
-and holds the category and the post meanwhile, so that two at once make one.
+category is meant, by whichever issue or digest: in a sequence a post goes out in many. One transaction writes
+it all, and holds the category and the post meanwhile, so that two at once make one.
 
 Asked for again with the same text, it goes to those who got the earlier text since; with another text there
 is another erratum. Raises NotFoundError and QueueError, which say what to do.
@@ -24,9 +24,10 @@ from sqlmodel import Session, col, select
 
 from newsletter.content.post import parse_post
 from newsletter.database import Database
+from newsletter.delivery.digests import is_in_letter
 from newsletter.delivery.letters import UNFINISHED, at_least
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.models import Category, Delivery, Edition, EditionPost, Issue, Post, Receipt
+from newsletter.models import Category, Delivery, DigestPost, Edition, EditionPost, Issue, Post, Receipt
 from newsletter.render.edition import Occasion
 from newsletter.render.letter import Erratum
 from newsletter.schedule.cadence import parse_zone
@@ -74,6 +75,8 @@ class _Case:
     post: Post
     issues: dict[int, str]
     """The slots at which it went out, by their issues."""
+    digests: tuple[int, ...]
+    """The issues of digests in which it went out, by whatever category."""
     outdated: tuple[int, ...]
     """The editions of these with another text than it has now."""
     between: tuple[int, ...]
@@ -163,6 +166,10 @@ def _issue(session: Session, issue_id: int) -> tuple[Issue, Category]:
             f"issue {issue_id} is a correction itself: `paperround issue erratum {issue.corrects}` is about "
             f"the letter it corrects"
         )
+    if issue.kind == IssueKind.DIGEST:
+        raise QueueError(
+            f"issue {issue_id} is a digest: name the issue of the post's own category, which reaches them too"
+        )
     category = session.get_one(Category, issue.category_id)
     if category.ended_at is not None:
         raise _removed(category)
@@ -212,23 +219,27 @@ def _text_of(post: Post) -> str:
 
 def _case(session: Session, category: Category, post: Post) -> _Case:
     text = _text_of(post)
-    sent = sql_select(
-        col(Edition.id), col(Issue.id), col(Issue.slot), col(EditionPost.path), col(EditionPost.source)
-    )
+    columns = (Edition.id, Issue.id, Issue.kind, Issue.slot, EditionPost.path, EditionPost.source)
+    sent = sql_select(*map(col, columns))
     rows = session.execute(
         sent.join(Edition, col(Edition.id) == col(EditionPost.edition_id))
         .join(Issue, col(Issue.id) == col(Edition.issue_id))
         .where(
             col(EditionPost.post_id) == post.id,
-            col(Issue.category_id) == category.id,
-            col(Issue.kind) == IssueKind.SLOT,
+            or_(
+                (col(Issue.category_id) == category.id) & (col(Issue.kind) == IssueKind.SLOT),
+                col(Issue.kind) == IssueKind.DIGEST,
+            ),
         )
         .execution_options(yield_per=50)  # each row holds a whole source
     )
     known = {(post.path, post.source): text}
-    issues, editions = {}, []
-    for edition_id, issue_id, slot, path, source in rows:
-        issues[issue_id] = slot
+    issues, digests, editions = {}, set(), []
+    for edition_id, issue_id, kind, slot, path, source in rows:
+        if kind == IssueKind.DIGEST:
+            digests.add(issue_id)
+        else:
+            issues[issue_id] = slot
         if (path, source) not in known:
             known[path, source] = _text(path, source)
         if known[path, source] != text:
@@ -237,7 +248,7 @@ def _case(session: Session, category: Category, post: Post) -> _Case:
     erratum = errata[-1] if errata and _text_of(errata[-1]) == text else None
     between = tuple(one.id for one in errata if one is not erratum)
     issue = _issue_of(session, category, erratum) if erratum else None
-    return _Case(category, post, issues, tuple(editions), between, erratum, issue)
+    return _Case(category, post, issues, tuple(digests), tuple(editions), between, erratum, issue)
 
 
 def _issue_of(session: Session, category: Category, erratum: Post) -> Issue | None:
@@ -288,11 +299,20 @@ def _letters(case: _Case) -> Rows:
             col(Receipt.subscriber_id) == col(Delivery.subscriber_id), col(Receipt.post_id).in_(case.between)
         )
         had = or_(had, given)
+    by_digest = exists().where(
+        is_in_letter(),
+        col(DigestPost.post_id) == case.post.id,
+        col(DigestPost.category) == case.category.slug,
+    )
+    brought = or_(
+        col(Delivery.issue_id).in_(case.issues),
+        col(Delivery.issue_id).in_(case.digests) & by_digest.correlate(Delivery),
+    )
     return (
         sql_select(col(Delivery.subscriber_id))
         .join(Subscription, col(Subscription.subscriber_id) == col(Delivery.subscriber_id))
         .where(
-            col(Delivery.issue_id).in_(case.issues),
+            brought,
             col(Delivery.edition_id).in_(
                 sql_select(col(EditionPost.edition_id)).where(col(EditionPost.post_id) == case.post.id)
             ),

@@ -24,7 +24,7 @@ from newsletter.render.letter import Letter
 from newsletter.render.renderer import render_bodies, render_web
 from newsletter.schedule.archive import Entry, Shown, entries_of, find_shown
 from newsletter.settings import ImagesSection
-from newsletter.states import PicturePolicy
+from newsletter.states import DIGEST, PicturePolicy
 from newsletter.web.feed import FeedEntry, atom_feed
 
 if TYPE_CHECKING:
@@ -64,14 +64,15 @@ class _Archive:
             if shown is None:
                 raise HTTPException(404)
             place = shown.entry.edition_id
-            older = entries_of(session, shown.category, limit=1, before=place)
-            newer = entries_of(session, shown.category, limit=1, after=place)
+            # A digest is somebody's letter: it stands in no archive, beside no others.
+            older = [] if shown.sections else entries_of(session, shown.category, limit=1, before=place)
+            newer = [] if shown.sections else entries_of(session, shown.category, limit=1, after=place)
         page = render_web(
             self._site.editions.environment,
             self._site.editions.theme,
             self._letter(shown),
             site=self._site.settings.site,
-            feed_url=self._feed_url(shown.category),
+            feed_url="" if shown.sections else self._feed_url(shown.category),
             newer=newer[0].neighbour(self._base_url) if newer else None,
             older=older[0].neighbour(self._base_url) if older else None,
         )
@@ -113,7 +114,14 @@ class _Archive:
 
     def _letter(self, shown: Shown) -> Letter:
         entry, category = shown.entry, shown.category
-        occasion = Occasion(category.slug, category.title, entry.slot, entry.issue_id, erratum=shown.erratum)
+        occasion = Occasion(
+            category.slug,
+            category.title,
+            entry.slot,
+            entry.issue_id,
+            erratum=shown.erratum,
+            sections=shown.sections,
+        )
         return self._kept(occasion, shown.sources).web
 
     def _made(self, occasion: Occasion, files: tuple[tuple[str, str, bytes], ...]) -> Made:
@@ -143,7 +151,7 @@ class _Archive:
 def _find(session: Session, slug: str) -> Category:
     """A category, also one that goes out no more."""
     category = session.exec(select(Category).where(Category.slug == _name(slug))).one_or_none()
-    if category is None:
+    if category is None or category.slug == DIGEST:
         raise HTTPException(404)
     return category
 

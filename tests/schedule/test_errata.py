@@ -289,6 +289,35 @@ def test_a_reader_of_two_categories_is_corrected_by_the_one_that_brought_it(town
     assert slugs == ["both-erratum-1"]
 
 
+def test_who_had_it_by_a_digest_is_meant_too(town: Town) -> None:
+    """With the text that the digest had: one that is made of the new text needs no correction."""
+    town.category("advice")
+    town.category("news", cadence="weekly tue 10:00")
+    town.queue("a", category="advice")
+    town.queue("n", category="news")
+    town.subscribe("ann", "bo", "cy", category="advice")
+    town.subscribe("ann", "cy", category="news")
+    town.wish("ann", "daily")
+    town.wish("cy", "monthly")
+    town.plan(TUESDAY)
+    town.plan(TUESDAY + 2 * timedelta(hours=1))
+    with town.database.read() as session:
+        assert session.exec(select(Issue.kind).order_by(col(Issue.id))).all() == ["slot", "slot", "digest"]
+    send_all(town)
+    change(town, "Other words.", "a")
+    with town.database.read() as session:
+        assert outdated(session, "a") == [Outdated(1, 2)]
+    corrected = ask(town)
+    assert readers_of(town, corrected.issue_id) == ["ann", "bo"]
+    town.plan(TUESDAY + 3 * WEEK)
+    town.plan(TUESDAY + 3 * WEEK + timedelta(hours=2))
+    send_all(town)
+    assert [row.post for row in town.letters() if row.reader == "cy"] == ["a", "n"]
+    assert ask(town, at=NOON + 4 * WEEK).readers == 0
+    with pytest.raises(QueueError, match="issue 3 is a digest: name the issue of the post's own category"):
+        ask(town, 3)
+
+
 def test_no_slot_notices_an_erratum(town: Town) -> None:
     """Not even one in the slot's own minute, or after it: plans, changes, `Last time` stay as they were."""
     sent_issue(town)

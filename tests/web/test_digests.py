@@ -1,0 +1,157 @@
+"""Digests as their readers meet them: the letter, its page, and the way out of it, over real HTTP."""
+
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import httpx
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from newsletter.app import App
+from newsletter.models import Category
+from newsletter.schedule.categories import add_category, edit_category
+from newsletter.states import Mode
+from newsletter.web.server import PageServer
+from subscribers.models import Consent, ConsentAction, Frequency, Subscriber
+from subscribers.subscriptions import all_subscribers
+from tests.conftest import Clock, subscribe, write_post
+from tests.web.conftest import TUESDAY, on_sqlite
+from tests.web.test_archive import letter_of, queue
+
+ANN, BO = "ann@example.org", "bo@example.org"
+TITLES = {"advice": "Good advice", "books": 'B<o>oks & "more"', "עצות": "עצות"}
+pytestmark = on_sqlite
+
+
+@pytest.fixture
+def day(site: App, clock: Clock) -> App:
+    """Three categories whose slots fall due together: all are Ann's, and Bo has two of them."""
+    with site.database.write() as session:
+        for priority, (slug, title) in enumerate(TITLES.items(), start=1):
+            name = slug if slug.isascii() else "hebrew"
+            made = add_category(
+                session, name, title=title, cadence="weekly tue 08:00", timezone="UTC", mode=Mode.BROADCAST,
+                now=site.clock(),
+            )  # fmt: skip
+            edit_category(session, made, priority=priority, posts_per_issue=2, now=site.clock())
+    for slug in ("advice", "books", "hebrew"):
+        words = "אפשר לומר לא בנימוס, ואפשר גם לחכות יום אחד." if slug == "hebrew" else "Some words."
+        for number in (1, 2):
+            post = write_post(
+                site.settings.folder / "posts", f"{slug}-{number}", title=f"Of {slug} {number}", text=words
+            )
+            queue(site, post, category=slug)
+        subscribe(site, *([ANN, BO] if slug != "books" else [ANN]), category=slug)
+    with site.database.write() as session:
+        session.execute(update(Subscriber).values(frequency=Frequency.DAILY))
+    clock.now = TUESDAY
+    site.plan_due()
+    return site
+
+
+@pytest.fixture
+def web(day: App) -> Iterator[httpx.Client]:
+    """A browser."""
+    with PageServer(day) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+        yield client
+
+
+def body(letter: EmailMessage, kind: str) -> str:
+    part = letter.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def path_in(letter: EmailMessage, start: str) -> str:
+    found = re.search(rf"https://news\.example\.org(/{start}/\S+)", body(letter, "plain"))
+    assert found is not None
+    return found[1]
+
+
+def states(site: App) -> dict[str, dict[str, str]]:
+    with site.database.read() as session:
+        return {subscriber.address: held for subscriber, held in all_subscribers(session)}
+
+
+def test_a_digest_says_what_it_is(day: App) -> None:
+    """Its List-Id is the digest's, it has no archive, and its contents stand by categories."""
+    letter = letter_of(day, ANN)
+    assert letter["List-Id"] == f'"{day.settings.site.name}: Digest" <digest.{day.settings.list_domain}>'
+    assert letter["List-Archive"] is None
+    assert letter["Archived-At"] == f"<https://news.example.org{path_in(letter, 'issues')}>"
+    assert letter["Subject"] == "Of advice 1 and 5 more"
+    text = body(letter, "plain")
+    contents = text[text.index("In this letter:") :].splitlines()[:12]
+    assert contents == [
+        "In this letter:",
+        "", "Good advice", "1. Of advice 1", "2. Of advice 2",
+        "", 'B<o>oks & "more"', "3. Of books 1", "4. Of books 2",
+        "", "עצות", "5. Of hebrew 1",
+    ]  # fmt: skip
+    assert 'subscribed to Good advice, B<o>oks & "more" and עצות at' in " ".join(text.split())
+    html = body(letter, "html")
+    for title in ("Good advice", "B&lt;o&gt;oks &amp; &#34;more&#34;", "עצות"):
+        assert html.count(f"<bdi>{title}</bdi>") == 3  # in the contents, above its posts, and at the end
+    assert "All letters" not in html
+    assert "<o>" not in html
+
+
+def test_each_digest_has_its_page(web: httpx.Client, day: App) -> None:
+    """Of two that begin with the same post each leads to its own, which no archive has."""
+    ann, bo = (path_in(letter_of(day, reader), "issues") for reader in (ANN, BO))
+    assert ann != bo
+    assert ann.rpartition("~")[0] == bo.rpartition("~")[0]
+    of_ann, of_bo = web.get(ann).text, web.get(bo).text
+    assert "Of books 1" in of_ann
+    assert "Of books 1" not in of_bo
+    for page in (of_ann, of_bo):
+        assert "Of hebrew 2" in page
+        assert page.count("<bdi>Good advice</bdi>") == 2
+        assert "atom+xml" not in page
+        assert "Other letters" not in page
+    for elsewhere in (ann.rpartition("~")[0], f"{ann[:-1]}x", "/archive/digest", "/archive/digest/feed.xml"):
+        assert web.get(elsewhere).status_code == 404
+    assert "igest" not in web.get("/").text
+    archived = re.findall(r'href="https://news.example.org(/issues/[^"]*)"', web.get("/archive/advice").text)
+    assert [path.rpartition("/")[2] for path in archived] == ["advice-1"]
+    assert web.get(archived[0]).status_code == 200
+
+
+def test_one_click_leaves_the_categories_in_it(web: httpx.Client, day: App) -> None:
+    """All of them and none else, each with its evidence; the page names them."""
+    with day.database.write() as session:
+        add_category(
+            session, "else", title="Else", cadence="monthly 1 08:00", timezone="UTC", mode=Mode.BROADCAST,
+            now=day.clock(),
+        )  # fmt: skip
+    subscribe(day, BO, category="else")
+    way_out = path_in(letter_of(day, BO), "u")
+    page = web.get(way_out).text
+    assert "Unsubscribe from <bdi" in page
+    assert "Good advice and עצות" in page
+    assert web.post(way_out, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert states(day)[BO] == {"advice": "left", "hebrew": "left", "else": "active"}
+    assert set(states(day)[ANN].values()) == {"active"}
+    with day.database.read() as session:
+        left = select(Consent.category, Consent.source).where(Consent.action == ConsentAction.WITHDRAWN)
+        assert sorted(session.exec(left)) == [("advice", "one-click"), ("hebrew", "one-click")]
+    assert "You have left" in web.get(way_out).text
+
+
+def test_a_digests_way_out_leads_on_while_something_is_left(web: httpx.Client, day: App) -> None:
+    """Who has left one of its categories can still leave the others by it; a removed one has its old name."""
+    way_out = path_in(letter_of(day, ANN), "u")
+    with day.database.write() as session:
+        session.exec(select(Category).where(col(Category.slug) == "books")).one().ended_at = TUESDAY
+    assert "Unsubscribe from" in web.get(way_out).text
+    assert "B&lt;o&gt;oks" in web.get(way_out).text
+    web.post(way_out, data={"via": "page"})
+    assert set(states(day)[ANN].values()) == {"left"}
+
+
+def test_the_preferences_of_a_digest_are_those_of_its_reader(web: httpx.Client, day: App) -> None:
+    """Every category can be left by itself."""
+    page = web.get(path_in(letter_of(day, ANN), "preferences")).text
+    assert page.count('name="keep"') == 3
