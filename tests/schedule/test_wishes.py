@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from newsletter.database import Database
+from newsletter.delivery.audit import audit
 from newsletter.models import DigestPost
 from newsletter.schedule.planner import PlanFailure, PlannedIssue
 from newsletter.schedule.wishes import EVERY_ISSUE, Wish, is_in_period, week_of, wish_of
@@ -15,7 +16,7 @@ from newsletter.states import DIGEST
 from subscribers.models import Frequency
 from tests.planning import MONDAY, WEEK, Town, database, empty, shared_database, summary
 from tests.properties import tried
-from tests.schedule.test_foretelling import SECOND, Site, sites
+from tests.schedule.test_foretelling import CADENCES, CHANGES, SECOND, Change, Site, apply, sites
 
 __all__ = ["database", "shared_database"]
 
@@ -88,3 +89,71 @@ def test_whatever_is_wished_comes_as_foretold(
     with database.read() as session:
         late = select(DigestPost).where(col(DigestPost.letter_key).is_(None), col(DigestPost.ready_at) <= END)
         assert session.exec(late).all() == []
+
+
+def change_wishes(town: Town, change: Change, names: list[str]) -> None:
+    """What readers and editors may do besides: other wishes, another importance, another cadence."""
+    what, one, other = change
+    slug, reader = names[one % len(names)], f"r{other % 4}"
+    with town.database.read() as session:
+        is_there = any(reader in town.readers(session, name) for name in names)
+    match what:
+        case "wish" if is_there:
+            town.wish(reader, [None, *Frequency][one % 5], [None, 0, 1, 2][other % 4])
+        case "priority":
+            town.change_category(slug, priority=1 + other % 3)
+        case "cadence":
+            town.change_category(slug, cadence=CADENCES[other % len(CADENCES)][0])
+        case "usual":
+            town.usual = [EVERY_ISSUE, Wish(Frequency.DAILY), Wish(Frequency.ISSUE, 1)][other % 3]
+        case _:
+            apply(town, change, names, town.now)
+
+
+@tried(80, quickly=15)
+@given(
+    site=sites,
+    wished=wishes,
+    usual=usuals,
+    changes=st.lists(
+        st.tuples(
+            st.sampled_from([*CHANGES, *["wish", "priority", "cadence", "usual"] * 2]),
+            st.integers(0, 11),
+            st.integers(0, 11),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+)
+def test_whatever_changes_digests_come_as_foretold(
+    database: Database,
+    site: Site,
+    wished: list[tuple[Frequency | None, int | None]],
+    usual: Wish,
+    changes: list[Change],
+) -> None:
+    """Whoever changes their mind about what, the plan stays true, and nothing waits beyond its time."""
+    empty(database)
+    town = Town(database, usual=usual)
+    build(town, site, wished, [2, 1, 3])
+    names = [f"c{number}" for number in range(len(site.categories))]
+    step = (END - MONDAY) / (len(changes) + 1)
+    at = MONDAY
+    for number, change in enumerate([None, *changes]):
+        if change is not None:
+            town.now = at
+            change_wishes(town, change, names)
+        until = MONDAY + (number + 1) * step
+        foretold = town.planner.upcoming(at, until)
+        done: list[PlannedIssue | PlanFailure] = []
+        for due in sorted({max(one.due_at, at) for one in foretold}):
+            done += town.plan(due)
+            town.letters()  # which looks into the books, too
+        assert done_of(done) == done_of([*foretold])
+        with database.read() as session:
+            waits = select(DigestPost).where(
+                col(DigestPost.letter_key).is_(None), col(DigestPost.ready_at) <= until - SECOND
+            )
+            assert session.exec(waits).all() == []
+            assert audit(session) == []
+        at = until
