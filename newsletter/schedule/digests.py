@@ -6,7 +6,6 @@ is true. May surprise: whoever makes digests holds the row that stands for their
 one at a time; what a reader has left since is in none.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,8 +33,6 @@ from newsletter.models import (
     Category,
     Delivery,
     DigestPost,
-    Edition,
-    EditionPost,
     Issue,
     Post,
     Receipt,
@@ -140,10 +137,6 @@ def _stand_in(session: Session, database: Database, now: datetime) -> Category:
     return session.exec(select(Category).where(Category.slug == DIGEST).with_for_update(key_share=True)).one()
 
 
-_Contents = tuple[tuple[int, str], ...]
-"""What is in a digest: its posts, each with the title of its category."""
-
-
 class _Maker:
     """Writes the digests of one look."""
 
@@ -169,12 +162,13 @@ class _Maker:
         letters = {basket.text: in_order(basket.kept, priorities) for basket in baskets}
         zone, due_at = moment_of(slot, letters.values(), self._streams)
         issue_id = self._issue(slot, due_at)
-        editions, posts = self._known(issue_id), self._posts(letters.values())
+        editions: dict[tuple[tuple[int, str], ...], int] = {}
+        posts = self._posts(letters.values())
         made: list[dict[str, int | str]] = []
         failed = []
         for basket in baskets:
             letter = letters[basket.text]
-            shown = tuple((one.post, self._streams[one.category].title) for one in letter)
+            shown = tuple((one.post, one.category) for one in letter)
             try:
                 if shown not in editions:
                     editions[shown] = self._edition(issue_id, slot, letter, posts)
@@ -220,23 +214,6 @@ class _Maker:
             if issue.state != IssueState.CANCELLED:
                 return issue.id
             local += _MINUTE
-
-    def _known(self, issue_id: int) -> dict[_Contents, int]:
-        """The editions that an issue has already, by what is in them; none whose posts have changed since."""
-        rows = self._session.exec(
-            select(EditionPost, Post.source)
-            .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
-            .join(Post, col(Post.id) == col(EditionPost.post_id))
-            .where(Edition.issue_id == issue_id)
-            .order_by(col(EditionPost.edition_id), col(EditionPost.place))
-        )
-        found: dict[int, _Contents] = defaultdict(tuple)
-        changed = set()
-        for shown, source in rows:
-            found[shown.edition_id] = (*found[shown.edition_id], (shown.post_id, shown.section or ""))
-            if shown.source != source:
-                changed.add(shown.edition_id)
-        return {contents: edition for edition, contents in found.items() if edition not in changed}
 
     def _posts(self, letters: Iterable[Sequence[Kept]]) -> dict[int, Post]:
         wanted = {one.post for letter in letters for one in letter}

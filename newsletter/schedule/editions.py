@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import zip_longest
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from newsletter.models import Edition, EditionPost, Post
 from newsletter.render.edition import Occasion
@@ -16,8 +16,14 @@ MakeEdition = Callable[[Occasion, Sequence[Post], datetime], Edition]
 def write_edition(
     session: Session, make_edition: MakeEdition, occasion: Occasion, posts: Sequence[Post], now: datetime
 ) -> int:
-    """Render posts in their order and keep that; returns the edition's id. Raises as `make_edition` does."""
+    """Render posts in their order and keep that; returns the edition's id, which may be there already.
+
+    Raises as `make_edition` does.
+    """
     edition = make_edition(occasion, posts, now)
+    same = session.exec(select(Edition.id).where(Edition.key == edition.key)).first()
+    if same is not None:
+        return same
     session.add(edition)
     session.flush()
     session.add_all(

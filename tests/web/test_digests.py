@@ -10,12 +10,13 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from newsletter.app import App
-from newsletter.models import Category
+from newsletter.models import Category, Delivery
 from newsletter.schedule.categories import add_category, edit_category
 from newsletter.states import Mode
 from newsletter.web.server import PageServer
+from subscribers.address import parse_address
 from subscribers.models import Consent, ConsentAction, Frequency, Subscriber
-from subscribers.subscriptions import all_subscribers
+from subscribers.subscriptions import Permission, all_subscribers, find_subscriber, leave
 from tests.conftest import Clock, subscribe, write_post
 from tests.web.conftest import TUESDAY, on_sqlite
 from tests.web.test_archive import letter_of, queue
@@ -155,3 +156,24 @@ def test_the_preferences_of_a_digest_are_those_of_its_reader(web: httpx.Client, 
     """Every category can be left by itself."""
     page = web.get(path_in(letter_of(day, ANN), "preferences")).text
     assert page.count('name="keep"') == 3
+
+
+def test_a_digest_that_is_made_anew_is_the_same(day: App) -> None:
+    """What was in it before a reader left and came back is shown as it was: one edition, two letters."""
+    with day.database.write() as session:
+        ann = find_subscriber(session, parse_address(ANN))
+        assert ann is not None
+        leave(session, ann.id, ["books"], Permission("page"), day.letters, now=day.clock())
+    day.plan_due()
+    with day.database.read() as session:
+        found = session.exec(
+            select(Subscriber.address, Delivery.state, Delivery.edition_id)
+            .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
+            .order_by(col(Delivery.id))
+        )
+        letters = [tuple(row) for row in found]
+    [(_, _, of_bo)] = [row for row in letters if row[0] == BO]
+    [before, after] = [row for row in letters if row[0] == ANN]
+    assert (before[1], after[1]) == ("cancelled", "queued")
+    assert after[2] == of_bo  # the two categories that both have now
+    assert before[2] != of_bo
