@@ -28,7 +28,8 @@ from newsletter.log import open_log
 from newsletter.notices import book
 from newsletter.notices.mail import compose, send, subject_of
 from newsletter.render.edition import EditionMaker
-from newsletter.schedule.planner import PlanFailure, PlannedIssue, Planner
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
+from newsletter.schedule.planner import Planner
 from newsletter.schedule.wishes import Wish
 from newsletter.settings import Settings
 from newsletter.settings_file import load_settings

@@ -33,7 +33,8 @@ from newsletter.schedule.categories import (
     find_category,
     set_start,
 )
-from newsletter.schedule.planner import MakeEdition, PlanFailure, PlannedIssue, Planner
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
+from newsletter.schedule.planner import MakeEdition, Planner
 from newsletter.schedule.wishes import EVERY_ISSUE, Wish
 from newsletter.states import EntryState, Mode
 from subscribers.address import parse_address

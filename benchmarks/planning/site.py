@@ -28,7 +28,7 @@ from newsletter.content.post import parse_post
 from newsletter.models import Edition, Issue
 from newsletter.schedule.categories import add_category, find_category
 from newsletter.schedule.cohorts import settle
-from newsletter.schedule.planner import PlanFailure
+from newsletter.schedule.planned import PlanFailure
 from newsletter.site import make_site
 from newsletter.states import DIGEST, EntryState, IssueKind, IssueState, Mode
 from subscribers.base import system_clock

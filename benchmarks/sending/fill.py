@@ -33,7 +33,7 @@ from newsletter.errors import PaperroundError
 from newsletter.models import Delivery, Edition
 from newsletter.render.slots import sentinel_slots
 from newsletter.schedule.categories import add_category, all_categories
-from newsletter.schedule.planner import PlanFailure
+from newsletter.schedule.planned import PlanFailure
 from newsletter.site import make_site
 from newsletter.states import DeliveryState, Mode
 from subscribers.address import parse_address

@@ -15,7 +15,7 @@ from newsletter.cli.output import cell, count_of, padded, width_of
 from newsletter.states import IssueState
 
 if TYPE_CHECKING:
-    from newsletter.schedule.planner import PlannedIssue
+    from newsletter.schedule.planned import PlannedIssue
 
 _DAY = timedelta(days=1)
 _WEEK = range(7)

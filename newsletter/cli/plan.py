@@ -14,7 +14,7 @@ from newsletter.cli.output import JsonFlag, count_of, note, print_json, print_ro
 
 if TYPE_CHECKING:
     from newsletter.app import App
-    from newsletter.schedule.planner import PlannedIssue
+    from newsletter.schedule.planned import PlannedIssue
 
 _LISTED = 4
 """Posts of a letter that a table names."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from newsletter.app import App, Mailed, SendReport
     from newsletter.delivery.ledger import Recovered
     from newsletter.delivery.relays import Relay
-    from newsletter.schedule.planner import PlanFailure, PlannedIssue
+    from newsletter.schedule.planned import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
 
 
@@ -138,7 +138,7 @@ def warn_of_sandbox(site: "App") -> None:
 def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
     """Print what planning did; True if a slot could not be planned."""
     from newsletter.errors import ContentError
-    from newsletter.schedule.planner import PlanFailure
+    from newsletter.schedule.planned import PlanFailure
     from newsletter.states import DIGEST
 
     failed = False

@@ -7,7 +7,7 @@ that reads the file again updates what it has.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 
 _LENGTH = timedelta(minutes=15)
 """How long an event is: a program shows none that takes no time."""

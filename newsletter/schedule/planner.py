@@ -8,13 +8,10 @@ May surprise: an issue holds its category's row until it is written, so that a c
 removed half-way through; a post that a template cannot show holds its slot back for every reader.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby, takewhile
-from math import inf
+from itertools import takewhile
 
 from sqlalchemy import update
 from sqlmodel import Session, col
@@ -28,7 +25,6 @@ from newsletter.models import (
     Category,
     FailedSlot,
     Issue,
-    Post,
     QueueEntry,
 )
 from newsletter.render.edition import Occasion
@@ -37,11 +33,13 @@ from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import advance, disband, settle
-from newsletter.schedule.digests import Digest, is_any_ready, write_digests
+from newsletter.schedule.digests import is_any_ready, write_digests
 from newsletter.schedule.due import failed_slots, slots_to_decide, undecided
 from newsletter.schedule.editions import MakeEdition, write_edition
-from newsletter.schedule.future import Future, Given, Passing, future_of
+from newsletter.schedule.foretelling import foretold
+from newsletter.schedule.future import Given, future_of
 from newsletter.schedule.picker import SCRATCH, GroupLetter, MovedError, choose, give
+from newsletter.schedule.planned import PlanFailure, PlannedIssue, decided, of_written
 from newsletter.schedule.readers import has_wishes
 from newsletter.schedule.scratch import scratch_tables
 from newsletter.schedule.timetable import Slot, due_for, latest_due, timetable_of
@@ -49,38 +47,6 @@ from newsletter.schedule.welcome import is_owed, write_welcome
 from newsletter.schedule.wishes import EVERY_ISSUE, HORIZON, Coming, Wish
 from newsletter.states import DIGEST, EntryState, IssueKind, IssueState, Mode
 from subscribers.pauses import resume_due
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedIssue:
-    """What a slot came to, or will come to."""
-
-    category: str
-    slot: str
-    timezone: str
-    due_at: datetime
-    state: IssueState
-    posts: tuple[Post, ...]
-    readers: int
-    """Who is given the posts, by letters of the issue or by digests."""
-    reason: str = ""
-    issue_id: int | None = None
-    in_digests: int = 0
-    """How many of them have the posts by a digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlanFailure:
-    """A slot that could not be written, and why; it stays due."""
-
-    category: str
-    slot: str
-    error: PaperroundError
-
-
-_MOMENT = timedelta(microseconds=1)
-_LAST = "\U0010ffff"
-"""What comes after every word."""
 
 _TRIES = 3
 """How often others may come first before the cohorts are doubted."""
@@ -186,7 +152,7 @@ class Planner:
                 now=now,
                 expiry=self._expiry,
             )
-        return [_of_written(digest) for digest in digests]
+        return [of_written(digest) for digest in digests]
 
     def _welcome(self, stream: Stream, now: datetime) -> PlannedIssue | PlanFailure | None:
         """Write the letter for those who have just joined; None if another planner was first."""
@@ -211,7 +177,7 @@ class Planner:
         if done is None:
             return None
         slot = Slot(done.minute, now)
-        return _decided(category, slot, Given((done.post,), done.readers), done.issue_id)
+        return decided(category, slot, Given((done.post,), done.readers), done.issue_id)
 
     def _due(self, session: Session, stream: Stream, now: datetime) -> list[Slot]:
         """The category's slots up to `now`, and what is to be done with them."""
@@ -275,7 +241,7 @@ class Planner:
         if not slot.left_out:
             stream = Stream(category, read.timetable)
             come_to = self._write_letters(session, stream, slot, later, issue_id, now)
-        planned = _decided(category, slot, come_to, issue_id)
+        planned = decided(category, slot, come_to, issue_id)
         session.execute(
             update(Issue)
             .where(col(Issue.id) == issue_id)
@@ -406,72 +372,11 @@ class Planner:
                 if future.has_wishes:
                     coming += self._coming(session, stream, slots)
         agenda.sort(key=lambda item: (item[0].due_at, item[1].category.slug))
-        foretold = list(_foretold(future, agenda, sorted(coming), now, until))
+        told = list(foretold(future, agenda, sorted(coming), now, until))
         if reader is None:
-            return foretold
+            return told
         # What they have by a digest is told with that.
-        return [one for one in foretold if one.category == DIGEST or one.readers > one.in_digests]
-
-
-def _foretold(
-    future: Future,
-    agenda: Sequence[tuple[Slot, Stream]],
-    coming: Sequence[Coming],
-    now: datetime,
-    until: datetime,
-) -> Iterator[PlannedIssue]:
-    """What slots will come to, and the digests between them, in the order in which they are decided."""
-
-    def later(at: datetime, slug: str = _LAST, key: str = "") -> Sequence[Coming]:
-        """The slots after one, or after all of an instant."""
-        first = bisect_right(coming, (at, slug, key, inf))
-        return coming[first : bisect_right(coming, (max(at, now) + HORIZON, _LAST))]
-
-    def digests(by: datetime) -> Iterator[PlannedIssue]:
-        """Those that are ready by an instant."""
-        while (ready := future.next_ready()) is not None and ready <= by:
-            at = max(ready, now)
-            for digest in future.digests(at, later(at)):
-                yield _of_digest(digest)
-
-    for at, together in groupby(agenda, lambda item: max(item[0].due_at, now)):
-        yield from digests(min(at - _MOMENT, until))
-        if at > until:
-            return
-        for slot, stream in together:
-            given = Given()
-            if not slot.left_out:
-                rest = later(slot.due_at, stream.category.slug, slot.key)
-                next_week = stream.timetable.a_week_on(slot)
-                given = future.pass_slot(Passing(stream.category, slot, rest, next_week))
-            yield _decided(stream.category, slot, given)
-        yield from digests(at)
-    yield from digests(until)
-
-
-def _of_written(digest: Digest) -> PlannedIssue | PlanFailure:
-    return PlanFailure(DIGEST, digest.slot, digest.error) if digest.error else _of_digest(digest)
-
-
-def _of_digest(digest: Digest) -> PlannedIssue:
-    return PlannedIssue(
-        DIGEST, digest.slot, digest.timezone, digest.due_at, IssueState.PLANNED, digest.posts,
-        digest.readers, issue_id=digest.issue_id, in_digests=digest.readers,
-    )  # fmt: skip
-
-
-def _decided(category: Category, slot: Slot, given: Given, issue_id: int | None = None) -> PlannedIssue:
-    reason = given.reason
-    if slot.left_out:
-        state, reason = IssueState.SKIPPED, slot.left_out
-    elif given.posts:
-        state, reason = IssueState.PLANNED, ""
-    else:
-        state = IssueState.EMPTY
-    return PlannedIssue(
-        category.slug, slot.key, category.timezone, slot.due_at, state, given.posts,
-        given.readers, reason, issue_id, given.in_digests,
-    )  # fmt: skip
+        return [one for one in told if one.category == DIGEST or one.readers > one.in_digests]
 
 
 def _issue_entries(

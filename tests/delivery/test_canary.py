@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from newsletter.database import Database
 from newsletter.delivery.canary import CanaryVerdict, Share, explain, judge, review
 from newsletter.models import Delivery
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 from newsletter.states import DeliveryState, Fault, IssueState, Mode
 from tests import issues
 from tests.planning import TUESDAY, WEEK, Town, database, shared_database, town

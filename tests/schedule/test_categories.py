@@ -22,7 +22,7 @@ from newsletter.schedule.categories import (
     set_start,
     skip_days,
 )
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 from newsletter.schedule.welcome import is_owed, set_welcome
 from newsletter.states import EntryState, Mode
 from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, empty, shared_database, summary, town

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from newsletter.errors import ContentError
 from newsletter.models import Delivery, Edition, Post
 from newsletter.render.edition import Occasion
-from newsletter.schedule.planner import PlanFailure, PlannedIssue
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.wishes import Wish
 from newsletter.states import EntryState, Mode
 from subscribers.models import Frequency, Subscriber

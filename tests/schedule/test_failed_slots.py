@@ -15,7 +15,7 @@ from newsletter.models import REASON_LIMIT, Edition, FailedSlot, Issue, Post
 from newsletter.render.edition import Occasion
 from newsletter.schedule.categories import find_category, remove_category
 from newsletter.schedule.due import Mending, slots_to_decide
-from newsletter.schedule.planner import PlanFailure, PlannedIssue
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.timetable import Slot
 from newsletter.states import EntryState
 from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, plain_edition, shared_database, town

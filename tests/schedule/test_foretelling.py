@@ -15,7 +15,7 @@ from newsletter.errors import QueueError
 from newsletter.models import Category, Post, Receipt
 from newsletter.schedule.cadence import due_at, parse_cadence, parse_zone, slots_between
 from newsletter.schedule.categories import all_categories, find_category
-from newsletter.schedule.planner import PlanFailure, PlannedIssue
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.states import EntryState, Mode
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from tests.planning import (

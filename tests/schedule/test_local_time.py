@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from newsletter.database import Database
 from newsletter.models import Delivery, Issue
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 from newsletter.schedule.timetable import EASTERNMOST, WESTERNMOST
 from newsletter.states import Mode
 from subscribers.models import Subscriber

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from newsletter.database import Database
 from newsletter.models import Issue
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 from newsletter.states import Mode
 from tests.planning import MONDAY, WEEK, Town, database, empty, shared_database
 from tests.properties import tried

@@ -31,7 +31,7 @@ from newsletter.schedule.categories import (
     remove_category,
 )
 from newsletter.schedule.due import slots_to_decide
-from newsletter.schedule.planner import PlanFailure, PlannedIssue
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.timetable import Slot, timetable_of
 from newsletter.states import EntryState, IssueState, Mode
 from tests.conftest import Clock, subscribe

@@ -13,7 +13,7 @@ from newsletter.content.history import latest_events
 from newsletter.database import Database
 from newsletter.models import Edition, Post, QueueEntry
 from newsletter.render.edition import Occasion
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 from newsletter.states import EntryState, Mode
 from tests.planning import (
     TUESDAY,

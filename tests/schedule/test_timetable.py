@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from newsletter.schedule.cadence import due_slots, parse_cadence
 from newsletter.schedule.categories import Stream, keep_days, set_last_day, skip_days
-from newsletter.schedule.planner import PlannedIssue
+from newsletter.schedule.planned import PlannedIssue
 from newsletter.schedule.timetable import Timetable, timetable_of
 from tests.planning import MONDAY, TUESDAY, WEEK, Town, database, shared_database, town
 

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from newsletter.database import Database
 from newsletter.delivery.audit import audit
 from newsletter.models import DigestPost
-from newsletter.schedule.planner import PlanFailure, PlannedIssue
+from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.wishes import EVERY_ISSUE, Wish, is_in_period, week_of, wish_of
 from newsletter.states import DIGEST
 from subscribers.models import Frequency
