@@ -149,7 +149,8 @@ def tell_planned(issues: "list[PlannedIssue | PlanFailure]") -> bool:
             continue
         if isinstance(issue, PlanFailure):
             failed = True
-            is_of_post = isinstance(issue.error, ContentError) and issue.slot != "welcome"
+            is_of_slot = issue.slot != "welcome" and issue.category != DIGEST
+            is_of_post = isinstance(issue.error, ContentError) and is_of_slot
             then = "; `paperround queue hold` lets another post go" if is_of_post else ""
             note(
                 f"paperround: {issue.category} {issue.slot} could not be planned and stays due{then}: "
