@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, String, Text, and_, case, cast, func, insert, literal
+from sqlalchemy import Column, ColumnElement, String, Text, and_, case, func, insert, literal
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col
 
@@ -17,8 +17,8 @@ from newsletter.models import Category, DigestPost
 from newsletter.schedule.picker import CHOSEN, COLLECTING, zone_of_reader
 from newsletter.schedule.readers import has_a_wish, standing_of, waits_for_digest
 from newsletter.schedule.scratch import scratch_table, scratch_tables
-from newsletter.schedule.telling import letters_in_week, parse_wish, told_wish
-from newsletter.schedule.timetable import Slot, due_for
+from newsletter.schedule.telling import days_of_letters, parse_wish, told_wish
+from newsletter.schedule.timetable import Slot, Timetable, due_for
 from newsletter.schedule.wishes import (
     EVERY_ISSUE,
     Coming,
@@ -28,6 +28,7 @@ from newsletter.schedule.wishes import (
     Wish,
     departure,
     parse_standing,
+    week_of,
 )
 from subscribers.base import UTCDateTime
 from subscribers.models import Key, Subscriber
@@ -54,9 +55,14 @@ class Offered(NamedTuple):
     """A slot whose posts are to be given, what else is to come, and what is usual on the site."""
 
     slot: Slot
-    next_week: Slot
+    days: Sequence[Departure]
     later: Sequence[Coming]
     usual: Wish
+
+
+def departures_of(timetable: Timetable, slot: Slot) -> list[Departure]:
+    """When posts of a slot may go that have no place in its week."""
+    return [Departure(moment.key, moment.due_at) for moment in timetable.days_after_week(slot)]
 
 
 def set_apart(session: Session, category: Category, offered: Offered, groups: Sequence[int]) -> int:
@@ -68,7 +74,7 @@ def set_apart(session: Session, category: Category, offered: Offered, groups: Se
     zone = zone_of_reader() if category.local_time else literal("")
     with scratch_tables(session, _PROFILES, _DEPARTURES):
         rows = (
-            sql_select(CHOSEN.c.subscriber_id, zone, _profile(slot))
+            sql_select(CHOSEN.c.subscriber_id, zone, _profile(slot, offered.usual))
             .join(Subscriber, col(Subscriber.id) == CHOSEN.c.subscriber_id)
             .where(CHOSEN.c.group_number.in_(groups), has_a_wish(usual))
         )
@@ -94,8 +100,9 @@ def set_apart(session: Session, category: Category, offered: Offered, groups: Se
     return int(session.execute(sql_select(func.count()).select_from(COLLECTING)).scalar_one())
 
 
-def _profile(slot: Slot) -> ColumnElement[str]:
+def _profile(slot: Slot, usual: Wish) -> ColumnElement[str]:
     """What a departure follows from, as one text: `_departure` reads it."""
+    monday, _ = week_of(slot.local.date())
     waiting = (
         sql_select(
             func.min(col(DigestPost.slot))
@@ -110,7 +117,7 @@ def _profile(slot: Slot) -> ColumnElement[str]:
         + "|"
         + standing_of(col(Subscriber.id))
         + "|"
-        + cast(letters_in_week(slot.local.date()), Text)
+        + days_of_letters(monday, usual)
         + "|"
         + func.coalesce(waiting, "")
     )
@@ -119,13 +126,16 @@ def _profile(slot: Slot) -> ColumnElement[str]:
 def _departure(profile: str, category: Category, offered: Offered) -> Departure | None:
     told, standing, letters, first = profile.split("|")
     waiting = Waiting(date.fromisoformat(first[:10]), first.endswith("!")) if first else None
-    reader = Reader(parse_wish(told, offered.usual), parse_standing(standing), int(letters), waiting)
-    slot, next_week = offered.slot, offered.next_week
+    days = tuple(sorted(map(date.fromisoformat, letters.split())))
+    reader = Reader(parse_wish(told, offered.usual), parse_standing(standing), days, waiting)
+    slot = offered.slot
     coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
-    return departure(reader, coming, offered.later, Departure(next_week.key, next_week.due_at))
+    return departure(reader, coming, offered.later, offered.days)
 
 
 def _due(when: Departure, zone: str, category: Category, offered: Offered) -> datetime:
     """When a letter is due for a reader in a zone, as far as this slot's posts are concerned."""
-    own = offered.next_week if when.slot == offered.next_week.key else offered.slot
+    own = offered.slot
+    if when in offered.days:
+        own = Slot(datetime.fromisoformat(when.slot), when.ready_at)
     return max(when.ready_at, due_for(own, category, zone))

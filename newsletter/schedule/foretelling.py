@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from math import inf
 
+from newsletter.schedule.apart import departures_of
 from newsletter.schedule.categories import Stream
 from newsletter.schedule.future import Future, Given, Passing
 from newsletter.schedule.planned import PlannedIssue, decided, of_digest
@@ -39,15 +40,16 @@ def foretold(
                 yield of_digest(digest)
 
     for at, together in groupby(agenda, lambda item: max(item[0].due_at, now)):
-        yield from digests(min(at - _MOMENT, until))
+        if at > now:  # what is due already is decided before any digest is made
+            yield from digests(min(at - _MOMENT, until))
         if at > until:
             return
         for slot, stream in together:
             given = Given()
             if not slot.left_out:
                 rest = later(slot.due_at, stream.category.slug, slot.key)
-                next_week = stream.timetable.a_week_on(slot)
-                given = future.pass_slot(Passing(stream.category, slot, rest, next_week))
+                days = departures_of(stream.timetable, slot) if future.has_wishes else []
+                given = future.pass_slot(Passing(stream.category, slot, rest, days))
             yield decided(stream.category, slot, given)
         yield from digests(at)
     yield from digests(until)

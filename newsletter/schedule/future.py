@@ -53,7 +53,7 @@ from newsletter.schedule.wishes import (
 from newsletter.states import EntryState, Mode
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
-_DAY = timedelta(days=1)
+_DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,20 @@ class Kind:
 
     def as_reader(self, slot: Slot) -> Reader:
         """What a departure of posts of a slot follows from."""
-        monday, next_monday = week_of(slot.local.date())
         waiting = None
         if self.kept:
             first = min(one.slot for one in self.kept)
             is_ready = min(one.ready_at for one in self.kept) <= slot.due_at
             waiting = Waiting(date.fromisoformat(first[:10]), is_ready)
-        in_week = sum(monday <= day < next_monday for day in self.letters)
-        return Reader(self.wish, self.standing, in_week, waiting)
+        return Reader(self.wish, self.standing, self.letters, waiting)
 
     def with_letter(self, day: date) -> "Kind":
         """After a letter of a local day; of no concern where nothing counts them."""
         if self.wish.cap is None:
             return self
-        monday, _ = week_of(day)
-        return replace(self, letters=(*(one for one in self.letters if one >= monday), day))
+        # A slot of the week before may be still to come, in a zone where it is that yet.
+        since = week_of(day)[0] - _WEEK
+        return replace(self, letters=(*sorted([*(one for one in self.letters if one >= since), day]),))
 
 
 class Given(NamedTuple):
@@ -99,12 +98,12 @@ class Given(NamedTuple):
 
 
 class Passing(NamedTuple):
-    """A slot that passes, what else is to come, and when its posts go that have no place in its week."""
+    """A slot that passes, what else is to come, and when posts may go that have no place in its week."""
 
     category: Category
     slot: Slot
     later: Sequence[Coming]
-    next_week: Slot
+    days: Sequence[Departure]
 
 
 def future_of(
@@ -264,8 +263,7 @@ def _departure(kind: Kind, passing: Passing) -> Departure | None:
         return None
     slot, category = passing.slot, passing.category
     coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
-    next_week = Departure(passing.next_week.key, passing.next_week.due_at)
-    return departure(kind.as_reader(slot), coming, passing.later, next_week)
+    return departure(kind.as_reader(slot), coming, passing.later, passing.days)
 
 
 def _that_share(categories: Sequence[Category], queues: Mapping[str, Queue]) -> list[list[Category]]:
@@ -375,7 +373,7 @@ def _kinds_with_wishes(
             theirs.c.standing,
             posts_had(theirs.c.reader, queue_of(*categories)).label("had"),
             told_wish().label("wish"),
-            days_of_letters(monday).label("letters"),
+            days_of_letters(monday, usual).label("letters"),
             posts_kept().label("kept"),
         )
         .join(Subscriber, col(Subscriber.id) == theirs.c.reader)

@@ -28,7 +28,7 @@ from newsletter.models import (
     QueueEntry,
 )
 from newsletter.render.edition import Occasion
-from newsletter.schedule.apart import Offered, set_apart
+from newsletter.schedule.apart import Offered, departures_of, set_apart
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
@@ -315,7 +315,8 @@ class Planner:
             due = partial(due_for, slot, category)
             in_digests = 0
             if later is not None:
-                offered_now = Offered(slot, stream.timetable.a_week_on(slot), later, self._usual)
+                days = departures_of(stream.timetable, slot)
+                offered_now = Offered(slot, days, later, self._usual)
                 in_digests = set_apart(session, category, offered_now, [group.number for group in given])
             give(session, self._database, category, given, issue_id=issue_id, due=due)
         if category.mode == Mode.SEQUENCE:

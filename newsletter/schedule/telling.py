@@ -6,15 +6,14 @@ that tells is a column for a statement about `Subscriber`; beside it is the one 
 
 from datetime import UTC, date, datetime
 from functools import reduce
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func
+from sqlalchemy import ColumnElement, Text, case, cast, func
 from sqlalchemy import select as sql_select
 from sqlmodel import col
 
 from newsletter.models import Delivery, DigestPost, Issue
 from newsletter.schedule.readers import waits_for_digest
-from newsletter.schedule.wishes import Kept, Wish, week_of, wish_of
+from newsletter.schedule.wishes import Kept, Wish, wish_of
 from newsletter.states import UNSENT, IssueKind
 from subscribers.models import Subscriber
 
@@ -31,23 +30,13 @@ def parse_wish(told: str, usual: Wish) -> Wish:
     return wish_of(frequency or None, int(cap) if cap else None, usual)
 
 
-def letters_in_week(day: date) -> ColumnElement[int]:
-    """How many letters of slots a subscriber has in the week of a day."""
-    monday, next_monday = week_of(day)
-    found = _letters(func.count(), monday).where(col(Issue.slot) < next_monday.isoformat())
-    return func.coalesce(found.scalar_subquery(), 0)
+def days_of_letters(since: date, usual: Wish) -> ColumnElement[str]:
+    """The local days of a subscriber's letters of slots from one on, with spaces between.
 
-
-def days_of_letters(since: date) -> ColumnElement[str]:
-    """The local days of a subscriber's letters of slots from a day on, with spaces between."""
-    days = func.aggregate_strings(func.substr(col(Issue.slot), 1, 10), " ")
-    return func.coalesce(_letters(days, since).scalar_subquery(), "")
-
-
-def _letters(what: ColumnElement[Any], since: date) -> Select[Any]:
-    """What is asked of a subscriber's letters of slots from a local day on."""
-    return (
-        sql_select(what)
+    Only where a cap counts them: `usual` is what readers have who wish nothing.
+    """
+    days = (
+        sql_select(func.aggregate_strings(func.substr(col(Issue.slot), 1, 10), " "))
         .join_from(Delivery, Issue, col(Issue.id) == col(Delivery.issue_id))
         .where(
             col(Delivery.subscriber_id) == col(Subscriber.id),
@@ -56,7 +45,10 @@ def _letters(what: ColumnElement[Any], since: date) -> Select[Any]:
             col(Issue.slot) >= since.isoformat(),
         )
         .correlate(Subscriber)
+        .scalar_subquery()
     )
+    told = func.coalesce(days, "")
+    return told if usual.cap else case((col(Subscriber.weekly_cap) > 0, told), else_="")
 
 
 def posts_kept() -> ColumnElement[str]:

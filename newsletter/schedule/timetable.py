@@ -81,14 +81,14 @@ class Timetable:
         coming = self.slots(slot.due_at)
         return next((other for other in coming if other.local > slot.local and not other.left_out), None)
 
-    def a_week_on(self, slot: Slot) -> Slot:
-        """When posts of a slot go in the week after it: at its time, on the first day that is not skipped."""
+    def days_after_week(self, slot: Slot) -> list[Slot]:
+        """A slot's time on each day of the two weeks after its own, but for those that are skipped."""
         day = slot.local.date()
         monday = day + timedelta(days=7 - day.weekday())
-        days = (monday + timedelta(days=number) for number in range(7))
-        chosen = next((one for one in days if one not in self.skipped), monday)
-        local = datetime.combine(chosen, slot.local.time())
-        return Slot(local, due_at(local, self.zone))
+        days = [monday + timedelta(days=number) for number in range(14)]
+        kept = [one for one in days if one not in self.skipped] or days[:1]
+        moments = (datetime.combine(one, slot.local.time()) for one in kept)
+        return [Slot(local, due_at(local, self.zone)) for local in moments]
 
 
 def due_for(slot: Slot, category: Category, zone_name: str) -> datetime:

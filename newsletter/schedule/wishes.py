@@ -80,6 +80,11 @@ class Departure(NamedTuple):
     slot: str
     ready_at: datetime
 
+    @property
+    def day(self) -> date:
+        """Its local date."""
+        return date.fromisoformat(self.slot[:10])
+
 
 class Kept(NamedTuple):
     """A post that waits for a reader's digest: when that goes, and which slot gave it, at which place."""
@@ -103,12 +108,12 @@ class Waiting(NamedTuple):
 class Reader:
     """What a departure follows from, besides the slots: a reader's wish, and what they have.
 
-    `letters` is the number of those in the slot's week.
+    `letters` are the local days of those they have in the slot's week and after, where a cap counts them.
     """
 
     wish: Wish
     standing: Standing
-    letters: int = 0
+    letters: tuple[date, ...] = ()
     waiting: Waiting | None = None
 
 
@@ -142,16 +147,16 @@ def last_in_period(reader: Reader, day: date, later: Iterable[Coming]) -> Coming
 
 
 def departure(
-    reader: Reader, slot: Coming, later: Sequence[Coming], next_week: Departure
+    reader: Reader, slot: Coming, later: Sequence[Coming], days: Sequence[Departure]
 ) -> Departure | None:
     """When the posts that a slot gives to a reader go, None for at once and by themselves.
 
-    `later` are the other slots to come, in their order; `next_week` is the first moment of the next week at
-    which posts of this slot may go.
+    `later` are the other slots to come, in their order; `days` are the moments of the two weeks after the
+    slot's at which its posts may go otherwise, one a day.
     """
     # What joins a letter that goes anyway needs no place of its own.
     joins = _goes_with(reader, slot)
-    if not joins and (moved := _moved(reader, slot, later, next_week)) is not None:
+    if not joins and (moved := _moved(reader, slot, later, days)) is not None:
         return moved
     last = last_in_period(reader, slot.day, later)
     if last is None and reader.waiting is None:
@@ -172,25 +177,31 @@ def _at(slot: Coming) -> Departure:
     return Departure(slot.key, slot.due_at)
 
 
-def _moved(reader: Reader, slot: Coming, later: Sequence[Coming], next_week: Departure) -> Departure | None:
+def _moved(
+    reader: Reader, slot: Coming, later: Sequence[Coming], days: Sequence[Departure]
+) -> Departure | None:
     """When posts go for which the slot's week has no place, None where it has one."""
-    cap = reader.wish.cap
-    if cap is None:
+    if reader.wish.cap is None:
         return None
-    monday, next_monday = week_of(slot.day)
     first = [
         other
         for other in later
         if other.priority < slot.priority and gets(reader.standing, other.category, other.day)
     ]
-    this_week = [other for other in first if monday <= other.day < next_monday]
-    places = cap - reader.letters
-    if len(this_week) < places:
-        return None
-    if places > 0:
-        return _first_with_a_place(this_week, places)
-    coming_week = [other for other in first if next_monday <= other.day < next_monday + _WEEK]
-    return next_week if len(coming_week) < cap else _first_with_a_place(coming_week, cap)
+    monday, _ = week_of(slot.day)
+    for week in (monday, monday + _WEEK, monday + 2 * _WEEK):
+        end = week + _WEEK
+        places = reader.wish.cap - sum(week <= day < end for day in reader.letters)
+        kept_for = [other for other in first if week <= other.day < end]
+        if len(kept_for) < places:
+            if week == monday:
+                return None
+            free = (when for when in days if week <= when.day < end and when.day not in reader.letters)
+            if (when := next(free, None)) is not None:
+                return when
+        elif places > 0:
+            return _first_with_a_place(kept_for, places)
+    return days[-1]
 
 
 def _first_with_a_place(slots: Iterable[Coming], places: int) -> Departure:

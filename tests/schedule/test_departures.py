@@ -1,5 +1,6 @@
 """When posts go: the rule for wishes, without a database."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,7 +9,12 @@ from newsletter.schedule.wishes import Coming, Departure, Reader, Waiting, Wish,
 from subscribers.models import Frequency
 
 MONDAY = date(2026, 1, 5)
-NEXT_WEEK = Departure("2026-01-12T08:00", datetime(2026, 1, 12, 8, tzinfo=UTC))
+DAYS = [
+    Departure(f"2026-01-{day}T08:00", datetime(2026, 1, day, 8, tzinfo=UTC))
+    for day in range(12, 26)
+    if day != 13
+]
+"""The days after the week; the 13th is skipped."""
 STANDING = frozenset((slug, None) for slug in ("low", "mid", "high", "top"))
 PRIORITY = {"top": 1, "high": 2, "mid": 3, "low": 4}
 
@@ -19,10 +25,13 @@ def slot(category: str, day: int, hour: int = 8) -> Coming:
     return Coming(at, category, f"{at:%Y-%m-%dT%H:%M}", PRIORITY[category])
 
 
-def goes(wish: Wish, now: Coming, *later: Coming, letters: int = 0, waiting: Waiting | None = None) -> str:
-    """The slot at which posts of a slot go, "" for at once and by themselves."""
-    reader = Reader(wish, STANDING, letters, waiting)
-    when = departure(reader, now, sorted(later), NEXT_WEEK)
+def goes(
+    wish: Wish, now: Coming, *later: Coming, letters: Sequence[int] = (), waiting: Waiting | None = None
+) -> str:
+    """The slot at which posts of a slot go, "" for at once and alone; `letters` by days of January."""
+    had = tuple(date(2026, 1, day) for day in letters)
+    reader = Reader(wish, STANDING, had, waiting)
+    when = departure(reader, now, sorted(later), DAYS)
     return when.slot if when else ""
 
 
@@ -41,11 +50,19 @@ def test_a_place_is_kept_for_a_more_important_category() -> None:
 
 def test_a_full_week_sends_on_to_the_next() -> None:
     """To its first moment, or where its places are kept to the first slot that has one."""
-    assert goes(ONE, slot("low", 8), letters=1) == "2026-01-12T08:00"
-    assert goes(ONE, slot("low", 8), slot("high", 14), letters=1) == "2026-01-14T08:00"
-    assert goes(ONE, slot("low", 8), slot("high", 14), slot("top", 15), letters=1) == "2026-01-15T08:00"
-    assert goes(TWO, slot("low", 8), slot("high", 14), letters=2) == "2026-01-12T08:00"
-    assert goes(ONE, slot("low", 8), slot("high", 20), letters=1) == "2026-01-12T08:00"
+    assert goes(ONE, slot("low", 8), letters=[5]) == "2026-01-12T08:00"
+    assert goes(ONE, slot("low", 8), slot("high", 14), letters=[5]) == "2026-01-14T08:00"
+    assert goes(ONE, slot("low", 8), slot("high", 14), slot("top", 15), letters=[5]) == "2026-01-15T08:00"
+    assert goes(TWO, slot("low", 8), slot("high", 14), letters=[5, 6]) == "2026-01-12T08:00"
+    assert goes(ONE, slot("low", 8), slot("high", 20), letters=[5]) == "2026-01-12T08:00"
+
+
+def test_a_day_that_has_a_letter_is_not_free() -> None:
+    """Where the next week has begun elsewhere: another day of it, or the week after where it is full."""
+    assert goes(TWO, slot("low", 11), letters=[5, 6, 12]) == "2026-01-14T08:00"
+    assert goes(ONE, slot("low", 11), letters=[5, 12]) == "2026-01-19T08:00"
+    assert goes(ONE, slot("low", 11), slot("high", 20), letters=[5, 12]) == "2026-01-20T08:00"
+    assert goes(ONE, slot("low", 11), letters=[5, 12, 19]) == "2026-01-25T08:00"
 
 
 def test_what_joins_a_letter_needs_no_place() -> None:
@@ -55,7 +72,7 @@ def test_what_joins_a_letter_needs_no_place() -> None:
     assert goes(ONE, slot("low", 6), slot("high", 7), waiting=later) == "2026-01-07T08:00"
     daily = Wish(Frequency.DAILY, 1)
     assert goes(daily, slot("low", 6), slot("high", 7), waiting=later) == "2026-01-06T08:00"
-    assert goes(daily, slot("low", 6), slot("high", 6, 18), letters=1, waiting=later) == "2026-01-06T18:00"
+    assert goes(daily, slot("low", 6), slot("high", 6, 18), letters=[5], waiting=later) == "2026-01-06T18:00"
 
 
 def test_what_waits_is_taken_along() -> None:
@@ -70,9 +87,9 @@ def test_a_category_that_a_reader_does_not_have_is_nothing_to_them() -> None:
     """Neither to wait for, nor to keep a place for; one that is paused until then is."""
     reader = Reader(Wish(Frequency.DAILY), frozenset({("low", None), ("high", date(2026, 1, 7))}))
     now = slot("low", 6)
-    assert departure(reader, now, [slot("high", 6, 18)], NEXT_WEEK) is None
-    assert departure(reader, now, [slot("mid", 6, 18)], NEXT_WEEK) is None
-    wednesday = departure(reader, slot("low", 7), [slot("high", 7, 18)], NEXT_WEEK)
+    assert departure(reader, now, [slot("high", 6, 18)], DAYS) is None
+    assert departure(reader, now, [slot("mid", 6, 18)], DAYS) is None
+    wednesday = departure(reader, slot("low", 7), [slot("high", 7, 18)], DAYS)
     assert wednesday is not None
     assert wednesday.slot == "2026-01-07T18:00"
 

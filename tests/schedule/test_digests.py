@@ -241,6 +241,31 @@ def test_a_slot_that_fails_keeps_no_digest_waiting(collected: Town) -> None:
     ]
 
 
+def test_what_is_late_is_foretold_as_it_will_come(collected: Town) -> None:
+    """Slots that are overdue are decided before digests that are ready are made."""
+    late = EVENING + HOUR
+    foretold = collected.planner.upcoming(late, late)
+    assert [summary(one) for one in foretold] == [
+        ("news", "2026-01-06T18:00", "planned", ("n1",), 1),
+        ("digest", "2026-01-06T18:00", "planned", ("a1", "n1"), 1),
+    ]
+    assert [summary(one) for one in collected.plan(late)] == [summary(one) for one in foretold]
+
+
+def test_weeks_of_several_zones_have_their_number_of_letters(town: Town) -> None:
+    """Where Monday's slot of one category comes before Sunday's of another."""
+    town.category("east", cadence="weekly wed,sun,mon 08:00", timezone="Asia/Tokyo")
+    town.category("west", cadence="weekly sun 23:30", timezone="America/New_York")
+    town.queue(*(f"e{number}" for number in range(9)), category="east")
+    town.queue("w1", "w2", "w3", category="west")
+    for category in ("east", "west"):
+        town.subscribe("ann", category=category)
+    town.wish("ann", "daily", 1)
+    run(town, MONDAY, MONDAY + 3 * WEEK)
+    days = [date.fromisoformat(slot[:10]) for _, slot, _ in letters_of(town, "ann")]
+    assert [day.isocalendar().week for day in days] == [1, 2, 3, 4, 5]
+
+
 def test_a_slot_that_has_failed_is_foretold_as_it_will_come(collected: Town) -> None:
     """No letter of its day waits for it; once it is mended it comes by itself."""
     collected.make_edition = no_news
