@@ -9,6 +9,7 @@ surprise: a POST counts by its address alone, so its body is read only to learn 
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,20 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class _WayOut:
-    """What a token leads to: the letter it came in, the subscriptions it came by, and their names."""
+    """What a token leads to: the letter it came in, and the subscriptions it came by, with their titles."""
 
     delivery_id: int
-    subscriptions: tuple[Subscription, ...]
-    title: str
+    titled: tuple[tuple[Subscription, str], ...]
+
+    @property
+    def titles(self) -> list[str]:
+        """All of them."""
+        return [title for _, title in self.titled]
+
+    @property
+    def titles_held(self) -> list[str]:
+        """Those of subscriptions that have not ended."""
+        return [title for held, title in self.titled if held.state != SubscriptionState.LEFT]
 
 
 class _Pages:
@@ -94,8 +104,8 @@ class _Pages:
         found = self._find(token)
         if found is None:
             return self._nobodys(token)
-        has_left = all(held.state == SubscriptionState.LEFT for held in found.subscriptions)
-        return self.page("left" if has_left else "leave", category=found.title)
+        held = found.titles_held
+        return self._page_of("leave", held) if held else self._page_of("left", found.titles)
 
     def act(self, token: str, source: str) -> HTMLResponse:
         """End the subscriptions, those that have not ended yet."""
@@ -106,13 +116,18 @@ class _Pages:
         with self._database.write() as session:
             leave(
                 session,
-                found.subscriptions[0].subscriber_id,
-                [held.category for held in found.subscriptions],
+                found.titled[0][0].subscriber_id,
+                [held.category for held, _ in found.titled],
                 permission,
                 self._site.letters,
                 now=self._site.clock(),
             )
-        return self.page("left", category=found.title)
+        return self._page_of("left", found.titles)
+
+    def _page_of(self, name: str, titles: Sequence[str]) -> HTMLResponse:
+        """A page about categories: `titles` are theirs, `category` is those in one text."""
+        category = " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
+        return self.page(name, titles=titles, category=category)
 
     def unknown(self, status: int = 404) -> HTMLResponse:
         """The page for whatever is not here: one and the same, so that nothing is learnt from it."""
@@ -145,9 +160,8 @@ class _Pages:
                 .where(Subscription.subscriber_id == subscriber_id, col(Subscription.category).in_(slugs))
                 .order_by(col(Category.title), col(Subscription.category))
             ).all()
-        titles = [title or subscription.category for subscription, title in found]
-        listed = " and ".join(filter(None, [", ".join(titles[:-1]), *titles[-1:]]))
-        return _WayOut(number, tuple(subscription for subscription, _ in found), listed) if found else None
+        titled = tuple((held, title or held.category) for held, title in found)
+        return _WayOut(number, titled) if titled else None
 
 
 def make_pages(site: "App") -> FastAPI:

@@ -99,6 +99,9 @@ def _of_samples() -> Iterator[tuple[str, Letter]]:
             next_date=datetime.date(2026, 3, 10),
         ),
     )
+    work, notes = samples.WORK, samples.NOTES
+    yield "a digest", samples.digest((work, samples.SAMPLE), (work, samples.FORMS), (notes, samples.HEBREW))
+    yield "a digest of one", samples.digest((notes, samples.SAMPLE))
     said = [
         Turn(speaker.name, samples.tree("<p>Why?</p><blockquote><p>Because.</p></blockquote>"), time="10:42")
         for speaker in _DESCRIBED

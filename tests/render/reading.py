@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_VOID = frozenset({"br", "hr", "img", "meta", "wbr"})
+_VOID = frozenset({"br", "hr", "img", "link", "meta", "wbr"})
 _COLOUR = re.compile(r"(?:^|;)color:(#[0-9a-f]{6})")
 _BACKGROUND = re.compile(r"(?:^|;)background-color:(#[0-9a-f]{6})")
 

@@ -133,12 +133,25 @@ def _read(name: str) -> LetterPost:
 
 FORMS, CONVERSATIONS, LETTERS, HEBREW_TALK = map(_read, ("forms", "conversations", "letters", "hebrew"))
 
+WORK, NOTES = "Work, kindly", "Notes <from> the field & beyond"
+"""Sections of digests."""
+
 _AMONG_OTHERS: dict[str, Any] = {
     "web_url": "https://fold.example/issues/12/a-hedge",
     "archive_url": "https://fold.example/archive/work",
     "previous": Neighbour("“Why not <both>?” & other questions", "https://fold.example/issues/11/why"),
     "next_date": datetime.date(2026, 3, 10),
 }
+
+
+def digest(*posts: tuple[str, LetterPost], lang: str = "en") -> Letter:
+    """A digest of posts, each after its section's heading."""
+    shown = tuple(replace(post, section=section) for section, post in posts)
+    return replace(
+        letter(*shown, lang=lang),
+        category_title="Digest",
+        web_url="https://fold.example/issues/12/a-hedge~0123456789",
+    )
 
 
 def golden() -> Iterator[tuple[str, Rendering]]:
@@ -151,6 +164,7 @@ def golden() -> Iterator[tuple[str, Rendering]]:
         ("conversations", paper, letter(CONVERSATIONS)),
         ("press", press, issue),
         ("hebrew", paper, letter(HEBREW_TALK, lang="he")),
+        ("digest", paper, digest((WORK, SAMPLE), (WORK, post(prose("<p>More.</p>"))), (NOTES, HEBREW))),
     ):
         yield name, render_letter(template_environment(None), theme, shown, SLOTS)
 

@@ -104,6 +104,7 @@ def test_the_same_inputs_make_the_same_edition(tmp_path: Path) -> None:
         but(posts=(stored(), stored("b"))),
         but(posts=(stored("b"), stored())),
         on(category="letters"),
+        on(sections=("Advice",)),
         on(title="Letters"),
         on(slot=datetime(2026, 1, 7, 8)),  # noqa: DTZ001
         on(issue_id=2),

@@ -261,6 +261,93 @@ def test_several_posts_have_a_table_of_contents(theme: Theme) -> None:
     assert [link for link in Balanced(web(theme, *posts)).links if "#" in link] == ["#post-1", "#post-2"]
 
 
+WORK, NOTES, HEBREW = "Work, kindly", "Notes <from> the field", "עצות לעבודה"
+
+
+def digest(*sections: str) -> tuple[list[PostView], dict[str, Any]]:
+    """The posts of a digest as templates see them, and what is else in its letter."""
+    above = (None, *sections)
+    views = [
+        dataclasses.replace(
+            talk(ROSA),
+            title=f"Post {number}",
+            level=1 if len(sections) == 1 else 2,
+            section=section if section != above[number - 1] else None,
+        )
+        for number, section in enumerate(sections, 1)
+    ]
+    posts = tuple(dataclasses.replace(SAMPLE, section=section) for section in sections)
+    return views, {"posts": posts, "category_title": "Digest"}
+
+
+def test_posts_of_a_digest_stand_under_their_category(theme: Theme) -> None:
+    """Its title comes before the first of its posts, here and in the contents; posts are counted through."""
+    views, given = digest(WORK, WORK, NOTES)
+    said, plain = words(mail(theme, *views, **given)), text(theme, *views, **given)
+    contents = f"In this letter {WORK} Post 1 Post 2 {NOTES} Post 3"
+    for part in (said, words(web(theme, *views, **given))):
+        assert "Digest" in part
+        assert contents in part
+        _, _, below = part.partition(contents)
+        assert re.findall(rf"Post \d|{WORK} Post 1|{NOTES} Post 3", below) == [
+            f"{WORK} Post 1",
+            "Post 2",
+            f"{NOTES} Post 3",
+        ]
+        assert (below.count(WORK), below.count(NOTES)) == (1 + (part == said), 1 + (part == said))
+    assert (
+        f"In this letter:\n\n{WORK}\n1. Post 1\n2. Post 2\n\n{NOTES}\n3. Post 3\n\n\n{WORK}\n\nPost 1\n="
+        in plain
+    )
+    assert f"\n\n\n{NOTES}\n\nPost 3\n=" in plain
+    assert "\n\n\n\n" not in plain
+    page = web(theme, *views, **given)
+    assert [link for link in Balanced(page).links if "#" in link] == ["#post-1", "#post-2", "#post-3"]
+    for html in (page, mail(theme, *views, **given)):
+        assert re.findall(r'<ol start="(\d)"', html) == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "names"),
+    [
+        ((WORK,), WORK),
+        ((WORK, WORK), WORK),
+        ((WORK, NOTES), f"{WORK} and {NOTES}"),
+        ((WORK, NOTES, HEBREW), f"{WORK}, {NOTES} and {HEBREW}"),
+    ],
+)
+def test_a_digest_says_which_categories_its_reader_gets_it_by(
+    theme: Theme, sections: tuple[str, ...], names: str
+) -> None:
+    """Nobody subscribed to digests: the letter ends with those they did subscribe to."""
+    views, given = digest(*sections)
+    html = mail(theme, *views, **given)
+    for part in (words(html), " ".join(text(theme, *views, **given).split())):
+        assert f"You get this because {SLOTS.address} subscribed to {names} at Field & Fold." in part
+    assert all(f"<bdi>{title}</bdi>" in html for title in sections if "<" not in title)
+
+
+def test_a_digest_of_one_post_looks_like_a_letter_of_its_category(theme: Theme) -> None:
+    """It has no contents and no heading over the title: the category stands beside the date."""
+    views, given = digest(WORK)
+    parts = (
+        words(mail(theme, *views, **given)),
+        words(web(theme, *views, **given)),
+        text(theme, *views, **given),
+    )
+    for part in parts:
+        assert "Digest" not in part
+        assert "In this letter" not in part
+        assert part.partition("Post 1")[0].count(WORK) == 1
+    assert f"{WORK} · Tuesday, 3 March 2026" in parts[0]
+
+
+def test_a_digest_is_not_for_search_engines(theme: Theme) -> None:
+    """What is in no archive is another copy of what is."""
+    views, given = digest(WORK, NOTES)
+    assert '<meta name="robots" content="noindex, follow">' in web(theme, *views, **given)
+
+
 def test_a_logo_stands_for_the_name(theme: Theme) -> None:
     """A site's logo takes the place of its name, with words for who cannot see it."""
     branded = dataclasses.replace(theme, logo=Logo("https://fold.example/l.png", "Field <&> Fold", 120))
