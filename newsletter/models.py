@@ -264,6 +264,8 @@ class DigestPost(SQLModel, table=True):
     """Its place among the posts that this slot gave."""
     slot: str = Field(max_length=16)
     """When the digest is to go, as `Issue.slot`."""
+    timezone: str = Field(max_length=64)
+    """Where it is that time then."""
     ready_at: datetime = Field(sa_type=UTCDateTime)
     """The instant of that."""
     due_at: datetime = Field(sa_type=UTCDateTime)

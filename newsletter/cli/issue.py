@@ -71,7 +71,7 @@ def show(
     if as_json:
         print_json(row)
     else:
-        print_record({**row, "deliveries": _letters(row)})
+        print_record({**row, "state": _state(row), "deliveries": _letters(row)})
 
 
 app.command("watch")(watch.watch)

@@ -160,7 +160,7 @@ def edit(
         if weekly_cap is not None:
             subscriber.weekly_cap = cap
     known = [word for word in (subscriber.name, subscriber.timezone) if word]
-    known += _wishes(subscriber)
+    known += _wishes(subscriber) or (["letters as the site sends them"] if frequency or weekly_cap else [])
     note(f"{subscriber.address}: {', '.join(known) or 'neither name nor zone is known'}.")
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 from sqlmodel import Session, col
 
 from newsletter.database import Database
-from newsletter.delivery.digests import take_out_waiting
-from newsletter.delivery.letters import at_least, cancel_open, is_over
+from newsletter.delivery.digests import is_in_letter
+from newsletter.delivery.letters import at_least, cancel_open, cancel_open_digests, is_over
 from newsletter.delivery.statements import is_active
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import REASON_LIMIT, Delivery, DigestPost, EditionPost, Issue, Receipt
@@ -149,24 +149,28 @@ def clear(connection: Connection) -> int:
     )
     ids = connection.execute(owed).scalars().all()
     if not ids:
-        return _clear_waiting(connection)
+        return _clear_digests(connection)
     return cancel_open(connection, col(Delivery.id).in_(ids), "The issue was cancelled.")
 
 
-def _clear_waiting(connection: Connection) -> int:
-    """Take a few posts of cancelled issues out of the digests that they wait for; returns how many."""
-    waiting = (
+def _clear_digests(connection: Connection) -> int:
+    """Take a few posts of cancelled issues out of the digests that they are to go in; returns how many."""
+    can_end = col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT])
+    in_hand = exists().where(is_in_letter(), can_end).correlate(DigestPost)
+    owed = (
         select(col(DigestPost.id))
         .join(Issue, col(Issue.id) == col(DigestPost.issue_id))
         .where(
             col(Issue.state) == IssueState.CANCELLED,
             col(Issue.finished_at).is_(None),
-            col(DigestPost.letter_key).is_(None),
+            col(DigestPost.letter_key).is_(None) | in_hand,
         )
         .limit(_CLEARED_AT_ONCE)
     )
-    ids = connection.execute(waiting).scalars().all()
-    return take_out_waiting(connection, col(DigestPost.id).in_(ids)) if ids else 0
+    ids = connection.execute(owed).scalars().all()
+    if ids:
+        cancel_open_digests(connection, col(DigestPost.id).in_(ids), "An issue of its posts was cancelled.")
+    return len(ids)
 
 
 def finish(connection: Connection, now: datetime) -> list[int]:

@@ -75,16 +75,22 @@ def _is(state: IssueState) -> ColumnElement[bool]:
 def is_over() -> ColumnElement[bool]:
     """That an issue has come to its end, or has been brought to it, and this is not recorded yet.
 
-    It has not while its posts wait for a digest.
+    It has not while its posts are to go in digests.
     """
     unfinished = exists().where(col(Delivery.issue_id) == col(Issue.id), col(Delivery.state).in_(UNFINISHED))
-    waiting = exists().where(col(DigestPost.issue_id) == col(Issue.id), col(DigestPost.letter_key).is_(None))
+    in_digests = exists().where(col(DigestPost.issue_id) == col(Issue.id), _is_still_to_go()).correlate(Issue)
     return (
         col(Issue.finished_at).is_(None)
         & col(Issue.state).in_([IssueState.PLANNED, IssueState.CANCELLED])
         & ~unfinished
-        & ~waiting
+        & ~in_digests
     )
+
+
+def _is_still_to_go() -> ColumnElement[bool]:
+    """That a post waits for its digest, or is in one that has not come to its end."""
+    unfinished = exists().where(is_in_letter(), col(Delivery.state).in_(UNFINISHED)).correlate(DigestPost)
+    return col(DigestPost.letter_key).is_(None) | unfinished
 
 
 def cancel_letters(session: Session, which: ColumnElement[bool], reply: str) -> int:
@@ -100,7 +106,11 @@ def cancel_in_digests(session: Session, which: ColumnElement[bool], reply: str) 
     made of it is there then, and ends.
     """
     session.flush()
-    connection = session.connection()
+    return cancel_open_digests(session.connection(), which, reply)
+
+
+def cancel_open_digests(connection: Connection, which: ColumnElement[bool], reply: str) -> int:
+    """`cancel_in_digests` on a connection."""
     take_out_waiting(connection, which)
     holding = exists().where(is_in_letter(), which).correlate(Delivery)
     digests = (col(Delivery.category) == DIGEST) & holding

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, String, Text, and_, case, func, insert, literal
+from sqlalchemy import Column, ColumnElement, String, Text, and_, cast, func, insert, literal
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col
 
+from newsletter.errors import CadenceError
 from newsletter.models import Category, DigestPost
+from newsletter.schedule.cadence import due_at, parse_zone
 from newsletter.schedule.picker import CHOSEN, COLLECTING, zone_of_reader
 from newsletter.schedule.readers import has_a_wish, standing_of, waits_for_digest
 from newsletter.schedule.scratch import scratch_table, scratch_tables
-from newsletter.schedule.telling import days_of_letters, parse_wish, told_wish
-from newsletter.schedule.timetable import Slot, Timetable, due_for
+from newsletter.schedule.telling import days_of_letters, parse_instant, parse_wish, told_wish
+from newsletter.schedule.timetable import Slot, Timetable
 from newsletter.schedule.wishes import (
     EVERY_ISSUE,
     Coming,
@@ -41,11 +43,14 @@ _PROFILES = scratch_table(
 )
 """What departures follow from, of each reader of a slot who has a wish."""
 
+_WHEN = ("slot", "timezone", "ready_at", "due_at")
+
 _DEPARTURES = scratch_table(
     "departure",
     Column("profile", Text, primary_key=True),
     Column("zone", String(64), primary_key=True),
     Column("slot", String(16)),
+    Column("timezone", String(64)),
     Column("ready_at", UTCDateTime),
     Column("due_at", UTCDateTime),
 )
@@ -60,9 +65,17 @@ class Offered(NamedTuple):
     usual: Wish
 
 
-def departures_of(timetable: Timetable, slot: Slot) -> list[Departure]:
+def coming_of(category: Category, slot: Slot) -> Coming:
+    """A slot of a category as readers' wishes look at it."""
+    zone, local_time = category.timezone, category.local_time
+    return Coming(slot.due_at, category.slug, slot.key, category.priority, zone, local_time)
+
+
+def departures_of(category: Category, timetable: Timetable, slot: Slot) -> list[Departure]:
     """When posts of a slot may go that have no place in its week."""
-    return [Departure(moment.key, moment.due_at) for moment in timetable.days_after_week(slot)]
+    zone, local_time = category.timezone, category.local_time
+    days = timetable.days_after_week(slot)
+    return [Departure(moment.key, moment.due_at, zone, local_time) for moment in days]
 
 
 def set_apart(session: Session, category: Category, offered: Offered, groups: Sequence[int]) -> int:
@@ -71,7 +84,8 @@ def set_apart(session: Session, category: Category, offered: Offered, groups: Se
     is_followed = any(other.day == slot.local.date() for other in offered.later)
     if usual.cap is None and not is_followed:
         usual = EVERY_ISSUE  # nothing is to be merged: only who wishes otherwise is looked at
-    zone = zone_of_reader() if category.local_time else literal("")
+    has_clocks = category.local_time or any(other.local_time for other in offered.later)
+    zone = zone_of_reader() if has_clocks else literal("")
     with scratch_tables(session, _PROFILES, _DEPARTURES):
         rows = (
             sql_select(CHOSEN.c.subscriber_id, zone, _profile(slot, offered.usual))
@@ -81,33 +95,34 @@ def set_apart(session: Session, category: Category, offered: Offered, groups: Se
         session.execute(insert(_PROFILES).from_select(["subscriber_id", "zone", "profile"], rows))
         found = session.execute(sql_select(_PROFILES.c.profile, _PROFILES.c.zone).distinct())
         goes = [
-            {"profile": profile, "zone": zone, "slot": when.slot, "ready_at": when.ready_at, "due_at": due}
+            {
+                "profile": profile,
+                "zone": zone,
+                "slot": when.slot,
+                "timezone": when.timezone,
+                "ready_at": when.ready_at,
+                "due_at": _due(when, zone),
+            }
             for profile, zone in found.all()
             if (when := _departure(profile, category, offered)) is not None
-            for due in [_due(when, zone, category, offered)]
         ]
         if not goes:
             return 0
         session.execute(insert(_DEPARTURES), goes)
-        collecting = sql_select(
-            _PROFILES.c.subscriber_id, _DEPARTURES.c.slot, _DEPARTURES.c.ready_at, _DEPARTURES.c.due_at
-        ).join(
+        collecting = sql_select(_PROFILES.c.subscriber_id, *(_DEPARTURES.c[name] for name in _WHEN)).join(
             _DEPARTURES,
             and_(_DEPARTURES.c.profile == _PROFILES.c.profile, _DEPARTURES.c.zone == _PROFILES.c.zone),
         )
-        columns = ["subscriber_id", "slot", "ready_at", "due_at"]
-        session.execute(insert(COLLECTING).from_select(columns, collecting))
+        session.execute(insert(COLLECTING).from_select(["subscriber_id", *_WHEN], collecting))
     return int(session.execute(sql_select(func.count()).select_from(COLLECTING)).scalar_one())
 
 
 def _profile(slot: Slot, usual: Wish) -> ColumnElement[str]:
     """What a departure follows from, as one text: `_departure` reads it."""
     monday, _ = week_of(slot.local.date())
+    first = func.min(cast(col(DigestPost.ready_at), Text) + "," + col(DigestPost.slot))
     waiting = (
-        sql_select(
-            func.min(col(DigestPost.slot))
-            + case((func.min(col(DigestPost.ready_at)) <= literal(slot.due_at, UTCDateTime()), "!"), else_="")
-        )
+        sql_select(first)
         .where(col(DigestPost.subscriber_id) == col(Subscriber.id), waits_for_digest())
         .correlate(Subscriber)
         .scalar_subquery()
@@ -125,17 +140,21 @@ def _profile(slot: Slot, usual: Wish) -> ColumnElement[str]:
 
 def _departure(profile: str, category: Category, offered: Offered) -> Departure | None:
     told, standing, letters, first = profile.split("|")
-    waiting = Waiting(date.fromisoformat(first[:10]), first.endswith("!")) if first else None
+    slot, waiting = offered.slot, None
+    if first:
+        ready_at, _, when = first.partition(",")
+        waiting = Waiting(date.fromisoformat(when[:10]), parse_instant(ready_at) <= slot.due_at)
     days = tuple(sorted(map(date.fromisoformat, letters.split())))
     reader = Reader(parse_wish(told, offered.usual), parse_standing(standing), days, waiting)
-    slot = offered.slot
-    coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
-    return departure(reader, coming, offered.later, offered.days)
+    return departure(reader, coming_of(category, slot), offered.later, offered.days)
 
 
-def _due(when: Departure, zone: str, category: Category, offered: Offered) -> datetime:
-    """When a letter is due for a reader in a zone, as far as this slot's posts are concerned."""
-    own = offered.slot
-    if when in offered.days:
-        own = Slot(datetime.fromisoformat(when.slot), when.ready_at)
-    return max(when.ready_at, due_for(own, category, zone))
+def _due(when: Departure, zone: str) -> datetime:
+    """When a letter is due for a reader in a zone."""
+    if not when.local_time:
+        return when.ready_at
+    try:
+        theirs = parse_zone(zone or when.timezone)
+    except CadenceError:
+        theirs = parse_zone(when.timezone)
+    return due_at(datetime.fromisoformat(when.slot), theirs)

@@ -114,6 +114,6 @@ def _put_off(session: Session, basket: str, until: Coming, now: datetime) -> Non
         .where(
             col(DigestPost.id).in_(theirs.where(BASKETS.c.basket == basket)), col(DigestPost.ready_at) <= now
         )
-        .values(slot=until.key, ready_at=until.due_at)
+        .values(slot=until.key, timezone=until.timezone, ready_at=until.due_at)
         .execution_options(synchronize_session=False)
     )

@@ -17,6 +17,8 @@ from sqlalchemy import (
     Text,
     case,
     cast,
+    delete,
+    exists,
     func,
     insert,
     literal,
@@ -56,6 +58,7 @@ from subscribers.base import UTCDateTime
 from subscribers.models import Key
 
 _MINUTE = timedelta(minutes=1)
+_NOON = 12
 
 _MADE = scratch_table(
     "digest_made",
@@ -101,21 +104,20 @@ def write_digests(
     usual: Wish,
     now: datetime,
     expiry: timedelta,
+    patience: timedelta,
 ) -> list[Digest]:
     """Make letters of what is ready `now`; `later` are the slots that are still to be decided.
 
-    A digest whose posts cannot be shown is reported with its error, and stays ready.
+    A digest whose posts cannot be shown is reported with its error, and stays ready; after `patience` the
+    posts that cannot be shown are given up, and the others go.
     """
     stand_in = _stand_in(session, database, now)
     take_out_waiting(session.connection(), (col(DigestPost.ready_at) <= now) & ~is_subscribed())
     with scratch_tables(session, KEPT, BASKETS, _MADE, _OWED):
         going = ready_baskets(session, later, usual, now)
         streams = {category.slug: category for category in session.exec(select(Category))}
-        done = []
-        for slot in sorted(going):
-            maker = _Maker(session, database, make_edition, stand_in, streams, now)
-            done += maker.write(slot, going[slot], expiry)
-    return done
+        maker = _Maker(session, database, make_edition, stand_in, streams, now, patience)
+        return [digest for slot in sorted(going) for digest in maker.write(slot, going[slot], expiry)]
 
 
 def _stand_in(session: Session, database: Database, now: datetime) -> Category:
@@ -148,6 +150,7 @@ class _Maker:
         stand_in: Category,
         streams: Mapping[str, Category],
         now: datetime,
+        patience: timedelta,
     ) -> None:
         self._session = session
         self._database = database
@@ -155,13 +158,14 @@ class _Maker:
         self._stand_in = stand_in
         self._streams = streams
         self._now = now
+        self._patience = patience
 
     def write(self, slot: str, baskets: Sequence[Basket], expiry: timedelta) -> list[Digest]:
         """Write what goes at one time: its issue, editions and letters."""
         priorities = {slug: category.priority for slug, category in self._streams.items()}
         letters = {basket.text: in_order(basket.kept, priorities) for basket in baskets}
-        zone, due_at = moment_of(slot, letters.values(), self._streams)
-        issue_id = self._issue(slot, due_at)
+        zone, due_at = moment_of(slot, letters.values(), self._now)
+        issue_id, slot = self._issue(slot, due_at)
         editions: dict[tuple[tuple[int, str], ...], int] = {}
         posts = self._posts(letters.values())
         made: list[dict[str, int | str]] = []
@@ -173,21 +177,29 @@ class _Maker:
                 if shown not in editions:
                     editions[shown] = self._edition(issue_id, slot, letter, posts)
             except (ContentError, TemplateError) as error:
-                told = tuple(posts[one.post] for one in letter)
-                failed.append(Digest(slot, zone, due_at, told, basket.readers, error=error))
+                shown_to = tuple(posts[one.post] for one in letter)
+                failed.append(Digest(slot, zone, due_at, shown_to, basket.readers, error=error))
+                if due_at + self._patience <= self._now:
+                    self._give_up(basket, issue_id, slot, letter, posts)
                 continue
             made.append({"basket": basket.text, "issue_id": issue_id, "edition_id": editions[shown]})
         if made:
             self._session.execute(insert(_MADE), made)
         readers = self._owe(issue_id, expiry)
+        if not made:
+            self._forget_if_empty(issue_id)
         gone = {basket.text for basket in baskets} & {str(row["basket"]) for row in made}
         together = in_order({one for text in gone for one in letters[text]}, priorities)
         told = tuple(posts[post] for post in dict.fromkeys(one.post for one in together))
         return [*([Digest(slot, zone, due_at, told, readers, issue_id)] if gone else []), *failed]
 
-    def _issue(self, slot: str, due_at: datetime) -> int:
-        """The issue for a time, made where there is none; one that somebody has cancelled is left alone."""
+    def _issue(self, slot: str, due_at: datetime) -> tuple[int, str]:
+        """The issue for a time, and what it is known by; one that somebody has cancelled is left alone.
+
+        Then it is a minute beside that, on the same day.
+        """
         local = datetime.fromisoformat(slot)
+        step = _MINUTE if local.hour < _NOON else -_MINUTE
         while True:
             key = local.strftime(SLOT_FORMAT)
             row = self._database.insert(Issue).values(
@@ -212,23 +224,48 @@ class _Maker:
                 .execution_options(populate_existing=True)
             ).one()
             if issue.state != IssueState.CANCELLED:
-                return issue.id
-            local += _MINUTE
+                return issue.id, key
+            local += step
 
     def _posts(self, letters: Iterable[Sequence[Kept]]) -> dict[int, Post]:
         wanted = {one.post for letter in letters for one in letter}
         return {post.id: post for post in self._session.exec(select(Post).where(col(Post.id).in_(wanted)))}
 
     def _edition(self, issue_id: int, slot: str, letter: Sequence[Kept], posts: Mapping[int, Post]) -> int:
-        occasion = Occasion(
+        shown = [posts[one.post] for one in letter]
+        occasion = self._occasion(issue_id, slot, letter)
+        return write_edition(self._session, self._make_edition, occasion, shown, self._now)
+
+    def _occasion(self, issue_id: int, slot: str, letter: Sequence[Kept]) -> Occasion:
+        return Occasion(
             category=DIGEST,
             title=self._stand_in.title,
             slot=datetime.fromisoformat(slot),
             issue_id=issue_id,
             sections=tuple(self._streams[one.category].title for one in letter),
         )
-        shown = [posts[one.post] for one in letter]
-        return write_edition(self._session, self._make_edition, occasion, shown, self._now)
+
+    def _give_up(
+        self, basket: Basket, issue_id: int, slot: str, letter: Sequence[Kept], posts: Mapping[int, Post]
+    ) -> None:
+        """Take out the posts that cannot be shown: the rest goes at the next look."""
+        broken = []
+        for one in letter:
+            try:
+                self._make_edition(self._occasion(issue_id, slot, [one]), [posts[one.post]], self._now)
+            except (ContentError, TemplateError):
+                broken.append(one.post)
+        ids = (
+            sql_select(KEPT.c.id)
+            .join(BASKETS, BASKETS.c.subscriber_id == KEPT.c.subscriber_id)
+            .where(BASKETS.c.basket == basket.text, KEPT.c.post_id.in_(broken))
+        )
+        take_out_waiting(self._session.connection(), col(DigestPost.id).in_(ids))
+
+    def _forget_if_empty(self, issue_id: int) -> None:
+        """An issue of which no letter could be made is none."""
+        has_letters = exists().where(col(Delivery.issue_id) == issue_id)
+        self._session.execute(delete(Issue).where(col(Issue.id) == issue_id, ~has_letters))
 
     def _owe(self, issue_id: int, expiry: timedelta) -> int:
         """Write the deliveries of an issue's letters that were made; returns how many."""
@@ -293,9 +330,8 @@ class _Maker:
         )
 
 
-def moment_of(
-    slot: str, letters: Iterable[Sequence[Kept]], streams: Mapping[str, Category]
-) -> tuple[str, datetime]:
+def moment_of(slot: str, letters: Iterable[Sequence[Kept]], now: datetime) -> tuple[str, datetime]:
     """The zone in which digests of a slot are told, and their instant: those of posts that go then."""
-    then = [one for letter in letters for one in letter if one.slot == slot]
-    return streams[min(one.category for one in then)].timezone, max(one.ready_at for one in then)
+    posts = (one for letter in letters for one in letter if one.slot == slot and one.ready_at <= now)
+    ready_at, zone = max((one.ready_at, one.timezone) for one in posts)
+    return zone, ready_at

@@ -48,7 +48,7 @@ def foretold(
             given = Given()
             if not slot.left_out:
                 rest = later(slot.due_at, stream.category.slug, slot.key)
-                days = departures_of(stream.timetable, slot) if future.has_wishes else []
+                days = departures_of(*stream, slot) if future.has_wishes else []
                 given = future.pass_slot(Passing(stream.category, slot, rest, days))
             yield decided(stream.category, slot, given)
         yield from digests(at)

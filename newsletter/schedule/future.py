@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.content.readiness import Waiting as Queue
 from newsletter.models import Category, DigestPost, Displaced, EditionPost, Post, QueueEntry
+from newsletter.schedule.apart import coming_of
 from newsletter.schedule.categories import line_of
 from newsletter.schedule.choice import PostIds, letter_for, offered, posts_of_issue, why_empty
 from newsletter.schedule.cohorts import cohorts_of
@@ -74,9 +75,8 @@ class Kind:
         """What a departure of posts of a slot follows from."""
         waiting = None
         if self.kept:
-            first = min(one.slot for one in self.kept)
-            is_ready = min(one.ready_at for one in self.kept) <= slot.due_at
-            waiting = Waiting(date.fromisoformat(first[:10]), is_ready)
+            ready_at, first = min((one.ready_at, one.slot) for one in self.kept)
+            waiting = Waiting(date.fromisoformat(first[:10]), ready_at <= slot.due_at)
         return Reader(self.wish, self.standing, self.letters, waiting)
 
     def with_letter(self, day: date) -> "Kind":
@@ -196,13 +196,13 @@ class Future:
             for kind, readers in part.items():
                 after[_made(kind, readers, going, now, later)] += readers
             self._parts[number] = after
-        return [self._digest(slot, going[slot]) for slot in sorted(going)]
+        return [self._digest(slot, going[slot], now) for slot in sorted(going)]
 
-    def _digest(self, slot: str, letters: Counter[tuple[Kept, ...]]) -> Digest:
+    def _digest(self, slot: str, letters: Counter[tuple[Kept, ...]], now: datetime) -> Digest:
         priorities = {slug: category.priority for slug, category in self._categories.items()}
         together = in_order({one for letter in letters for one in letter}, priorities)
         posts = dict.fromkeys(one.post for one in together)
-        zone, due_at = moment_of(slot, letters, self._categories)
+        zone, due_at = moment_of(slot, letters, now)
         return Digest(slot, zone, due_at, tuple(self._posts[post] for post in posts), letters.total())
 
 
@@ -221,7 +221,9 @@ def _made(
         going.setdefault(slot, Counter())[tuple(kind.kept)] += readers
         return replace(kind, kept=frozenset()).with_letter(date.fromisoformat(slot[:10]))
     longer = (
-        one._replace(slot=waits_for.key, ready_at=waits_for.due_at) if one.ready_at <= now else one
+        one._replace(slot=waits_for.key, timezone=waits_for.timezone, ready_at=waits_for.due_at)
+        if one.ready_at <= now
+        else one
         for one in kind.kept
     )
     return replace(kind, kept=frozenset(longer))
@@ -249,8 +251,9 @@ def _give(
             given = given.with_letter(day)
         else:
             in_digests += readers
+            slug, key = passing.category.slug, passing.slot.key
             kept = (
-                Kept(when.slot, when.ready_at, passing.category.slug, passing.slot.key, place, post)
+                Kept(when.slot, when.ready_at, when.timezone, slug, key, place, post)
                 for place, post in enumerate(posts)
             )
             given = replace(given, kept=kind.kept.union(kept))
@@ -261,9 +264,8 @@ def _give(
 def _departure(kind: Kind, passing: Passing) -> Departure | None:
     if kind.wish == EVERY_ISSUE and not kind.kept:
         return None
-    slot, category = passing.slot, passing.category
-    coming = Coming(slot.due_at, category.slug, slot.key, category.priority)
-    return departure(kind.as_reader(slot), coming, passing.later, passing.days)
+    coming = coming_of(passing.category, passing.slot)
+    return departure(kind.as_reader(passing.slot), coming, passing.later, passing.days)
 
 
 def _that_share(categories: Sequence[Category], queues: Mapping[str, Queue]) -> list[list[Category]]:

@@ -43,6 +43,7 @@ COLLECTING = scratch_table(
     "collecting",
     Column("subscriber_id", Key, primary_key=True),
     Column("slot", String(16)),
+    Column("timezone", String(64)),
     Column("ready_at", UTCDateTime),
     Column("due_at", UTCDateTime),
 )
@@ -235,6 +236,7 @@ def _collect(session: Session, category: Category, issue_id: int) -> None:
             literal(category.slug).label("category"),
             _LETTER_POSTS.c.place,
             COLLECTING.c.slot,
+            COLLECTING.c.timezone,
             COLLECTING.c.ready_at,
             COLLECTING.c.due_at,
         )

@@ -28,7 +28,7 @@ from newsletter.models import (
     QueueEntry,
 )
 from newsletter.render.edition import Occasion
-from newsletter.schedule.apart import Offered, departures_of, set_apart
+from newsletter.schedule.apart import Offered, coming_of, departures_of, set_apart
 from newsletter.schedule.archive import before_post
 from newsletter.schedule.categories import Stream, line_of, locked, streams_of
 from newsletter.schedule.choice import PostIds, goes_on, letter_for, offered, posts_of_issue, why_empty
@@ -124,11 +124,8 @@ class Planner:
         Neither one that is left out nor one that has failed keeps a letter waiting.
         """
         failed = failed_slots(session, stream.category, self._patience)
-        slug, priority = stream.category.slug, stream.category.priority
         return [
-            Coming(slot.due_at, slug, slot.key, priority)
-            for slot in slots
-            if not slot.left_out and slot.key not in failed
+            coming_of(stream.category, slot) for slot in slots if not slot.left_out and slot.key not in failed
         ]
 
     def _until(self, session: Session, stream: Stream, now: datetime, until: datetime) -> list[Slot]:
@@ -151,6 +148,7 @@ class Planner:
                 usual=self._usual,
                 now=now,
                 expiry=self._expiry,
+                patience=self._patience,
             )
         return [of_written(digest) for digest in digests]
 
@@ -315,7 +313,7 @@ class Planner:
             due = partial(due_for, slot, category)
             in_digests = 0
             if later is not None:
-                days = departures_of(stream.timetable, slot)
+                days = departures_of(*stream, slot)
                 offered_now = Offered(slot, days, later, self._usual)
                 in_digests = set_apart(session, category, offered_now, [group.number for group in given])
             give(session, self._database, category, given, issue_id=issue_id, due=due)

@@ -66,7 +66,8 @@ def posts_kept() -> ColumnElement[str]:
 def told_post() -> ColumnElement[str]:
     """A post that waits and its slot's issue as one text."""
     columns = (
-        col(DigestPost.slot), col(DigestPost.ready_at), col(DigestPost.category), col(Issue.slot),
+        col(DigestPost.slot), col(DigestPost.ready_at), col(DigestPost.timezone), col(DigestPost.category),
+        col(Issue.slot),
         col(DigestPost.place), col(DigestPost.post_id),
     )  # fmt: skip
     words: list[ColumnElement[str]] = [cast(column, Text) for column in columns]
@@ -75,8 +76,11 @@ def told_post() -> ColumnElement[str]:
 
 def parse_kept(text: str) -> Kept:
     """A post that waits, as statements tell it."""
-    slot, ready_at, category, given, place, post = text.split(",")
-    instant = datetime.fromisoformat(ready_at)
-    # SQLite has no zones, and PostgreSQL says its own.
-    instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return Kept(slot, instant, category, given, int(place), int(post))
+    slot, ready_at, zone, category, given, place, post = text.split(",")
+    return Kept(slot, parse_instant(ready_at), zone, category, given, int(place), int(post))
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant as a database writes it: SQLite has no zones, and PostgreSQL says its own."""
+    instant = datetime.fromisoformat(text)
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -67,6 +67,8 @@ class Coming(NamedTuple):
     category: str
     key: str
     priority: int
+    timezone: str = "UTC"
+    local_time: bool = False
 
     @property
     def day(self) -> date:
@@ -75,10 +77,16 @@ class Coming(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """When posts that wait are to go: as a slot is written, and the instant of that."""
+    """When posts that wait are to go: as a slot is written, and the instant of that.
+
+    With `local_time` the letter is due at that time by each reader's own clock, `timezone` being for those
+    whose zone is not known.
+    """
 
     slot: str
     ready_at: datetime
+    timezone: str = "UTC"
+    local_time: bool = False
 
     @property
     def day(self) -> date:
@@ -91,6 +99,7 @@ class Kept(NamedTuple):
 
     slot: str
     ready_at: datetime
+    timezone: str
     category: str
     given: str
     place: int
@@ -98,7 +107,7 @@ class Kept(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Posts that wait for a reader: the first local day on which some of them go, and whether that is now."""
+    """Posts that wait for a reader: the local day on which the first of them go, and whether that is now."""
 
     day: date
     is_ready: bool
@@ -157,7 +166,8 @@ def departure(
     # What joins a letter that goes anyway needs no place of its own.
     joins = _goes_with(reader, slot)
     if not joins and (moved := _moved(reader, slot, later, days)) is not None:
-        return moved
+        last = last_in_period(reader, moved.day, later)
+        return _at(last) if last is not None and last.due_at > moved.ready_at else moved
     last = last_in_period(reader, slot.day, later)
     if last is None and reader.waiting is None:
         return None
@@ -174,7 +184,7 @@ def _goes_with(reader: Reader, slot: Coming) -> bool:
 
 
 def _at(slot: Coming) -> Departure:
-    return Departure(slot.key, slot.due_at)
+    return Departure(slot.key, slot.due_at, slot.timezone, slot.local_time)
 
 
 def _moved(
@@ -217,7 +227,7 @@ def digest_of(
 
     As a rule that is nothing: a slot may have come up meanwhile, or is being decided by somebody else.
     """
-    newest = max(one.slot for one in kept if one.ready_at <= now)
+    _, newest = max((one.ready_at, one.slot) for one in kept if one.ready_at <= now)
     return newest, last_in_period(reader, date.fromisoformat(newest[:10]), later)
 
 

@@ -99,19 +99,31 @@ def end(town: Town, state: str) -> None:
         release_receipts(session.connection(), numbers)
 
 
-def test_an_issue_is_not_over_while_its_posts_wait(day: Town) -> None:
-    """Until the digest is made its issue can be stopped; then it has come to its end."""
+def test_an_issue_is_not_over_while_its_posts_are_to_go(day: Town) -> None:
+    """Until the digest has gone its issue can be stopped; then it has come to its end."""
+    sent = update(Delivery).values(state="sent", sent_at=MORNING)
     day.plan(MORNING)
-    end_ordinary = (
-        update(Delivery).where(col(Delivery.category) == "advice").values(state="sent", sent_at=MORNING)
-    )
-    do(day, lambda session: session.execute(end_ordinary))
+    do(day, lambda session: session.execute(sent))
     look(day)
     first = number_of(day, IssueKind.SLOT)
     assert not is_finished(day, first)
     day.plan(EVENING)
     look(day)
+    assert not is_finished(day, first)
+    do(day, lambda session: session.execute(sent))
+    look(day)
     assert is_finished(day, first)
+
+
+def test_what_is_cancelled_is_taken_out_of_digests_that_are_made(made: Town) -> None:
+    """A wrong post comes in none that has not gone, and its readers have the rest."""
+    first = number_of(made, IssueKind.SLOT)
+    do(made, lambda session: cancel(session, first, "wrong"))
+    look(made)
+    assert is_finished(made, first)
+    made.plan(EVENING)
+    assert shown(made) == [("cancelled", "advice-1 news-1"), ("queued", "news-1")]
+    look(made)
 
 
 def test_what_is_cancelled_is_taken_out(day: Town) -> None:

@@ -1,13 +1,13 @@
 """One person, one letter: digests of a day, week or month, and at most so many letters a week."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlmodel import col, select
 
 from newsletter.errors import ContentError
-from newsletter.models import Delivery, Edition, Post
+from newsletter.models import Delivery, Edition, Issue, Post
 from newsletter.render.edition import Occasion
 from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.wishes import Wish
@@ -300,6 +300,62 @@ def test_a_digest_that_cannot_be_made_is_reported_and_stays(collected: Town) -> 
     assert [summary(one) for one in collected.plan(EVENING + HOUR)] == [
         ("digest", "2026-01-06T18:00", "planned", ("a1", "n1"), 1)
     ]
+
+
+def test_a_post_that_cannot_be_shown_is_given_up_in_the_end(collected: Town) -> None:
+    """After as long as a slot waits for the mend: the others go, and no empty issue stays."""
+
+    def fails(occasion: Occasion, posts: Sequence[Post], now: datetime) -> Edition:
+        if occasion.category == "digest" and "a1" in [post.slug for post in posts]:
+            raise ContentError("posts/a1.md: cannot be shown")
+        return plain_edition(occasion, posts, now)
+
+    collected.make_edition = fails
+    _, failed = collected.plan(EVENING)
+    assert isinstance(failed, PlanFailure)
+    assert [kind for _, _, kind in collected.issues()] == ["planned", "planned"]
+    late = EVENING + collected.patience
+    [failed] = collected.plan(late)
+    assert isinstance(failed, PlanFailure)
+    assert [summary(one) for one in collected.plan(late)] == [
+        ("digest", "2026-01-06T18:00", "planned", ("n1",), 1)
+    ]
+    assert letters_of(collected, "ann") == [("digest", "2026-01-06T18:00", ["n1"])]
+
+
+def test_a_digest_for_a_local_slot_with_nothing_comes_by_the_readers_clock(town: Town) -> None:
+    """It waits for the slot as its letter would, and not for when that is in the east."""
+    town.category("advice", cadence="weekly thu 08:00", timezone="Europe/Berlin", local_time=True)
+    town.category("news", cadence="weekly tue 10:00", timezone="America/New_York")
+    town.queue("n1", category="news")
+    for category in ("advice", "news"):
+        town.subscribe("ann", category=category)
+    town.wish("ann", "weekly")
+    town.live("ann", "America/New_York")
+    digest = run(town, MONDAY, MONDAY + WEEK)[-1]
+    assert digest == ("digest", "2026-01-08T08:00", "planned", ("n1",), 1)
+    with town.database.read() as session:
+        due = session.exec(select(Delivery.due_at)).one()
+    assert due == datetime(2026, 1, 8, 13, tzinfo=UTC)
+
+
+def test_a_time_that_is_two_instants_is_told_as_the_one_that_goes(town: Town) -> None:
+    """Posts kept for Monday, 08:00, in Tokyo and in New York: the first take the others along."""
+    town.category("east", cadence="weekly tue 08:00", timezone="Asia/Tokyo")
+    town.category("west", cadence="weekly mon,wed 08:00", timezone="America/New_York")
+    town.queue("e1", "e2", category="east")
+    town.queue("w1", "w2", "w3", "w4", category="west")
+    for category in ("east", "west"):
+        town.subscribe("ann", category=category)
+    town.wish("ann", cap=1)
+    run(town, MONDAY, MONDAY + 2 * WEEK)
+    with town.database.read() as session:
+        early = session.exec(
+            select(Delivery.id)
+            .join(Issue, col(Issue.id) == col(Delivery.issue_id))
+            .where(Issue.due_at > Delivery.due_at)
+        )
+        assert early.all() == []
 
 
 def test_each_reader_has_the_digest_by_their_own_clock(town: Town) -> None:

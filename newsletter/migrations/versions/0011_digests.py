@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(80), nullable=False),
         sa.Column("place", sa.Integer, nullable=False),
         sa.Column("slot", sa.String(16), nullable=False),
+        sa.Column("timezone", sa.String(64), nullable=False),
         sa.Column("ready_at", UTCDateTime(), nullable=False),
         sa.Column("due_at", UTCDateTime(), nullable=False),
         sa.Column("letter_key", sa.String(64), nullable=True),
