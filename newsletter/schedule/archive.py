@@ -4,9 +4,10 @@ In a sequence the same post goes out in many issues; the archive shows it as it 
 every issue lasts all the same (see `newsletter.render.edition.issue_path`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func
@@ -60,8 +61,7 @@ def entries_of(
 
     With `after` the entries are the next newer ones, the oldest first.
     """
-    shown = col(Issue.kind) != IssueKind.WELCOME  # the same letter many times
-    statement = _entries().where(col(Issue.category_id) == category.id, shown)
+    statement = _entries().where(*_is_archived(category))
     if category.mode == Mode.SEQUENCE:
         statement = _last_of_each(statement, category)
     else:
@@ -75,13 +75,19 @@ def entries_of(
     return [_entry(row) for row in session.execute(statement.limit(limit))]
 
 
+def _is_archived(category: Category) -> Iterator[ColumnElement[bool]]:
+    """What holds of issues that its archive has."""
+    yield col(Issue.category_id) == category.id
+    yield col(Issue.kind) != IssueKind.WELCOME  # the same letter many times
+
+
 def _last_of_each(statement: Select[*tuple[Any, ...]], category: Category) -> Select[*tuple[Any, ...]]:
     """Only the editions in which each post went out last; in a broadcast a post goes out once."""
     newest = (
         select(func.max(col(EditionPost.edition_id)).label("edition_id"))
         .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
         .join(Issue, col(Issue.id) == col(Edition.issue_id))
-        .where(Issue.category_id == category.id, EditionPost.place == 0)
+        .where(*_is_archived(category), col(EditionPost.place) == 0)
         .group_by(col(EditionPost.post_id))
         .subquery()
     )
@@ -118,12 +124,25 @@ def before_post(session: Session, category: Category, above: Post | None) -> Ent
 
 def find_shown(session: Session, issue_id: int, place: str) -> Shown | None:
     """The edition of an issue at a place below it: its first post's slug, of a digest with a tag."""
-    statement = _entries().where(col(Issue.id) == issue_id, col(Post.slug) == place.partition("~")[0])
-    for row in session.execute(statement.order_by(col(Edition.id))):
-        shown = _shown(session, _entry(row))
-        slugs = [slug for slug, _, _ in shown.sources]
-        if place == (digest_place(slugs, shown.sections) if shown.sections else slugs[0]):
-            return shown
+    beginning = (
+        select(EditionPost.edition_id)
+        .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
+        .join(Post, col(Post.id) == col(EditionPost.post_id))
+        .where(Edition.issue_id == issue_id, EditionPost.place == 0, Post.slug == place.partition("~")[0])
+    )
+    # By their names alone: a digest may have thousands of editions, and each post holds a whole source.
+    rows = session.exec(
+        select(EditionPost.edition_id, Post.slug, EditionPost.section)
+        .join(Post, col(Post.id) == col(EditionPost.post_id))
+        .where(col(EditionPost.edition_id).in_(beginning))
+        .order_by(col(EditionPost.edition_id), col(EditionPost.place))
+    )
+    for edition_id, posts in groupby(rows, key=lambda row: row[0]):
+        named = [(slug, section) for _, slug, section in posts]
+        slugs, sections = [slug for slug, _ in named], [section for _, section in named if section]
+        if place == (digest_place(slugs, sections) if sections else slugs[0]):
+            [row] = session.execute(_entries().where(col(Edition.id) == edition_id))
+            return _shown(session, _entry(row))
     return None
 
 

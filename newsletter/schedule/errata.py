@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, or_, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, tuple_, union_all, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -75,10 +75,10 @@ class _Case:
     post: Post
     issues: dict[int, str]
     """The slots at which it went out, by their issues."""
-    digests: tuple[int, ...]
-    """The issues of digests in which it went out, by whatever category."""
-    outdated: tuple[int, ...]
-    """The editions of these with another text than it has now."""
+    digests: tuple[str, ...]
+    """The times of the digests that brought what these gave."""
+    outdated: tuple[tuple[str, bytes], ...]
+    """The paths and sources that it went out with whose text is not what it has now."""
     between: tuple[int, ...]
     """Posts that corrected it with yet another text."""
     erratum: Post | None
@@ -219,36 +219,35 @@ def _text_of(post: Post) -> str:
 
 def _case(session: Session, category: Category, post: Post) -> _Case:
     text = _text_of(post)
-    columns = (Edition.id, Issue.id, Issue.kind, Issue.slot, EditionPost.path, EditionPost.source)
-    sent = sql_select(*map(col, columns))
-    rows = session.execute(
-        sent.join(Edition, col(Edition.id) == col(EditionPost.edition_id))
-        .join(Issue, col(Issue.id) == col(Edition.issue_id))
-        .where(
-            col(EditionPost.post_id) == post.id,
-            or_(
-                (col(Issue.category_id) == category.id) & (col(Issue.kind) == IssueKind.SLOT),
-                col(Issue.kind) == IssueKind.DIGEST,
-            ),
-        )
-        .execution_options(yield_per=50)  # each row holds a whole source
-    )
-    known = {(post.path, post.source): text}
-    issues, digests, editions = {}, set(), []
-    for edition_id, issue_id, kind, slot, path, source in rows:
-        if kind == IssueKind.DIGEST:
-            digests.add(issue_id)
-        else:
-            issues[issue_id] = slot
-        if (path, source) not in known:
-            known[path, source] = _text(path, source)
-        if known[path, source] != text:
-            editions.append(edition_id)
+    at_slot = and_(col(Issue.category_id) == category.id, col(Issue.kind) == IssueKind.SLOT)
+    issues = dict(session.execute(_sent(post, Issue.id, Issue.slot).where(at_slot)).all())
+    shown = or_(at_slot, col(Issue.kind) == IssueKind.DIGEST)
+    sources = session.execute(_sent(post, EditionPost.path, EditionPost.source).where(shown)).all()
+    outdated = tuple((path, source) for path, source in sources if _text(path, source) != text)
+    digests = session.execute(
+        sql_select(col(Issue.slot))
+        .join(Delivery, col(Delivery.issue_id) == col(Issue.id))
+        .join(DigestPost, is_in_letter())
+        .where(col(DigestPost.issue_id).in_(issues), col(DigestPost.post_id) == post.id)
+        .distinct()
+    ).scalars()
     errata = session.exec(select(Post).where(col(Post.corrects) == post.id).order_by(col(Post.id))).all()
     erratum = errata[-1] if errata and _text_of(errata[-1]) == text else None
     between = tuple(one.id for one in errata if one is not erratum)
     issue = _issue_of(session, category, erratum) if erratum else None
-    return _Case(category, post, issues, tuple(digests), tuple(editions), between, erratum, issue)
+    return _Case(category, post, issues, tuple(digests), outdated, between, erratum, issue)
+
+
+def _sent(post: Post, *columns: Any) -> Rows:
+    """Where and how a post went out, each once."""
+    return (
+        sql_select(*columns)
+        .select_from(EditionPost)
+        .join(Edition, col(Edition.id) == col(EditionPost.edition_id))
+        .join(Issue, col(Issue.id) == col(Edition.issue_id))
+        .where(col(EditionPost.post_id) == post.id)
+        .distinct()
+    )
 
 
 def _issue_of(session: Session, category: Category, erratum: Post) -> Issue | None:
@@ -293,26 +292,23 @@ def _count(session: Session, rows: Rows) -> int:
 
 def _letters(case: _Case) -> Rows:
     """The category's active readers with a letter of the post whose text is not the last that they had."""
-    had: ColumnElement[bool] = col(Delivery.edition_id).in_(case.outdated)
+    had = _shows_another_text(case)
     if case.between:
         given = exists().where(
             col(Receipt.subscriber_id) == col(Delivery.subscriber_id), col(Receipt.post_id).in_(case.between)
         )
         had = or_(had, given)
-    by_digest = exists().where(
-        is_in_letter(),
-        col(DigestPost.post_id) == case.post.id,
-        col(DigestPost.category) == case.category.slug,
-    )
-    brought = or_(
-        col(Delivery.issue_id).in_(case.issues),
-        col(Delivery.issue_id).in_(case.digests) & by_digest.correlate(Delivery),
+    by_slot = sql_select(col(Delivery.id)).where(col(Delivery.issue_id).in_(case.issues))
+    by_digest = (
+        sql_select(col(Delivery.id))
+        .join(DigestPost, is_in_letter())
+        .where(col(DigestPost.issue_id).in_(case.issues), col(DigestPost.post_id) == case.post.id)
     )
     return (
         sql_select(col(Delivery.subscriber_id))
         .join(Subscription, col(Subscription.subscriber_id) == col(Delivery.subscriber_id))
         .where(
-            brought,
+            col(Delivery.id).in_(union_all(by_slot, by_digest)),
             col(Delivery.edition_id).in_(
                 sql_select(col(EditionPost.edition_id)).where(col(EditionPost.post_id) == case.post.id)
             ),
@@ -322,6 +318,13 @@ def _letters(case: _Case) -> Rows:
         )
         .distinct()
     )
+
+
+def _shows_another_text(case: _Case) -> ColumnElement[bool]:
+    """That a letter shows the post with another text than it has now."""
+    earlier = tuple_(col(EditionPost.path), col(EditionPost.source)).in_(case.outdated)
+    shown = sql_select(col(EditionPost.edition_id)).where(col(EditionPost.post_id) == case.post.id, earlier)
+    return col(Delivery.edition_id).in_(shown)
 
 
 def _may_have_arrived() -> ColumnElement[bool]:
@@ -354,7 +357,7 @@ def _coming(case: _Case) -> Rows:
     """Whose letter with an earlier text is still to go."""
     to_go = [state for state in UNFINISHED if state is not DeliveryState.IN_DOUBT]
     return _letters(case).where(
-        col(Delivery.edition_id).in_(case.outdated), col(Delivery.state).in_(to_go), ~_may_have_arrived()
+        _shows_another_text(case), col(Delivery.state).in_(to_go), ~_may_have_arrived()
     )
 
 
@@ -481,12 +484,12 @@ def _write(
 
 def _occasion(case: _Case, issue: Issue) -> Occasion:
     """What the letter is made for. It names the day of the one before where all its readers had that then."""
-    slots = [datetime.fromisoformat(slot) for slot in case.issues.values()]
-    is_one_day = len(slots) == 1 and case.category.mode == Mode.BROADCAST
+    days = {datetime.fromisoformat(slot).date() for slot in (*case.issues.values(), *case.digests)}
+    is_one_day = len(days) == 1 and case.category.mode == Mode.BROADCAST
     return Occasion(
         category=case.category.slug,
         title=case.category.title,
         slot=datetime.fromisoformat(issue.slot),
         issue_id=issue.id,
-        erratum=Erratum(slots[0].date() if is_one_day else None, issue.note),
+        erratum=Erratum(min(days) if is_one_day else None, issue.note),
     )

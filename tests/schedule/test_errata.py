@@ -20,8 +20,9 @@ from newsletter.models import Category, Delivery, Edition, Issue, Post, Receipt
 from newsletter.schedule.archive import before_post, entries_of, find_shown
 from newsletter.schedule.categories import edit_category, find_category
 from newsletter.schedule.errata import Correction, Outdated, correct, foresee, outdated
-from newsletter.states import DeliveryState, IssueState, Mode
-from subscribers.models import Subscriber
+from newsletter.schedule.wishes import Wish
+from newsletter.states import DIGEST, DeliveryState, IssueState, Mode
+from subscribers.models import Frequency, Subscriber
 from tests.conftest import Cli, Done
 from tests.issues import bounce, letters_of, plan_issue, put
 from tests.planning import (
@@ -92,11 +93,23 @@ WAITING = (State.QUEUED, State.DEFERRED, State.HELD)
 readers = st.lists(st.tuples(st.sampled_from(LETTERS), st.booleans()), min_size=1, max_size=8)
 
 
+def plan_digest(town: Town, readers: int) -> tuple[int, int]:
+    """An issue of one post, whose readers have it in a digest of two slots; returns the numbers of both."""
+    town.usual = Wish(Frequency.DAILY)
+    town.category("news", cadence="weekly tue 10:00")
+    town.queue("post-news", category="news")
+    town.subscribe(*(f"reader{place}" for place in range(readers)), category="news")
+    first = plan_issue(town, readers)
+    _, digest = town.plan(TUESDAY + timedelta(hours=2))
+    return first, int(getattr(digest, "issue_id", None) or 0)
+
+
+@pytest.mark.parametrize("is_digest", [False, True], ids=["letters", "digests"])
 @tried(30, quickly=10)
 @given(stand=readers)
 @example(stand=[(letter, False) for letter in LETTERS])
 def test_exactly_those_who_got_it_are_sent_a_correction_once(
-    database: Database, stand: list[tuple[tuple[DeliveryState, bool], bool]]
+    database: Database, is_digest: bool, stand: list[tuple[tuple[DeliveryState, bool], bool]]
 ) -> None:
     """Whatever became of each letter, and whoever has left; asked twice it is the same as once.
 
@@ -104,8 +117,11 @@ def test_exactly_those_who_got_it_are_sent_a_correction_once(
     """
     empty(database)
     town = Town(database)
-    first = plan_issue(town, len(stand))
-    for letter, ((state, is_doubted), _) in zip(letters_of(database, first), stand, strict=True):
+    if is_digest:
+        first, brought = plan_digest(town, len(stand))
+    else:
+        first = brought = plan_issue(town, len(stand))
+    for letter, ((state, is_doubted), _) in zip(letters_of(database, brought), stand, strict=True):
         doubted_at = TUESDAY if is_doubted and state is not State.SENT else None
         put(database, [letter], state, doubted_at=doubted_at, sent_at=TUESDAY)
     gone = {f"reader{place}" for place, (_, has_left) in enumerate(stand) if has_left}
@@ -135,7 +151,7 @@ def test_exactly_those_who_got_it_are_sent_a_correction_once(
     with database.read() as session:
         assert audit(session) == []
 
-    later = [number for number, (letter, left) in zip(letters_of(database, first), stand, strict=True)
+    later = [number for number, (letter, left) in zip(letters_of(database, brought), stand, strict=True)
              if letter[0] in WAITING and not letter[1] and not left]  # fmt: skip
     put(database, later, State.SENT, sent_at=TUESDAY)
     again = ask(town, first)
@@ -316,6 +332,78 @@ def test_who_had_it_by_a_digest_is_meant_too(town: Town) -> None:
     assert ask(town, at=NOON + 4 * WEEK).readers == 0
     with pytest.raises(QueueError, match="issue 3 is a digest: name the issue of the post's own category"):
         ask(town, 3)
+
+
+def test_digests_with_the_text_it_has_now_are_not_corrected(town: Town) -> None:
+    """Ann had the earlier text in Tuesday's digest; Thursday's, Cy's, was made after it was put right.
+
+    Dee's had the earlier text and was sent later: she gets the correction when it is asked for again.
+    """
+    town.category("advice")
+    town.category("news", cadence="weekly tue 18:00")
+    town.category("late", cadence="weekly thu 18:00")
+    for slug in ("advice", "news", "late"):
+        town.queue(f"post-{slug}", category=slug)
+        town.subscribe("ann", "bo", "cy", "dee", category=slug)
+    for name, frequency in (("ann", "daily"), ("cy", "weekly"), ("dee", "daily")):
+        town.wish(name, frequency)
+    town.plan(TUESDAY)
+    evening, thursday = TUESDAY + timedelta(hours=10), TUESDAY + timedelta(days=2, hours=10)
+    town.plan(evening)
+    send_all(town)
+    with town.database.read() as session:
+        dees = select(Delivery.id).join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        waits = session.exec(
+            dees.where(Subscriber.address == "dee@example.org", Delivery.category == DIGEST)
+        ).all()
+    put(town.database, waits, State.QUEUED, sent_at=None)
+    change(town, "Put right.")
+    shown: list[Any] = []
+    make, town.make_edition = town.make_edition, lambda *made: (shown.append(made), make(*made))[1]
+    town.plan(thursday)
+    cys = [edition[0] for edition in shown if edition[0].category == DIGEST]
+    assert [occasion.sections for occasion in cys] == [("advice", "late", "news")]
+    with town.database.read() as session:
+        assert outdated(session, "post-advice") == [Outdated(1, 2)]
+    later = thursday + timedelta(hours=1)
+    made = ask(town, 1, at=later)
+    assert (made.readers, made.coming) == (2, 1)
+    assert readers_of(town, made.issue_id) == ["ann", "bo"]
+    assert shown[-1][0].erratum.of is None  # they had it on different days
+    put(town.database, waits, State.SENT, sent_at=later)
+    assert ask(town, 1, at=later).readers == 1
+    assert readers_of(town, made.issue_id) == ["ann", "bo", "dee"]
+    with town.database.read() as session:
+        assert audit(session) == []
+    send_all(town)
+    change(town, "Put right again.")  # of which Cy has had an earlier text, too
+    assert readers_of(town, ask(town, 1, at=later).issue_id) == ["ann", "bo", "cy", "dee"]
+
+
+def test_a_post_of_a_digest_is_corrected_by_the_category_it_came_by(town: Town) -> None:
+    """Ann has it by advice and Bo by news, from which Ann's digest has another post."""
+    for slug, cadence in (("advice", "tue 08:00"), ("news", "tue 09:00"), ("late", "tue 18:00")):
+        town.category(slug, cadence=f"weekly {cadence}", posts=2)
+    town.usual = Wish(Frequency.DAILY)
+    town.add(source("both", "advice", "news"))
+    town.queue("post-news", category="news")
+    town.queue("post-late", category="late")
+    town.subscribe("ann", category="advice")
+    town.subscribe("ann", "bo", category="news")
+    town.subscribe("ann", "bo", category="late")
+    for hours in (0, 1, 10):
+        town.plan(TUESDAY + timedelta(hours=hours))
+    assert {(row.category, row.reader, row.post) for row in town.letters()} == {
+        (DIGEST, reader, post) for reader in ("ann", "bo") for post in ("both", "post-news", "post-late")
+    }
+    send_all(town)
+    town.add(source("both", "advice", "news", words="Put right."))
+    with town.database.read() as session:
+        assert outdated(session, "both") == [Outdated(1, 1), Outdated(2, 1)]
+    evening = TUESDAY + timedelta(hours=12)
+    assert readers_of(town, ask(town, 2, slug="both", at=evening).issue_id) == ["bo"]
+    assert readers_of(town, ask(town, 1, at=evening).issue_id) == ["ann"]
+    assert [ask(town, number, slug="both", at=evening).readers for number in (1, 2)] == [0, 0]
 
 
 def test_no_slot_notices_an_erratum(town: Town) -> None:

@@ -108,3 +108,20 @@ def test_an_archive_does_not_repeat_welcomes(town: Town) -> None:
     with town.database.read() as session:
         shown = entries_of(session, find_category(session, "advice"), limit=10)
     assert [entry.slug for entry in shown] == ["a"]
+
+
+def test_a_welcome_takes_no_post_out_of_the_archive(town: Town) -> None:
+    """A post of the sequence that newcomers get as their welcome, too, stays where its slot put it."""
+    town.category(mode=Mode.SEQUENCE)
+    town.queue("a", "b")
+    town.subscribe("old")
+    town.plan(TUESDAY)
+    town.now = TUESDAY + MINUTE
+    with town.database.write() as session:
+        set_welcome(session, find_category(session, "advice"), "a", now=town.now)
+    town.subscribe("ann")
+    assert [summary(issue)[3] for issue in town.plan(town.now)] == [("a",)]
+    with town.database.read() as session:
+        assert [entry.slug for entry in entries_of(session, find_category(session, "advice"), limit=9)] == [
+            "a"
+        ]

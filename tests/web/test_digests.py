@@ -10,9 +10,11 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from newsletter.app import App
+from newsletter.delivery.copies import unsubscribe_url
+from newsletter.delivery.letters import record_complaint
 from newsletter.models import Category, Delivery
 from newsletter.schedule.categories import add_category, edit_category
-from newsletter.states import Mode
+from newsletter.states import DIGEST, Mode
 from newsletter.web.server import PageServer
 from subscribers.address import parse_address
 from subscribers.models import Consent, ConsentAction, Frequency, Subscriber
@@ -81,6 +83,8 @@ def test_a_digest_says_what_it_is(day: App) -> None:
     letter = letter_of(day, ANN)
     assert letter["List-Id"] == f'"{day.settings.site.name}: Digest" <digest.{day.settings.list_domain}>'
     assert letter["List-Archive"] is None
+    assert re.fullmatch(r"issue\d+:digest:newsletter:pr[0-9a-f]{10}", letter["Feedback-ID"])
+    assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert letter["Archived-At"] == f"<https://news.example.org{path_in(letter, 'issues')}>"
     assert letter["Subject"] == "Of advice 1 and 5 more"
     text = body(letter, "plain")
@@ -109,7 +113,9 @@ def test_each_digest_has_its_page(web: httpx.Client, day: App) -> None:
     assert "Of books 1" not in of_bo
     for page in (of_ann, of_bo):
         assert "Of hebrew 2" in page
-        assert page.count("<bdi>Good advice</bdi>") == 2
+        assert (
+            page.count('<bdi lang="en">Good advice</bdi>') == 2
+        )  # in the site's language, whatever the post's
         assert "atom+xml" not in page
         assert "Other letters" not in page
     for elsewhere in (ann.rpartition("~")[0], f"{ann[:-1]}x", "/archive/digest", "/archive/digest/feed.xml"):
@@ -177,3 +183,132 @@ def test_a_digest_that_is_made_anew_is_the_same(day: App) -> None:
     assert (before[1], after[1]) == ("cancelled", "queued")
     assert after[2] == of_bo  # the two categories that both have now
     assert before[2] != of_bo
+
+
+@pytest.fixture
+def pages(day: App, clock: Clock) -> list[str]:
+    """The pages of the digests of two weeks."""
+    first = [path_in(letter_of(day, reader), "issues") for reader in (ANN, BO)]
+    for slug in ("advice", "books", "hebrew"):
+        queue(day, write_post(day.settings.folder / "posts", f"{slug}-3"), category=slug)
+    clock.advance(weeks=1)
+    day.plan_due()
+    return first + [path_in(letter_of(day, reader), "issues") for reader in (ANN, BO)]
+
+
+def test_nothing_leads_on_from_a_digest(web: httpx.Client, pages: list[str]) -> None:
+    """Its page has no neighbours, neither before it nor after, and is not for search engines."""
+    for path in pages:
+        page = web.get(path).text
+        assert not re.search("/archive/|atom|Newer|Older|All letters", page)
+        assert '<meta name="robots" content="noindex, follow">' in page
+
+
+def test_nothing_leads_to_a_digest(web: httpx.Client, day: App, pages: list[str]) -> None:
+    """Not the front page, nor archives, feeds or the neighbours of ordinary issues."""
+    paths = ["/"]
+    for slug in ("advice", "books", "hebrew"):
+        archive = web.get(f"/archive/{slug}").text
+        found = re.findall(r'href="https://news\.example\.org(/issues/[^"]+)"', archive)
+        assert [path.rpartition("/")[2] for path in found] == [f"{slug}-3", f"{slug}-1"]
+        paths += [f"/archive/{slug}", f"/archive/{slug}/feed.xml", *found]
+    digests = {path.rpartition("/")[0] for path in pages}
+    for path in paths:
+        text = web.get(path).text
+        assert not any(f"{digest}/" in text for digest in digests)
+        assert "/archive/digest" not in text
+
+
+def test_a_wrong_address_is_no_digest(web: httpx.Client, day: App) -> None:
+    """Whatever differs in it; and an ordinary issue's address is what it was, with nothing after it."""
+    own = path_in(letter_of(day, ANN), "issues")
+    start, _, tag = own.partition("~")
+    wrong = [
+        *(
+            start,
+            f"{start}~",
+            f"{start}~{tag[:-1]}",
+            f"{start}~{tag}0",
+            f"{start}~~{tag}",
+            f"{start}~{tag}~{tag}",
+        ),
+        *(f"{start}~00000000", f"{start}~{tag}%00", f"{start}~%FF", f"{own}/", f"/issues/999/advice-1~{tag}"),
+        *(own.replace("advice-1", name) for name in ("advice-2", "books-1", "")),
+        *(f"/issues/1/advice-1~{tag}", "/issues/1/advice-1~"),
+    ]
+    assert {path: web.get(path).status_code for path in wrong} == dict.fromkeys(wrong, 404)
+    assert web.get("/issues/1/advice-1").status_code == 200
+    assert web.get(own.replace("~", "%7E")).text == web.get(own).text
+
+
+def test_a_page_keeps_the_headings_it_went_out_with(day: App) -> None:
+    """A category that is called otherwise since, or was removed, changes neither the page nor its address."""
+    path = path_in(letter_of(day, ANN), "issues")
+
+    def page() -> str:
+        with PageServer(day) as server:
+            return httpx.get(server.url.rstrip("/") + path, trust_env=False).text
+
+    before = page()
+    with day.database.write() as session:
+        for category in session.exec(select(Category).where(Category.slug != DIGEST)):
+            category.title, category.ended_at = "Other", TUESDAY
+    assert page() == before
+
+
+def test_one_click_stops_a_digest_that_waits(web: httpx.Client, day: App) -> None:
+    """Before it has gone, too: nothing of it comes, and none is made anew of what was in it."""
+    with day.database.read() as session:
+        theirs = select(Delivery.id).join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        number = session.exec(theirs.where(Subscriber.address == BO)).one()
+    assert web.post(unsubscribe_url("", day.signer, number)).status_code == 200
+    assert set(states(day)[BO].values()) == {"left"}
+    day.plan_due()
+    letter_of(day, ANN)
+    assert not (day.settings.sandbox_folder / BO).exists()
+
+
+def test_a_complaint_leaves_all_that_is_in_a_digest(day: App, clock: Clock) -> None:
+    """Whoever reports a letter wants none of what came in it: each is on record by itself, and once."""
+    letter_of(day, BO)
+    with day.database.write() as session:
+        theirs = select(Delivery.id).join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        number = session.exec(theirs.where(Subscriber.address == BO)).one()
+        is_news, left = record_complaint(session, number, now=clock())
+        assert (is_news, sorted(left)) == (True, ["advice", "hebrew"])
+        assert record_complaint(session, number, now=clock()) == (False, [])
+    assert set(states(day)[BO].values()) == {"left"}
+    assert set(states(day)[ANN].values()) == {"active"}
+    with day.database.read() as session:
+        consents = session.exec(select(Consent).where(Consent.action == ConsentAction.WITHDRAWN)).all()
+    assert sorted((one.category, one.source, one.evidence) for one in consents) == [
+        (slug, "complaint", f"delivery {number}") for slug in ("advice", "hebrew")
+    ]
+
+
+def said(page: str) -> str:
+    """What a page says, its tags left out."""
+    return " ".join(re.sub("<[^>]*>", "", page[page.index("<main") :]).split())
+
+
+def test_what_was_left_before_is_not_asked_about(web: httpx.Client, day: App) -> None:
+    """The page asks about what its reader still gets, in one sentence, each title as text by itself."""
+    way_out = path_in(letter_of(day, ANN), "u")
+    books = "B&lt;o&gt;oks &amp; &#34;more&#34;"
+    listed = f"{books}, Good advice and עצות"
+    asked = web.get(way_out).text
+    assert f"Unsubscribe from {listed}? We will send you no more letters of {listed}, not" in said(asked)
+    for title in (books, "Good advice", "עצות"):
+        assert asked.count(f'<bdi lang="en">{title}</bdi>') == 2
+    with day.database.write() as session:
+        ann = find_subscriber(session, parse_address(ANN))
+        assert ann is not None
+        leave(session, ann.id, ["advice"], Permission("cli"), day.letters, now=day.clock())
+    assert f"Unsubscribe from {books} and עצות?" in said(web.get(way_out).text)
+    answer = web.post(way_out, data={"via": "page"})
+    assert f"You have left {listed}." in said(answer.text)
+    with day.database.read() as session:
+        left = select(Consent.category, Consent.source).where(Consent.action == ConsentAction.WITHDRAWN)
+        assert sorted(session.exec(left)) == [("advice", "cli"), ("books", "page"), ("hebrew", "page")]
+    again = web.post(way_out, data={"List-Unsubscribe": "One-Click"})
+    assert (again.status_code, again.text) == (200, answer.text)
