@@ -314,7 +314,7 @@ class Delivery(SQLModel, table=True):
     edition_id: int = Field(foreign_key="edition.id", sa_type=Key)
     category: str = Field(max_length=80)
     letter_key: str = Field(max_length=64)
-    """What makes the letter one: `issue:7`."""
+    """What makes the letter one: `issue:7`; `issue:7:1` for a digest that was made anew."""
     state: str = Field(max_length=16)
     due_at: datetime = Field(sa_type=UTCDateTime)
     """When to try next."""

@@ -13,14 +13,12 @@ from sqlalchemy import Column, ColumnElement, String, Text, and_, cast, func, in
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col
 
-from newsletter.errors import CadenceError
 from newsletter.models import Category, DigestPost
-from newsletter.schedule.cadence import due_at, parse_zone
 from newsletter.schedule.picker import CHOSEN, COLLECTING, zone_of_reader
 from newsletter.schedule.readers import has_a_wish, standing_of, waits_for_digest
 from newsletter.schedule.scratch import scratch_table, scratch_tables
 from newsletter.schedule.telling import days_of_letters, parse_instant, parse_wish, told_wish
-from newsletter.schedule.timetable import Slot, Timetable
+from newsletter.schedule.timetable import Slot, Timetable, by_clock
 from newsletter.schedule.wishes import (
     EVERY_ISSUE,
     Coming,
@@ -29,6 +27,7 @@ from newsletter.schedule.wishes import (
     Waiting,
     Wish,
     departure,
+    is_in_period,
     parse_standing,
     week_of,
 )
@@ -81,7 +80,8 @@ def departures_of(category: Category, timetable: Timetable, slot: Slot) -> list[
 def set_apart(session: Session, category: Category, offered: Offered, groups: Sequence[int]) -> int:
     """Put those of the chosen `groups` whose posts wait for a digest into `COLLECTING`; returns how many."""
     slot, usual = offered.slot, offered.usual
-    is_followed = any(other.day == slot.local.date() for other in offered.later)
+    day = slot.local.date()
+    is_followed = any(is_in_period(usual.frequency, day, other.day) for other in offered.later)
     if usual.cap is None and not is_followed:
         usual = EVERY_ISSUE  # nothing is to be merged: only who wishes otherwise is looked at
     has_clocks = category.local_time or any(other.local_time for other in offered.later)
@@ -153,8 +153,4 @@ def _due(when: Departure, zone: str) -> datetime:
     """When a letter is due for a reader in a zone."""
     if not when.local_time:
         return when.ready_at
-    try:
-        theirs = parse_zone(zone or when.timezone)
-    except CadenceError:
-        theirs = parse_zone(when.timezone)
-    return due_at(datetime.fromisoformat(when.slot), theirs)
+    return by_clock(datetime.fromisoformat(when.slot), zone, when.timezone)

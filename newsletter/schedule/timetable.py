@@ -93,13 +93,16 @@ class Timetable:
 
 def due_for(slot: Slot, category: Category, zone_name: str) -> datetime:
     """When a letter of a slot is due for a reader in a zone: in none that is known, by the category's."""
-    if not category.local_time:
-        return slot.due_at
+    return by_clock(slot.local, zone_name, category.timezone) if category.local_time else slot.due_at
+
+
+def by_clock(local: datetime, zone_name: str, otherwise: str) -> datetime:
+    """When it is a local time in a zone; in none that is known, in the other one."""
     try:
-        zone = parse_zone(zone_name or category.timezone)
+        zone = parse_zone(zone_name or otherwise)
     except CadenceError:
-        zone = parse_zone(category.timezone)
-    return due_at(slot.local, zone)
+        zone = parse_zone(otherwise)
+    return due_at(local, zone)
 
 
 def latest_due(slot: Slot, category: Category) -> datetime:
