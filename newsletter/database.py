@@ -40,11 +40,15 @@ from sqlmodel import Session, SQLModel
 from newsletter.errors import DatabaseError
 from newsletter.migrations import HEAD
 from subscribers.base import UTCDateTime
+from subscribers.consent import is_unsealed, seal
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
 
 _WRITING = "paperround_writing"
+
+_CONSENTS_LOCK = 7309454
+"""PostgreSQL's advisory lock for the end of the chain of consents."""
 
 _SQLITE = "sqlite:///"
 
@@ -80,8 +84,20 @@ class Database:
             Session(connection, expire_on_commit=False) as session,
         ):
             yield session
+            if is_unsealed(session):
+                self._hold_consents(session)
+                seal(session)
             session.commit()
             connection.commit()
+
+    def _hold_consents(self, session: Session) -> None:
+        """Keep others from the end of the chain of consents until the transaction ends.
+
+        Taken last, with every other lock held already: so nobody waits for each other in a circle.
+        """
+        if not self.is_sqlite:  # where a writing transaction is alone anyway
+            session.flush()
+            session.execute(text(f"SELECT pg_advisory_xact_lock({_CONSENTS_LOCK})"))
 
     @contextmanager
     def writing_connection(self) -> Iterator[Connection]:

@@ -375,3 +375,78 @@ class Notice(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     reply: str | None = Field(default=None, sa_type=Text)
     """What came of the last try: the relay's reply, or what happened instead."""
+
+
+class InboundMessage(SQLModel, table=True):
+    """A mail that came in, kept before it was acknowledged, and what became of it."""
+
+    __tablename__ = "inbound_message"
+    __table_args__ = (
+        UniqueConstraint("identity", "recipient"),
+        Index(
+            "ix_inbound_message_new",
+            "id",
+            sqlite_where=text("state = 'new'"),
+            postgresql_where=text("state = 'new'"),
+        ),
+        Index("ix_inbound_message_received", "received_at"),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    identity: str = Field(max_length=64)
+    """What its sender wrote, hashed: the same mail that comes in twice is one."""
+    recipient: str = Field(default="", max_length=320)
+    """Whom the envelope named (RFC 5321 §2.3.1), folded; empty where the entrance does not know."""
+    return_path: str | None = Field(default=None, max_length=320)
+    """The envelope's sender; empty for the null path, None where the entrance does not know."""
+    entrance: str = Field(max_length=16)
+    content: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """As it came; None once it is old, or its writer was erased."""
+    octets: int
+    message_id: str = Field(default="", sa_type=Text)
+    sender: str = Field(default="", max_length=320, index=True)
+    """The From address, folded; nobody has verified it."""
+    subject: str = Field(default="", sa_type=Text)
+    received_at: datetime = Field(sa_type=UTCDateTime)
+    state: str = Field(max_length=16)
+    attempts: int = 0
+    """How often it was begun: one that breaks the process is not begun for ever."""
+    verb: str | None = Field(default=None, max_length=16)
+    """What it was found to be."""
+    outcome: str | None = Field(default=None, sa_type=Text)
+    """What became of it, or why it was set aside."""
+    handled_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class Note(SQLModel, table=True):
+    """A short letter outside of any issue: a confirmation, an answer, a reader's letter for the editor."""
+
+    __table_args__ = (
+        Index(
+            "ix_note_due",
+            "retry_at",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index("ix_note_recipient", "recipient_key", "written_at"),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    topic: str = Field(max_length=120, unique=True)
+    """What it is about, such as `request 7` or `inbound 12`: nobody is answered twice."""
+    kind: str = Field(max_length=16)
+    recipient: str = Field(max_length=320)
+    recipient_key: str = Field(max_length=320)
+    subject: str = Field(sa_type=Text)
+    message: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """Header and body as they go to the relay; None once it is old."""
+    message_id: str = Field(sa_type=Text)
+    state: str = Field(max_length=16)
+    written_at: datetime = Field(sa_type=UTCDateTime)
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    retry_at: datetime = Field(sa_type=UTCDateTime)
+    """When to send it, or to try again; set ahead by who is at it."""
+    attempts: int = 0
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    reply: str | None = Field(default=None, sa_type=Text)
+    """What came of the last try: the relay's reply, or what happened instead."""

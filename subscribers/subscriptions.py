@@ -10,9 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from subscribers.address import Address
+from subscribers.consent import record
 from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
 from subscribers.ports import OpenLetters
 
@@ -60,6 +62,23 @@ class Permission:
     source: str
     evidence: str = ""
     confirmed: bool = False
+    details: str | None = None
+    """As `Consent.details`."""
+
+    def consent(
+        self, action: ConsentAction, subscription: Subscription, address: str, now: datetime
+    ) -> Consent:
+        """The record of it."""
+        return Consent(
+            subscriber_id=subscription.subscriber_id,
+            category=subscription.category,
+            action=action,
+            source=self.source,
+            evidence=self.evidence,
+            at=now,
+            address=address,
+            details=self.details,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ def join_many(
                 subscriber_id=subscriber_id, category=category, state="", since=now
             )
             subscriptions[subscriber_id] = subscription
-            _settle(session, subscription, permission, now)
+            _settle(session, subscription, person.address.given, permission, now)
         answers.append(answer)
     session.flush()
     return answers
@@ -132,21 +151,34 @@ def join(
 def _find_or_add(session: Session, people: Sequence[Person], now: datetime) -> dict[str, Subscriber]:
     """Everybody's row, by address key; a name is learnt where there was none."""
     keys = {person.address.key for person in people}
-    known = session.exec(select(Subscriber).where(col(Subscriber.address_key).in_(keys)))
-    subscribers = {subscriber.address_key: subscriber for subscriber in known}
+    subscribers = _held_by_key(session, keys)
+    added: dict[str, Subscriber] = {}
     for person in people:
-        subscriber = subscribers.get(person.address.key)
+        subscriber = subscribers.get(person.address.key) or added.get(person.address.key)
         if subscriber is None:
-            subscriber = Subscriber(
+            added[person.address.key] = Subscriber(
                 address=person.address.given, address_key=person.address.key, name=person.name, created_at=now
             )
-            subscribers[person.address.key] = subscriber
-            session.add(subscriber)
         elif person.name and not subscriber.name:
             subscriber.name = person.name
-            session.add(subscriber)
-    session.flush()
-    return subscribers
+    try:
+        with session.begin_nested():
+            session.add_all(added.values())
+    except IntegrityError:
+        # Somebody else has added one of them at this very moment: look again, one waits for the other now.
+        return _find_or_add(session, people, now)
+    return subscribers | added
+
+
+def _held_by_key(session: Session, keys: Iterable[str]) -> dict[str, Subscriber]:
+    """Those who are known, held: who subscribes twice at once does so one after the other."""
+    known = (
+        select(Subscriber)
+        .where(col(Subscriber.address_key).in_(keys))
+        .order_by(col(Subscriber.id))
+        .with_for_update(key_share=True)
+    )
+    return {subscriber.address_key: subscriber for subscriber in session.exec(known)}
 
 
 def _answer(existing: Subscription | None, permission: Permission, *, renew: bool) -> Joined:
@@ -161,21 +193,15 @@ def _answer(existing: Subscription | None, permission: Permission, *, renew: boo
     return Joined.ALREADY
 
 
-def _settle(session: Session, subscription: Subscription, permission: Permission, now: datetime) -> None:
+def _settle(
+    session: Session, subscription: Subscription, address: str, permission: Permission, now: datetime
+) -> None:
     subscription.state = SubscriptionState.ACTIVE if permission.confirmed else SubscriptionState.PENDING
     subscription.since = now
     subscription.cohort_id = subscription.paused_until = None
     session.add(subscription)
-    session.add(
-        Consent(
-            subscriber_id=subscription.subscriber_id,
-            category=subscription.category,
-            action=ConsentAction.GRANTED if permission.confirmed else ConsentAction.REQUESTED,
-            source=permission.source,
-            evidence=permission.evidence,
-            at=now,
-        )
-    )
+    action = ConsentAction.GRANTED if permission.confirmed else ConsentAction.REQUESTED
+    record(session, permission.consent(action, subscription, address, now))
 
 
 def leave(
@@ -201,16 +227,8 @@ def leave(
         subscription.state = SubscriptionState.LEFT
         subscription.since = now
         session.add(subscription)
-        session.add(
-            Consent(
-                subscriber_id=subscriber_id,
-                category=category,
-                action=ConsentAction.WITHDRAWN,
-                source=permission.source,
-                evidence=permission.evidence,
-                at=now,
-            )
-        )
+        reader = session.get_one(Subscriber, subscriber_id)
+        record(session, permission.consent(ConsentAction.WITHDRAWN, subscription, reader.address, now))
         session.flush()
         letters.withdraw(session, subscriber_id, category, "The reader left.")
         left.append(category)

@@ -28,6 +28,9 @@ class Purpose(StrEnum):
     BOUNCE = "bounce"
     MESSAGE = "message"
     PREFERENCES = "preferences"
+    CONFIRM = "confirm"
+    ERASE = "erase"
+    FORM = "form"
 
 
 class TokenSigner:

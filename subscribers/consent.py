@@ -1,0 +1,190 @@
+"""The evidence of consent: append-only records in a chain of hashes, so that tampering shows.
+
+A record is written with `record`, in the transaction of what it is evidence of. At the end of that
+transaction `seal` adds a link for each: a commitment (SHA-256 of the record and its salt), and the hash of it
+and the link before. Who changes, takes away or slips in a record must change every link after it, and then
+the last hash, which `paperround consent verify` prints, is another than the one noted before.
+
+To erase a person is to delete their records, payload and salt, and to leave the links: the chain still holds,
+and a record of its own says which were erased.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import delete, insert
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, select
+
+from subscribers.models import Consent, ConsentAction, ConsentLink
+
+_UNSEALED = "paperround_unsealed_consents"
+_AT_ONCE = 1000
+_MOST_FLAWS = 20
+
+
+def record(session: Session, consent: Consent) -> None:
+    """Write a record down; it is sealed as the transaction ends (see `newsletter.database`)."""
+    consent.salt = secrets.token_hex(16)
+    session.add(consent)
+    session.info.setdefault(_UNSEALED, []).append(consent)
+
+
+def is_unsealed(session: Session) -> bool:
+    """Whether this transaction has written records that are not in the chain yet."""
+    return bool(session.info.get(_UNSEALED))
+
+
+def seal(session: Session) -> None:
+    """Put this transaction's records at the end of the chain.
+
+    The caller holds whatever keeps others from doing so at the same time, until it has committed.
+    """
+    session.flush()
+    last = head(session)
+    number, previous = (last.number, last.hash) if last else (0, "")
+    links = []
+    for consent in session.info.pop(_UNSEALED, ()):
+        number += 1
+        commitment = commitment_of(consent)
+        previous = _chained(previous, commitment)
+        links.append({"number": number, "consent_id": consent.id, "commitment": commitment, "hash": previous})
+    session.execute(insert(ConsentLink), links)
+
+
+def head(session: Session) -> ConsentLink | None:
+    """The chain's last link, None where nobody has consented to anything."""
+    return session.exec(select(ConsentLink).order_by(col(ConsentLink.number).desc()).limit(1)).first()
+
+
+def commitment_of(consent: Consent) -> str:
+    """SHA-256, in hexadecimal, of a record behind its salt."""
+    said = [
+        *(consent.subscriber_id, consent.address, consent.category, consent.action, consent.source),
+        *(consent.evidence, consent.at.astimezone(UTC).isoformat(), consent.details),
+    ]
+    written = json.dumps(said, ensure_ascii=True, separators=(",", ":"))
+    return sha256(f"{consent.salt}{written}".encode()).hexdigest()
+
+
+def _chained(previous: str, commitment: str) -> str:
+    return sha256(f"{previous}{commitment}".encode()).hexdigest()
+
+
+def wording_hash(text: str) -> str:
+    """The version of a text."""
+    return sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something in the chain that is not as it was written."""
+
+    number: int
+    """The link it shows at; 0 where none tells."""
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What looking through the chain came to."""
+
+    records: int
+    erased: int
+    head: str
+    """The last hash: to be noted elsewhere, and given to `verify` another time."""
+    flaws: tuple[Flaw, ...]
+
+
+def verify(session: Session, noted: str | None = None) -> Verified:
+    """Look through the whole chain, one record at a time; `noted` is a hash that must be in it.
+
+    Of flaws, the first twenty are told.
+    """
+    flaws: list[Flaw] = []
+    erased = _erased(session)
+    records = missing = number = 0
+    previous, is_noted = "", noted is None
+    for link, consent in _links(session):
+        number += 1
+        if link.number != number:
+            flaws.append(Flaw(number, f"the next link is {link.number}: those between were taken away"))
+            number = link.number
+        elif link.hash != _chained(previous, link.commitment):
+            flaws.append(Flaw(number, "its hash does not follow from the link before"))
+        if consent is not None:
+            records += 1
+            if commitment_of(consent) != link.commitment:
+                flaws.append(Flaw(number, f"record {consent.id} is not as it was written"))
+        elif number in erased:
+            missing += 1
+        else:
+            flaws.append(Flaw(number, f"record {link.consent_id} is gone, and no erasure names it"))
+        previous = link.hash
+        is_noted = is_noted or previous == noted
+        if len(flaws) >= _MOST_FLAWS:
+            break
+    flaws += _without_link(session)
+    if not is_noted:
+        flaws.append(Flaw(0, f"the hash {noted} is not in the chain: it was written anew, or cut off, since"))
+    return Verified(records, missing, previous, tuple(flaws[:_MOST_FLAWS]))
+
+
+def _links(session: Session) -> Iterator[tuple[ConsentLink, Consent | None]]:
+    rows: Any = session.execute(
+        sql_select(ConsentLink, Consent)
+        .join(Consent, col(Consent.id) == col(ConsentLink.consent_id), isouter=True)
+        .order_by(col(ConsentLink.number))
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    yield from rows
+
+
+def _without_link(session: Session) -> list[Flaw]:
+    """Records that were slipped in."""
+    loose = session.exec(
+        select(Consent.id)
+        .where(
+            ~sql_select(col(ConsentLink.number))
+            .where(col(ConsentLink.consent_id) == col(Consent.id))
+            .exists()
+        )
+        .order_by(col(Consent.id))
+        .limit(_MOST_FLAWS)
+    )
+    return [Flaw(0, f"record {one} is not in the chain") for one in loose]
+
+
+def _erased(session: Session) -> set[int]:
+    """The links whose records were erased, by what the records of erasures say."""
+    said = session.exec(select(col(Consent.details)).where(Consent.action == ConsentAction.ERASED))
+    return {number for details in said if details for number in json.loads(details)["links"]}
+
+
+def erase_records(session: Session, subscriber_id: int, *, source: str, now: datetime) -> int:
+    """Delete a person's records, and write one that names their links instead; returns how many."""
+    theirs = col(Consent.subscriber_id) == subscriber_id
+    numbers = session.exec(
+        select(ConsentLink.number)
+        .join(Consent, col(Consent.id) == col(ConsentLink.consent_id))
+        .where(theirs, col(Consent.action) != ConsentAction.ERASED)
+        .order_by(col(ConsentLink.number))
+    ).all()
+    session.execute(delete(Consent).where(theirs, col(Consent.action) != ConsentAction.ERASED))
+    record(
+        session,
+        Consent(
+            subscriber_id=subscriber_id,
+            category="",
+            action=ConsentAction.ERASED,
+            source=source,
+            at=now,
+            details=json.dumps({"links": list(numbers)}),
+        ),
+    )
+    return len(numbers)
