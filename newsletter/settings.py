@@ -170,6 +170,13 @@ def _each_once(given: object, read: Callable[[object], dict[str, int]]) -> dict[
     return rates
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError(f"is not an address or a network of addresses: {value!r}") from None
+
+
 def _selector(value: str) -> str:
     if value and not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
         raise ValueError(
@@ -487,6 +494,53 @@ class DkimSection(Section):
     )
 
 
+class DoorsSection(Section):
+    """How people subscribe: on the page, and by email."""
+
+    by_email: StrictBool = Field(
+        default=False,
+        description="Whether readers may write to inbound_address and are understood (docs/inbound.md). Letters "
+        "and pages then say so.",
+    )
+    confirm_days: StrictInt = Field(
+        default=7, ge=1, le=90, description="How long a request waits to be confirmed before it is deleted."
+    )
+    confirmation_window_minutes: StrictInt = Field(
+        default=30,
+        ge=0,
+        le=24 * 60,
+        description="An address is asked to confirm something at most once in this time.",
+    )
+    confirmations_per_day: StrictInt = Field(
+        default=5, ge=1, le=100, description="And at most so often a day."
+    )
+    domain_per_hour: StrictInt = Field(
+        default=500,
+        ge=1,
+        le=_MOST_PER_MINUTE,
+        description="Confirmations an hour at most to one domain; what is more waits.",
+    )
+    ip_per_hour: StrictInt = Field(
+        default=30,
+        ge=1,
+        le=_MOST_PER_MINUTE,
+        description="How often an hour the form may be sent from one network address.",
+    )
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        default=(),
+        description='Proxies whose X-Forwarded-For says who is asking, such as ["127.0.0.1"]. Empty: none.',
+    )
+    answers_per_day: StrictInt = Field(
+        default=10, ge=1, le=1000, description="Answers a day at most to one address that writes."
+    )
+    keep_days: StrictInt = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="How long mail that came in, and the answers to it, are kept whole.",
+    )
+
+
 class LogSection(Section):
     """A record for machines of what is done, one JSON object a line, deliveries by their number."""
 
@@ -512,6 +566,7 @@ class Settings(BaseModel):
     images: ImagesSection = ImagesSection()
     delivery: DeliverySection = DeliverySection()
     dkim: DkimSection = DkimSection()
+    doors: DoorsSection = DoorsSection()
     log: LogSection = LogSection()
     further_relays: tuple[FurtherRelaySection, ...] = ()
 

@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     MESSAGE = "message"
     PREFERENCES = "preferences"
     CONFIRM = "confirm"
+    READER = "reader"
     ERASE = "erase"
     FORM = "form"
 
