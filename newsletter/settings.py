@@ -499,8 +499,8 @@ class DoorsSection(Section):
 
     by_email: StrictBool = Field(
         default=False,
-        description="Whether readers may write to inbound_address and are understood (docs/inbound.md). Letters "
-        "and pages then say so.",
+        description="Whether readers may write to inbound_address and are understood (docs/inbound.md). "
+        "Letters and pages then say so.",
     )
     confirm_days: StrictInt = Field(
         default=7, ge=1, le=90, description="How long a request waits to be confirmed before it is deleted."
@@ -526,8 +526,8 @@ class DoorsSection(Section):
         le=_MOST_PER_MINUTE,
         description="How often an hour the form may be sent from one network address.",
     )
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
-        default=(),
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+        default=[],
         description='Proxies whose X-Forwarded-For says who is asking, such as ["127.0.0.1"]. Empty: none.',
     )
     answers_per_day: StrictInt = Field(

@@ -82,8 +82,8 @@ def _as_in_toml(value: str, kind: object) -> Any:
         return int(value)
     if kind is bool and value in ("true", "false"):
         return value == "true"
-    if get_origin(kind) is dict:
-        with suppress(*_NOT_TOML):  # what is no table is refused with the file's other mistakes
+    if get_origin(kind) in (dict, list):
+        with suppress(*_NOT_TOML):  # what is neither is refused with the file's other mistakes
             return tomllib.loads(f"value = {value}")["value"]
     return value
 
@@ -107,8 +107,9 @@ def _problem(error: Mapping[str, Any], section: str, key: str) -> str:
         case "tuple_type" | "model_type" | "model_attributes_type":
             kind = f"a list, each under [[{section}]]" if _is_repeated(section) else "a section of its own"
             return f"{name} must be {kind}, with its keys below it"
-        case "dict_type":
-            return f'{name} must be a table, written as {{ "KEY" = VALUE, … }}'
+        case "list_type" | "dict_type" as kind:
+            written = '{ "KEY" = VALUE, … }' if kind == "dict_type" else '["VALUE", …]'
+            return f"{name} must be a {'table' if kind == 'dict_type' else 'list'}, written as {written}"
     return f"{name} {message}" if error["type"] == "value_error" else f"{name}: {_uncapitalised(message)}"
 
 
@@ -221,6 +222,8 @@ def _toml_value(value: object) -> str:
         return str(value)
     if isinstance(value, dict):
         return "{}"  # the only default a table has
+    if isinstance(value, list):
+        return "[]"  # as above
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
