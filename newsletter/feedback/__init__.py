@@ -1,0 +1,1 @@
+"""What comes back by mail: read, understood, and brought to whom it concerns."""
