@@ -18,16 +18,22 @@ from newsletter.delivery.ledger import Ledger, Recovered
 from newsletter.delivery.letters import LedgerLetters, has_work
 from newsletter.delivery.ownership import others
 from newsletter.delivery.pace import Limits
+from newsletter.delivery.postman import Posted, forget_sent, post_due
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.sandbox import Sandbox
 from newsletter.delivery.smtp import SMTPTransport
 from newsletter.delivery.upkeep import Upkeep
 from newsletter.errors import RelayError, SettingsError
+from newsletter.feedback.doors import Doors
+from newsletter.feedback.handler import Handled, Handler
+from newsletter.feedback.inbox import Inbox, forget_old
+from newsletter.feedback.writing import Writer
 from newsletter.log import Event as LogEvent
 from newsletter.log import open_log
 from newsletter.notices import book
 from newsletter.notices.mail import compose, send, subject_of
 from newsletter.render.edition import EditionMaker
+from newsletter.render.languages import Languages
 from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.planner import Planner
 from newsletter.schedule.wishes import Wish
@@ -35,6 +41,7 @@ from newsletter.settings import Settings
 from newsletter.settings_file import load_settings
 from subscribers.base import Clock, system_clock
 from subscribers.models import Frequency
+from subscribers.suppression import Suppressions
 from subscribers.tokens import TokenSigner
 
 
@@ -112,6 +119,76 @@ class App:
             canary_every=delivery.canary_every,
             usual=Wish(frequency, delivery.weekly_cap or None),
         )
+
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        """Standing orders not to write, by the site's secret key. Raises SettingsError."""
+        return Suppressions(self.settings.secret_key())
+
+    @cached_property
+    def languages(self) -> Languages:
+        """What short letters and pages say, the site's own words over the built-in ones."""
+        return Languages(self.settings.folder / "templates")
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Writes short letters."""
+        return Writer(self.database, self.settings, self.editions, self.languages, self.signer)
+
+    @cached_property
+    def doors(self) -> Doors:
+        """What people ask for, and the confirmations."""
+        return Doors(self.database, self.settings.doors, self.writer, self.suppressions, self.clock)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """What entrances put mail into."""
+        return Inbox(self.database, self.clock)
+
+    @cached_property
+    def handler(self) -> Handler:
+        """Handles mail that came in."""
+        return Handler(
+            self.database,
+            self.settings,
+            self.doors,
+            self.writer,
+            self.suppressions,
+            self.signer,
+            self.clock,
+        )
+
+    def handle_inbound(self) -> list[Handled]:
+        """Handle the mail that came in, and write the confirmations that were asked for by any door.
+
+        Raises DatabaseError, and TemplateError where the site's own templates are broken.
+        """
+        handled = self.handler.handle_new()
+        self.doors.post()
+        if self._log and handled:
+            self._log.write_all(
+                {"event": LogEvent.INBOUND_HANDLED, "inbound": one.id, "kind": one.result.verb}
+                for one in handled
+            )
+        return handled
+
+    def post_notes(self, relays: Sequence[Relay]) -> list[Posted]:
+        """Send the confirmations and answers that are due. Raises DatabaseError."""
+        posted = post_due(self.database, self.settings, relays, self.clock)
+        if self._log and posted:
+            self._log.write_all(
+                {"event": LogEvent.NOTE_POSTED, "note": one.note_id, "kind": one.kind, "state": one.state}
+                for one in posted
+            )
+        return posted
+
+    def forget(self) -> None:
+        """Let go of what is kept for a while only: requests that expired, mail that was handled."""
+        now, keep_days = self.clock(), self.settings.doors.keep_days
+        with self.database.write() as session:
+            self.doors.purge(session)
+            forget_old(session, now, keep_days=keep_days)
+            forget_sent(session, now, keep_days=keep_days)
 
     def close(self) -> None:
         """Close the database, if it was opened."""

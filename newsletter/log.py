@@ -44,6 +44,8 @@ class Event(StrEnum):
     NOTICE_MADE = "notice.made"  # there is something to tell the editor
     NOTICE_MAILED = "notice.mailed"  # and that has gone out
     NOTICE_FAILED = "notice.failed"  # or could not
+    INBOUND_HANDLED = "inbound.handled"
+    NOTE_POSTED = "note.posted"  # an answer or a confirmation was tried
     PASS_ENDED = "pass.ended"  # noqa: S105  # no password
 
 
@@ -70,10 +72,12 @@ PUBLIC = frozenset(
         "expired",
         "fault",
         "in_doubt",
+        "inbound",
         "issue",
         "kind",
         "left_out",
         "letters",
+        "note",
         "notice",
         "owner",
         "readers",

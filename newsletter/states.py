@@ -136,3 +136,30 @@ class NoticeKind(StrEnum):
     HALTED = "halted"  # an issue's letters go no further
     EMPTY = "empty"  # a slot at which nothing was queued
     LOW = "low"  # a queue with few posts left
+
+
+class NoteState(StrEnum):
+    """Where a short letter stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"  # refused for so long that nobody waits for it any more
+
+
+class NoteKind(StrEnum):
+    """What a short letter is for."""
+
+    CONFIRMATION = "confirmation"
+    ANSWER = "answer"
+    FORWARD = "forward"  # a reader's letter, to the editor
+
+
+class InboundState(StrEnum):
+    """Where a mail that came in stands."""
+
+    NEW = "new"  # kept, and not looked at yet
+    DONE = "done"
+    LETTER = "letter"  # a letter that waits here for the editor, who cannot be sent it
+    REPORT = "report"  # about a letter of ours, kept for evidence
+    ASIDE = "aside"  # nobody could tell what to do with it: a person is to look

@@ -175,7 +175,6 @@ def erase_records(session: Session, subscriber_id: int, *, source: str, now: dat
         .where(theirs, col(Consent.action) != ConsentAction.ERASED)
         .order_by(col(ConsentLink.number))
     ).all()
-    session.execute(delete(Consent).where(theirs, col(Consent.action) != ConsentAction.ERASED))
     record(
         session,
         Consent(
@@ -187,4 +186,6 @@ def erase_records(session: Session, subscriber_id: int, *, source: str, now: dat
             details=json.dumps({"links": list(numbers)}),
         ),
     )
+    session.flush()  # before the others go: SQLite would give its number to the next record
+    session.execute(delete(Consent).where(theirs, col(Consent.action) != ConsentAction.ERASED))
     return len(numbers)

@@ -12,7 +12,7 @@ LAYERS = [
     {"newsletter.cli", "newsletter.web", "newsletter.demo", "newsletter.__main__"},
     {"newsletter.app"},
     {"newsletter.check", "newsletter.doctor", "newsletter.backup"},
-    {"newsletter.notices"},
+    {"newsletter.notices", "newsletter.privacy"},
     {"newsletter.schedule", "newsletter.delivery", "newsletter.feedback"},
     {"newsletter.render"},
     {"newsletter.images"},

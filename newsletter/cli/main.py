@@ -20,6 +20,7 @@ from newsletter.cli import (
     category,
     category_days,
     check,
+    consent,
     db,
     delivery,
     demo,
@@ -117,6 +118,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(issue.app, name="issue")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(subscriber.app, name="subscriber")
+app.add_typer(consent.app, name="consent")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(db.app, name="db")
 

@@ -15,13 +15,17 @@ from newsletter.cli.output import Progress, cell, count_of, is_terminal, note, t
 if TYPE_CHECKING:
     from newsletter.app import App, Mailed, SendReport
     from newsletter.delivery.ledger import Recovered
+    from newsletter.delivery.postman import Posted
     from newsletter.delivery.relays import Relay
+    from newsletter.feedback.handler import Handled
     from newsletter.schedule.planned import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
 
 
 PLAN_SECONDS = 15.0
 """How often `run` looks for slots that are due."""
+FORGET_SECONDS = 600.0
+"""How often it lets go of what is kept for a while only."""
 SEND_SECONDS = 1.0
 """How often it looks for letters that are: what a person has resumed goes on at once."""
 
@@ -60,10 +64,12 @@ def tick(
     if instant:
         check_trial(site.settings, really=really)
     stop = stop_event()
+    tell_handled(site.handle_inbound())
     planned = site.plan_due()
     failed = tell_planned(planned)
     with site.open_relays() as relays:
         warn_of_sandbox(site)
+        tell_posted(site.post_notes(relays))
         with Progress() as progress:
             report = site.send_due(
                 relays,
@@ -74,6 +80,7 @@ def tick(
         failed |= tell_sent(site, report)
         if not stop.is_set():
             tell_mailed(site.tell_editor(relays))
+    site.forget()
     if not planned and report == SendReport() and is_terminal():
         note("Nothing is due; `paperround plan` shows what comes.")
     if stop.is_set():
@@ -118,10 +125,19 @@ def make_runner(
     def tell_job() -> None:
         tell_mailed(site.tell_editor(relays))
 
+    def inbound_job() -> None:
+        tell_handled(site.handle_inbound())
+
+    def notes_job() -> None:
+        tell_posted(site.post_notes(relays))
+
     jobs = {
         "plan": (plan_job, plan_every),
         "send": (send_job, send_every),
         "tell": (tell_job, plan_every),  # apart: a relay that is slow to take it keeps no letter waiting
+        "inbound": (inbound_job, send_every),
+        "notes": (notes_job, send_every),  # apart, as above
+        "forget": (site.forget, FORGET_SECONDS),
     }
     return Runner(jobs, report=lambda error: note(f"paperround: {error}"))
 
@@ -219,6 +235,26 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
         note(f"paperround: {str(error).removesuffix('.')}. {then}")
     is_any_halted = any(not verdict.has_passed for verdict in report.tally.verdicts)
     return stays or is_any_halted
+
+
+def tell_handled(handled: "list[Handled]") -> None:
+    """Print what became of mail that came in, by its number: `paperround inbound show` has the rest."""
+    for one in handled:
+        print(f"inbound {one.id}: {cell(one.result.verb or 'unknown')}: {cell(one.result.outcome)}")
+    sys.stdout.flush()
+
+
+def tell_posted(posted: "list[Posted]") -> None:
+    """Print how many confirmations and answers went out; say of the first that did not what was said."""
+    counts: dict[str, int] = {}
+    for one in posted:
+        counts[one.state] = counts.get(one.state, 0) + 1
+    if counts:
+        print(f"answers and confirmations: {tally(counts)}")
+        sys.stdout.flush()
+    stuck = next((one for one in posted if one.state != "sent"), None)
+    if stuck:
+        note(f"paperround: a note could not be sent ({stuck.reply}); it is tried again later")
 
 
 def tell_mailed(mailed: "Mailed | None") -> None:

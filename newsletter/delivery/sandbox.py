@@ -35,9 +35,10 @@ class _Keeper:
         """Keep a message; a disk that is full is a passing failure (RFC 5321 §4.2.3, 452)."""
         content = envelope.content
         assert isinstance(content, bytes)  # noqa: S101  # decode_data is off
+        return_path = (envelope.mail_from or "").strip("<>")  # aiosmtpd leaves the null path in its brackets
         try:
             for recipient in envelope.rcpt_tos:
-                self._keep(recipient, f"Return-Path: <{envelope.mail_from}>\r\n".encode() + content)
+                self._keep(recipient, f"Return-Path: <{return_path}>\r\n".encode() + content)
         except OSError as error:
             return f"452 4.3.1 The sandbox cannot keep this: {error.strerror}"
         return "250 2.0.0 Kept in the sandbox"

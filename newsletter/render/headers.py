@@ -135,6 +135,11 @@ def uri_field(name: str, *uris: str) -> str:
     return f"{name}: " + ",\r\n ".join(f"<{uri}>" for uri in uris) + "\r\n"
 
 
+def words_field(name: str, words: list[str]) -> str:
+    """A field of words already in their form on the wire, folded between them."""
+    return _fold(name, words)
+
+
 def plain_field(name: str, value: str) -> str:
     """A field whose value is already in its form on the wire."""
     return f"{name}: {value}\r\n"

@@ -331,7 +331,7 @@ def test_a_relay_that_never_answers_is_given_up(
     dry: App, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a minute at most: neither a pass nor the end of one waits for longer."""
-    monkeypatch.setattr("newsletter.notices.mail._SECONDS", 0.05)
+    monkeypatch.setattr("newsletter.delivery.postman._SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PAPERROUND_RELAY__HOST", "127.0.0.1")
         monkeypatch.setenv("PAPERROUND_RELAY__PORT", str(silent.getsockname()[1]))

@@ -1,0 +1,205 @@
+"""Short letters to one person, as their words: what each says, in their language.
+
+Pure: what is to be said is passed in. `newsletter.feedback.writing` lays a draft out as a message.
+Confirmations carry no marketing: nothing but what was asked for, how to say yes, and what happens if not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, NamedTuple
+
+from markupsafe import Markup
+
+from newsletter.render.languages import Language
+from newsletter.render.templates import long_date
+from subscribers.models import Frequency, RequestKind
+
+
+class Block(NamedTuple):
+    """A paragraph, an item of a list, or a link to press."""
+
+    kind: Literal["text", "item", "button"]
+    text: str
+    html: Markup
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a short letter says."""
+
+    subject: str
+    title: str
+    blocks: tuple[Block, ...]
+    lang: str
+    direction: str
+
+    @property
+    def preheader(self) -> str:
+        """What an inbox shows beside the subject: the first words, which are its own."""
+        return self.blocks[0].text if self.blocks else ""
+
+    @property
+    def wording(self) -> str:
+        """All that it says, for the record."""
+        return "\n".join([self.subject, *(block.text for block in self.blocks)])
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A category as letters name it: the address that joins it, and when it goes out next."""
+
+    title: str
+    join: str
+    next_day: date | None = None
+
+
+class Drafter:
+    """Writes drafts for one site in one language. `common` is what every text may fill in."""
+
+    def __init__(self, language: Language, **common: object) -> None:
+        self._language = language
+        self._common = common
+        self._blocks: list[Block] = []
+
+    def _say(self, key: str, **values: object) -> str:
+        return self._language.say(f"letters.{key}", **self._common, **values)
+
+    def _add(
+        self, kind: Literal["text", "item", "button"], key: str, url: str = "", **values: object
+    ) -> None:
+        given: dict[str, Any] = {**self._common, **values}
+        markup = self._language.markup(f"letters.{key}", **given)
+        self._blocks.append(Block(kind, self._say(key, **values), markup, url))
+
+    def _draft(self, key: str, **values: object) -> Draft:
+        subject = self._say(f"{key}.subject", **values)
+        blocks, self._blocks = tuple(self._blocks), []
+        return Draft(subject, subject, blocks, self._language.tag, self._language.direction)
+
+    def _day(self, day: date) -> str:
+        return long_date(day, self._language.tag)
+
+    def _often(self, frequency: Frequency | None) -> str:
+        return self._say(f"often.{frequency or 'usual'}")
+
+    def confirmation(
+        self,
+        kind: RequestKind,
+        *,
+        address: str,
+        titles: Sequence[str],
+        url: str,
+        days: int,
+        frequency: Frequency | None,
+        weeks: int | None,
+        is_answerable: bool,
+    ) -> Draft:
+        """Asks whether what was asked for is wanted: by a button, or by an answer if mail comes in here."""
+        values: dict[str, Any] = {
+            "address": address,
+            "categories": self._language.joined(list(titles)),
+            "weeks": weeks or 1,
+        }
+        often = self._often(frequency)
+        self._add("text", f"{kind}.asked", **values, often=often)
+        if kind == RequestKind.JOIN and frequency:
+            self._add("text", "join.often", often=often)
+        self._add("button", f"{kind}.button", url=url)
+        if is_answerable:
+            self._add("text", "confirm.or_answer")
+        self._add("text", "confirm.nothing", days=days)
+        return self._draft(kind, **values)
+
+    def joined(self, titles: Sequence[str], preferences_url: str, next_day: date | None) -> Draft:
+        """It is done: what comes, and when."""
+        categories = self._language.joined(list(titles))
+        self._add("text", "joined.done", categories=categories)
+        if next_day:
+            self._add("text", "joined.next", day=self._day(next_day))
+        self._add("button", "preferences.button", url=preferences_url)
+        return self._draft("joined", categories=categories)
+
+    def left(self, titles: Sequence[str], join: str) -> Draft:
+        """It is done: nothing comes any more."""
+        categories = self._language.joined(list(titles))
+        self._add("text", "left.done", categories=categories)
+        self._add("text", "left.mistake", join=join)
+        return self._draft("left", categories=categories)
+
+    def left_all(self) -> Draft:
+        """It is done: nothing comes any more, of anything."""
+        self._add("text", "left_all.done")
+        return self._draft("left_all")
+
+    def changed(
+        self, kind: RequestKind, preferences_url: str, *, frequency: Frequency | None, until: date | None
+    ) -> Draft:
+        """It is done, whatever it was."""
+        day = self._day(until) if until else ""
+        self._add("text", f"changed.{kind}", often=self._often(frequency), day=day)
+        self._add("button", "preferences.button", url=preferences_url)
+        return self._draft("changed")
+
+    def known(self, titles: Sequence[str], address: str, preferences_url: str) -> Draft:
+        """Somebody asked for what is so already."""
+        self._add("text", "known.told", categories=self._language.joined(list(titles)), address=address)
+        self._add("button", "preferences.button", url=preferences_url)
+        return self._draft("known")
+
+    def stranger(self, address: str) -> Draft:
+        """Somebody wants to change what we do not send them."""
+        self._add("text", "stranger.told", address=address)
+        return self._draft("stranger")
+
+    def expired(self) -> Draft:
+        """What was confirmed is no more, or was done before."""
+        self._add("text", "expired.told")
+        return self._draft("expired")
+
+    def listed(self, streams: Sequence[Stream], unknown: str | None = None) -> Draft:
+        """What letters there are; `unknown` is a name that was asked for and is none of them."""
+        if unknown is not None:
+            self._add("text", "unknown.told", category=unknown)
+        self._add("text", "list.told" if streams else "list.none")
+        for stream in streams:
+            values: dict[str, Any] = {"title": stream.title, "join": stream.join}
+            if stream.next_day:
+                self._add("item", "list.item_next", **values, day=self._day(stream.next_day))
+            else:
+                self._add("item", "list.item", **values)
+        return self._draft("list" if unknown is None else "unknown")
+
+    def mine(
+        self,
+        address: str,
+        held: Sequence[tuple[str, date | None]],
+        preferences_url: str,
+        frequency: Frequency | None,
+    ) -> Draft:
+        """What a reader gets; each title with the day until which it is paused."""
+        self._add("text", "mine.told", address=address)
+        for title, until in held:
+            if until:
+                self._add("item", "mine.item_paused", title=title, day=self._day(until))
+            else:
+                self._add("item", "mine.item", title=title)
+        if frequency:
+            self._add("text", "mine.often", often=self._often(frequency))
+        self._add("button", "preferences.button", url=preferences_url)
+        return self._draft("mine")
+
+    def help(self, category: str) -> Draft:
+        """What may be written; `category` is an example."""
+        self._add("text", "help.told")
+        for key in ("list", "join", "leave", "mine", "often", "pause", "stop"):
+            self._add("item", f"help.{key}", category=category)
+        self._add("text", "help.person")
+        return self._draft("help")
+
+    def address_old(self) -> Draft:
+        """To the old address: somebody wants the letters to go to another."""
+        self._add("text", "address_old.asked")
+        self._add("text", "address_old.not_you")
+        return self._draft("address_old")

@@ -1,0 +1,122 @@
+"""The mail that came in: kept before it is acknowledged, handled once, never lost.
+
+Every entrance calls `Inbox.keep`; on return the message is on disk. The same mail to the same address is kept
+once, whichever way and however often it comes: what counts is what its sender wrote, not the trace that mail
+systems put on top. Mail that nobody can handle is set aside with the reason, and waits for a person.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from newsletter.database import Database
+from newsletter.errors import NotFoundError
+from newsletter.feedback.reading import read_mail
+from newsletter.models import InboundMessage
+from newsletter.states import InboundState
+from subscribers.base import Clock
+
+LARGEST = 25 * 2**20
+"""Octets of a message that is taken: as much as large mailbox providers take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message on disk, and whether it is new."""
+
+    id: int
+    is_new: bool
+
+
+class Inbox:
+    """What entrances put messages into."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def keep(self, content: bytes, *, entrance: str, recipient: str | None, return_path: str | None) -> Kept:
+        """Keep a message; it is on disk when this returns. Raises DatabaseError.
+
+        `recipient` and `return_path` are the envelope's (RFC 5321 §2.3.1), where the entrance knows it.
+        """
+        mail = read_mail(content, return_path)
+        to = (recipient or "").strip().casefold()[:320]
+        row = self._database.insert(InboundMessage).values(
+            identity=mail.identity,
+            recipient=to,
+            return_path=None if return_path is None else return_path[:320],
+            entrance=entrance,
+            content=content,
+            octets=len(content),
+            message_id=mail.message_id,
+            sender=mail.sender.casefold()[:320],
+            subject=mail.subject,
+            received_at=self._clock(),
+            state=InboundState.NEW,
+            attempts=0,
+        )
+        once = row.on_conflict_do_nothing(index_elements=["identity", "recipient"])
+        with self._database.write() as session:
+            new = session.execute(once.returning(col(InboundMessage.id))).scalar_one_or_none()
+            if new is not None:
+                return Kept(new, is_new=True)
+            before = select(InboundMessage.id).where(
+                InboundMessage.identity == mail.identity, InboundMessage.recipient == to
+            )
+            return Kept(session.exec(before).one(), is_new=False)
+
+
+def messages(session: Session, state: InboundState | None = None) -> Iterator[InboundMessage]:
+    """What came in, oldest first, one at a time."""
+    statement = select(InboundMessage).order_by(col(InboundMessage.id)).execution_options(yield_per=100)
+    if state is not None:
+        statement = statement.where(InboundMessage.state == state)
+    yield from session.exec(statement)
+
+
+def message(session: Session, number: int) -> InboundMessage:
+    """One of them. Raises NotFoundError."""
+    if found := session.get(InboundMessage, number):
+        return found
+    raise NotFoundError(f"no message {number} came in; `paperround inbound list` shows those that did")
+
+
+def waiting(session: Session) -> int:
+    """How many wait for a person: letters for the editor, and what was set aside."""
+    states = (InboundState.LETTER, InboundState.ASIDE)
+    counted = select(func.count()).where(col(InboundMessage.state).in_(states))
+    return session.exec(counted).one()
+
+
+def retry(session: Session, number: int) -> bool:
+    """Handle a message that was set aside once more; False if it was not, or its content is kept no more."""
+    changed = session.execute(
+        update(InboundMessage)
+        .where(
+            col(InboundMessage.id) == number,
+            col(InboundMessage.state) == InboundState.ASIDE,
+            col(InboundMessage.content).is_not(None),
+        )
+        .values(state=InboundState.NEW, attempts=0, outcome=None, handled_at=None)
+        .returning(col(InboundMessage.id))
+    )
+    return changed.first() is not None
+
+
+def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:
+    """Let go of what old messages said: those that were handled. Returns how many."""
+    changed = session.execute(
+        update(InboundMessage)
+        .where(
+            col(InboundMessage.received_at) <= now - timedelta(days=keep_days),
+            col(InboundMessage.state) == InboundState.DONE,
+            col(InboundMessage.content).is_not(None),
+        )
+        .values(content=None)
+        .returning(col(InboundMessage.id))
+    )
+    return len(changed.all())

@@ -1,0 +1,197 @@
+"""Short letters as messages: a draft laid out in the site's look, and a reader's letter for the editor.
+
+What is written is a row of `note`, in the caller's transaction: `newsletter.delivery.postman` sends it. A
+topic is written about once: whoever handles the same mail or request again writes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col
+
+from newsletter.database import Database
+from newsletter.feedback.drafts import Draft, Drafter
+from newsletter.feedback.route import RouteVerb, address_for
+from newsletter.models import Note
+from newsletter.render import note as notes
+from newsletter.render.edition import EditionMaker
+from newsletter.render.headers import Mailbox, clean
+from newsletter.render.languages import Language, Languages
+from newsletter.render.mjml import compile_mjml
+from newsletter.render.templates import render_template
+from newsletter.settings import Settings
+from newsletter.states import NoteKind, NoteState
+from subscribers.address import Address
+from subscribers.tokens import Purpose, TokenSigner
+
+_PATIENCE = timedelta(days=3)
+"""How long it is tried to deliver one."""
+_LONGEST_LOCAL = 64
+_LARGEST_ATTACHED = 5 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The mail that a note answers: its Message-ID, and the References of an answer to it."""
+
+    message_id: str = ""
+    references: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A note that was written down."""
+
+    message_id: str
+    message: bytes
+
+
+class Writer:
+    """Writes notes for one site."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        editions: EditionMaker,
+        languages: Languages,
+        signer: TokenSigner,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._editions = editions
+        self._languages = languages
+        self._signer = signer
+
+    def language(self, *tags: str | None) -> Language:
+        """The first of these languages that there is, or the site's, or English."""
+        return self._languages.best(*tags, self._settings.site.language)
+
+    @property
+    def languages(self) -> list[Language]:
+        """All that readers may write in, the site's first."""
+        own = self.language()
+        return [own, *(language for language in self._languages.all.values() if language is not own)]
+
+    def drafter(self, *tags: str | None) -> Drafter:
+        """Drafts in the first of these languages that there is."""
+        return Drafter(self.language(*tags), site=self._settings.site.name)
+
+    def confirm_url(self, request_id: int) -> str:
+        """The page that confirms a request."""
+        return f"{self._settings.site.base_url}/confirm/{self._signer.sign(Purpose.CONFIRM, request_id)}"
+
+    def preferences_url(self, subscriber_id: int) -> str:
+        """The page of a reader's preferences, for letters that are none of an issue."""
+        token = self._signer.sign(Purpose.READER, subscriber_id)
+        return f"{self._settings.site.base_url}/preferences/{token}"
+
+    def confirm_address(self, request_id: int) -> str | None:
+        """The address that confirms a request by an answer, None where mail does not come in here."""
+        if not self._settings.doors.by_email:
+            return None
+        token = self._signer.sign(Purpose.CONFIRM, request_id)
+        return address_for(self._settings.inbound_address, RouteVerb.CONFIRM, token)
+
+    def join_address(self, category: str) -> str:
+        """The address that asks for a category; where it would be too long (RFC 5321 §4.5.3.1.1), for any."""
+        address = address_for(self._settings.inbound_address, RouteVerb.JOIN, category)
+        if len(address.rpartition("@")[0]) <= _LONGEST_LOCAL:
+            return address
+        return address_for(self._settings.inbound_address, RouteVerb.JOIN)
+
+    def write(
+        self,
+        session: Session,
+        draft: Draft,
+        to: Address,
+        *,
+        topic: str,
+        kind: NoteKind,
+        now: datetime,
+        answers: Thread | None = None,
+        reply_to: str | None = None,
+    ) -> Written | None:
+        """Write a draft to somebody; None if this topic was written about before."""
+        values = {
+            "note": draft,
+            "site": self._settings.site,
+            "theme": self._editions.theme,
+        }
+        thread = answers or Thread()
+        note = notes.Note(
+            sender=self._settings.sender,
+            recipient=Mailbox("", to.given),
+            subject=draft.subject,
+            date=now,
+            message_id=notes.note_id(
+                kind, f"{self._settings.site.base_url} {topic}", self._settings.sender.domain
+            ),
+            text=self._fill("note.txt.j2", values),
+            html=compile_mjml(self._fill("note.mjml.j2", values)),
+            reply_to=Mailbox(self._settings.sender.name, reply_to) if reply_to else self._settings.reply_to,
+            in_reply_to=thread.message_id,
+            references=thread.references,
+            auto_submitted="auto-replied" if answers else "auto-generated",
+        )
+        return self._keep(session, note, to, topic=topic, kind=kind, now=now)
+
+    def forward(
+        self,
+        session: Session,
+        *,
+        number: int,
+        sender: Mailbox,
+        subject: str,
+        text: str,
+        original: bytes,
+        now: datetime,
+    ) -> Written | None:
+        """Pass a reader's letter on to the editor, whose answer then goes to the reader."""
+        settings, say = self._settings, self.language().say
+        is_attached = len(original) <= _LARGEST_ATTACHED
+        values = {"site": settings.site.name, "sender": str(sender), "number": number}
+        end = say(f"letters.editor.{'attached' if is_attached else 'too_large'}", **values)
+        written = text.strip() or say("letters.editor.empty")
+        name = clean(f"{sender.name or sender.address.rpartition('@')[0]} via {settings.site.name}")
+        editor = Address(settings.editor_address, settings.editor_address.casefold())
+        note = notes.Note(
+            sender=Mailbox(name, settings.sender.address),
+            recipient=Mailbox("", settings.editor_address),
+            subject=clean(subject) or say("letters.editor.empty"),
+            date=now,
+            message_id=notes.note_id(
+                NoteKind.FORWARD, f"{settings.site.base_url} inbound {number}", settings.sender.domain
+            ),
+            text=f"{say('letters.editor.intro', **values)}\n\n{written}\n\n-- \n{end}\n",
+            reply_to=sender if sender.address else None,
+            attachment=original if is_attached else None,
+        )
+        return self._keep(session, note, editor, topic=f"inbound {number}", kind=NoteKind.FORWARD, now=now)
+
+    def _fill(self, name: str, values: dict[str, Any]) -> str:
+        return render_template(self._editions.environment, f"notes/{name}", values)
+
+    def _keep(
+        self, session: Session, note: notes.Note, to: Address, *, topic: str, kind: NoteKind, now: datetime
+    ) -> Written | None:
+        message = notes.compose(note)
+        row = self._database.insert(Note).values(
+            topic=topic,
+            kind=kind,
+            recipient=to.given,
+            recipient_key=to.key,
+            subject=clean(note.subject),
+            message=message,
+            message_id=f"<{note.message_id}>",
+            state=NoteState.QUEUED,
+            written_at=now,
+            expires_at=now + _PATIENCE,
+            retry_at=now,
+            attempts=0,
+        )
+        once = row.on_conflict_do_nothing(index_elements=["topic"]).returning(col(Note.id))
+        if session.execute(once).scalar_one_or_none() is None:
+            return None
+        return Written(f"<{note.message_id}>", message)
