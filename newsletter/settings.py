@@ -45,6 +45,8 @@ _PASSWORD_SECONDS = 60
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 """What may stand between two dots of a host's name (RFC 1035 §2.3.1, RFC 1123 §2.1)."""
+_LONGEST_INBOUND_LOCAL = 64 - len("+confirm.") - TOKEN_LENGTH
+"""The same for the token of a confirmation."""
 _LONGEST_RETURN_LOCAL = 64 - len("+bounce.") - TOKEN_LENGTH
 """Characters before the @ that leave room for a letter's token."""
 
@@ -569,6 +571,17 @@ class Settings(BaseModel):
     doors: DoorsSection = DoorsSection()
     log: LogSection = LogSection()
     further_relays: tuple[FurtherRelaySection, ...] = ()
+
+    @model_validator(mode="after")
+    def _room_for_confirmations(self) -> Self:
+        local = self.inbound_address.rpartition("@")[0]
+        if self.doors.by_email and len(local) > _LONGEST_INBOUND_LOCAL:
+            raise ValueError(
+                f"needs an inbound_address with at most {_LONGEST_INBOUND_LOCAL} characters before its @, not "
+                f"{local!r}, while by_email in [doors] is true: a token is put behind them, and RFC 5321 "
+                f"§4.5.3.1.1 allows 64 in all"
+            )
+        return self
 
     _folder: Path = PrivateAttr(default=Path())
 

@@ -198,7 +198,7 @@ def load_settings(folder: Path) -> Settings:
 
 def _place(location: Sequence[str | int]) -> tuple[str, str, int]:
     """Section, key and, in a section that is repeated, which table of it."""
-    section, *rest = location
+    section, *rest = location or ("site",)  # what several sections together are is said of the first
     place = rest.pop(0) if rest and isinstance(rest[0], int) else 0
     return str(section), str(rest[0]) if rest else "", int(place)
 

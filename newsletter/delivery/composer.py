@@ -70,6 +70,7 @@ class Composer:
             base_url=envelope.base_url,
             sender_domain=envelope.sender.domain,
             bounce_address=envelope.bounce_address,
+            leave_address=envelope.leave_address,
         )
         return master, self._signers.seal(master)
 

@@ -29,6 +29,7 @@ class Master:
     base_url: str
     sender_domain: str
     bounce_address: str
+    leave_address: str = ""
 
     @property
     def octets(self) -> int:
@@ -73,6 +74,7 @@ def make_copy(
         message_id=f"{signer.sign(Purpose.MESSAGE, number)}@{master.sender_domain}",
         unsubscribe_url=unsubscribe_url(master.base_url, signer, number),
         preferences_url=preferences_url(master.base_url, signer, number),
+        leave_address=leave_address(master.leave_address, signer, number) if master.leave_address else "",
     )
     return Copy(return_path(master.bounce_address, signer, number), master.message.share_of(reader, seal))
 
@@ -89,5 +91,15 @@ def preferences_url(base_url: str, signer: TokenSigner, delivery_id: int) -> str
 
 def return_path(bounce_address: str, signer: TokenSigner, delivery_id: int) -> str:
     """A return path of its own for each letter, so that a failure report names it (VERP)."""
-    local, _, domain = bounce_address.rpartition("@")
-    return f"{local}+bounce.{signer.sign(Purpose.BOUNCE, delivery_id)}@{domain}"
+    return _extended(bounce_address, "bounce", signer.sign(Purpose.BOUNCE, delivery_id))
+
+
+def leave_address(inbound_address: str, signer: TokenSigner, delivery_id: int) -> str:
+    """The address to which a mail ends the subscription a letter was sent for."""
+    return _extended(inbound_address, "leave", signer.sign(Purpose.LEAVE, delivery_id))
+
+
+def _extended(address: str, verb: str, token: str) -> str:
+    """An address of ours that `newsletter.feedback.route` reads; this is light to import, and much used."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}+{verb}.{token}@{domain}"

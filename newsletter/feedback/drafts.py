@@ -37,8 +37,8 @@ class Draft:
 
     @property
     def preheader(self) -> str:
-        """What an inbox shows beside the subject: the first words, which are its own."""
-        return self.blocks[0].text if self.blocks else ""
+        """What an inbox shows beside the subject: the first words after the greeting."""
+        return self.blocks[1].text
 
     @property
     def wording(self) -> str:
@@ -75,7 +75,9 @@ class Drafter:
 
     def _draft(self, key: str, **values: object) -> Draft:
         subject = self._say(f"{key}.subject", **values)
-        blocks, self._blocks = tuple(self._blocks), []
+        said, self._blocks = self._blocks, []
+        self._add("text", "hello")
+        blocks, self._blocks = (*self._blocks, *said), []
         return Draft(subject, subject, blocks, self._language.tag, self._language.direction)
 
     def _day(self, day: date) -> str:

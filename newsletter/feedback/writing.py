@@ -159,7 +159,7 @@ class Writer:
         note = notes.Note(
             sender=Mailbox(name, settings.sender.address),
             recipient=Mailbox("", settings.editor_address),
-            subject=clean(subject) or say("letters.editor.empty"),
+            subject=clean(subject) or say("letters.editor.subject", **values),
             date=now,
             message_id=notes.note_id(
                 NoteKind.FORWARD, f"{settings.site.base_url} inbound {number}", settings.sender.domain

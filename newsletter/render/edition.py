@@ -158,6 +158,7 @@ class EditionMaker:
             archive_url=made.letter.archive_url,
             web_url=made.letter.web_url,
             pictures=made.pictures,
+            leave_address=settings.inbound_address if settings.doors.by_email else "",
         )
 
     def _hang(self, source: PostSource) -> Hung:

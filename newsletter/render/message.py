@@ -49,6 +49,8 @@ class Envelope:
     web_url: str | None = None
     pictures: tuple[str, ...] = ()
     """File names of the pictures within the message."""
+    leave_address: str = ""
+    """Where a mail to it with a token leaves; empty where mail does not come in."""
 
     def to_json(self) -> str:
         """For the edition's `headers` column."""

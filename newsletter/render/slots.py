@@ -18,12 +18,15 @@ class Reader(NamedTuple):
     message_id: str
     unsubscribe_url: str
     preferences_url: str
+    leave_address: str = ""
+    """Where a mail leaves, if mail comes in."""
 
 
 def header_fields(reader: Reader) -> bytes:
     """The slots of the header: whole fields."""
     fields = mailbox_field("To", reader.mailbox) + plain_field("Message-ID", f"<{reader.message_id}>")
-    fields += uri_field("List-Unsubscribe", reader.unsubscribe_url)
+    by_mail = [f"mailto:{reader.leave_address}?subject=unsubscribe"] if reader.leave_address else []
+    fields += uri_field("List-Unsubscribe", reader.unsubscribe_url, *by_mail)
     if reader.unsubscribe_url.startswith("https://"):  # RFC 8058 §3.1: one-click is for HTTPS only
         fields += plain_field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
     return fields.encode("utf-8")

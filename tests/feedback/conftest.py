@@ -1,5 +1,6 @@
 """What tests of inbound mail share: a site that is written to, and what people find in their mailboxes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -7,8 +8,10 @@ from itertools import count
 
 import pytest
 
-from newsletter.app import App
+from newsletter.app import App, open_app
 from newsletter.feedback.handler import Handled
+from subscribers.address import parse_address
+from subscribers.subscriptions import find_subscriber, subscriptions_of
 
 _NUMBERS = count(1)
 
@@ -63,9 +66,6 @@ class Correspondence:
 
     def subscriptions(self, address: str = "ann@example.org") -> dict[str, str]:
         """What somebody subscribes to."""
-        from subscribers.address import parse_address
-        from subscribers.subscriptions import find_subscriber, subscriptions_of
-
         with self.site.database.read() as session:
             reader = find_subscriber(session, parse_address(address))
             held = subscriptions_of(session, reader.id) if reader else []
@@ -73,12 +73,11 @@ class Correspondence:
 
 
 @pytest.fixture
-def post(advice: App, monkeypatch: pytest.MonkeyPatch) -> Correspondence:
+def post(advice: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[Correspondence]:
     """A site with `advice`, to which readers write at news@example.org."""
-    from newsletter.app import open_app
-
     monkeypatch.setenv("PAPERROUND_DOORS__BY_EMAIL", "true")
     monkeypatch.setenv("PAPERROUND_SITE__INBOUND_ADDRESS", "news@example.org")
     monkeypatch.setenv("PAPERROUND_SITE__EDITOR", "editor@example.org")
-    advice.close()
-    return Correspondence(open_app(advice.settings.folder, advice.clock))
+    site = open_app(advice.settings.folder, advice.clock)
+    yield Correspondence(site)
+    site.close()
