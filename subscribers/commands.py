@@ -3,32 +3,34 @@
 Promises: pure, and no text raises or takes more than its length in time. Greetings, thanks, a "please",
 case, accents and punctuation do not matter: `Hello, please subscribe me to Career Advice. Thanks, Ann` is
 `subscribe career-advice`. What may be a letter to the editor is None: a mail that says more than a command
-(`_OTHER_WORDS`), that asks something besides, that gives two different commands, or names a category with
-words of which sentences are made.
+does, that asks something besides, that gives two different commands, or that names a category with words of
+sentences.
 
 A `Vocabulary` is the `[commands]` table of a language's file; words are compared as `fold` writes them:
 
-- `join`, `leave`, `pause`, `resume`: phrases, behind which categories may be named, or where a `*` stands.
+- `join`, `leave`, `pause`, `resume`: phrases with categories named behind them, or where a `*` stands.
 - `stop`, `list`, `mine`, `help`, and for how often `every_letter`, `daily`, `weekly`, `monthly`: whole
   commands.
+- `common`: phrases of these that are said of much else; a category named by one counts only if it stands
+  alone.
 - `please`, dropped wherever it stands; `hello`, which opens a mail; `thanks`, which ends a sentence;
-  `closing`,
-  below which all is a signature. These are understood in every language at once: many an English command has
-  a French greeting.
+  `closing`, below which all is a signature. These are understood in every language at once: many an English
+  command has a French greeting.
 - `filler`, dropped around the names of categories; `around`, dropped around whole commands; `and`, between
   names; `all`, instead of names; `sentence`, which no name of a category holds.
 - `day`, `week`, `month`, `year`, and `numbers`, whose n-th entry has the words for n.
-- `refusal`, words with which somebody says no to a confirmation, or doubts; `yes`, in which they do not
+- `refusal`, with which somebody says no to a confirmation, or doubts; `yes`, in which such words do not
   count.
 
-May surprise: a command that is only part of a reply's subject (`Re: Help`) counts where the reply says
-nothing else, for the subject is that of our letter.
+May surprise: a reply's subject (`Re: Help`) counts where the reply says nothing else, for it is our letter's.
+What may be read in several languages is read in the one that leaves the fewest words for names of categories,
+then in the first of them given.
 """
 
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -40,8 +42,12 @@ Vocabulary = Mapping[str, tuple[str, ...]]
 
 _CHARACTERS = 2000
 """A longer text is a letter."""
+_SENTENCES = 40
+"""A text of more is a letter, however short they are."""
 _NAMES = 10
 _WORDS_OF_A_NAME = 6
+_GREETED_WORDS = 3
+_CLOSING_WORDS = 4
 _PAUSE_WEEKS = 4
 """The length of a pause that names none."""
 _LONGEST_PAUSE_WEEKS = 520
@@ -81,8 +87,8 @@ _OTHER_WORDS = {
     Verb.PAUSE: 12,
     Verb.RESUME: 12,
 }
-"""Words besides greetings that a command may have around it. Who leaves often says why, and expects to be
-gone."""
+"""Words that may stand around a command. Who leaves often says why, and expects to be gone."""
+_MOST_OTHER_WORDS = max(_OTHER_WORDS.values())
 _NAME_AND_SURNAME = 3
 """Words around any other command: `help` and `weekly` are words of letters too."""
 _NAMED = {"join": Verb.JOIN, "leave": Verb.LEAVE, "pause": Verb.PAUSE, "resume": Verb.RESUME}
@@ -103,11 +109,15 @@ _REPLY = re.compile(
 )
 _TAG = re.compile(r"\s*\[[^\[\]]{1,40}\]")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ׳״]")
+_AN_ADDRESS = "\ue000"
+"""Stands for an address in a text: a letter that nobody writes."""
 _ADDRESS = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,255}")
-_WORD = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*|[,&+*،、]|\?\Z")
+_WORD = re.compile(rf"[^\W_]+(?:[-_][^\W_]+)*|[,&+*،、{_AN_ADDRESS}]|\?\Z")
 _SENTENCE_END = re.compile(r"(?<=[.!?;…。！？؟])\s+|\n+")
 
 Words = tuple[str, ...]
+_COMMAS = frozenset(",،、")
+_MARKS = _COMMAS | {"?", _AN_ADDRESS}
 
 
 def fold(text: str) -> str:
@@ -115,7 +125,7 @@ def fold(text: str) -> str:
 
     Hyphens within words stay, so a slug is its own fold.
     """
-    return " ".join(word for word in _words(text) if word not in ",،、?")
+    return " ".join(word for word in _words(text) if word not in _MARKS)
 
 
 def parse_command(subject: str, text: str, vocabularies: Mapping[str, Vocabulary]) -> Command | None:
@@ -124,28 +134,30 @@ def parse_command(subject: str, text: str, vocabularies: Mapping[str, Vocabulary
     Args:
         subject: decoded, in one line.
         text: what the person wrote, without quotes and signature.
-        vocabularies: the words of each language by its tag; the first in which the mail is a command counts.
+        vocabularies: the words of each language by its tag, the reader's own first where it is known.
     """
     if len(text) > _CHARACTERS:
         return None
     title, is_reply = _without_prefixes(subject[:_CHARACTERS])
     courtesies = _Courtesies(tuple(vocabularies.values()))
-    for language, vocabulary in vocabularies.items():
-        found = _Reader(vocabulary, courtesies).read("" if is_reply and text.strip() else title, text)
-        if found is not None:
-            return replace(found, language=language)
-    return None
+    subject = "" if is_reply and text.strip() else title
+    readings = [
+        replace(found, language=language)
+        for language, vocabulary in vocabularies.items()
+        if (found := _Reader(vocabulary, courtesies).read(subject, text)) is not None
+    ]
+    # `Pause für drei Wochen` is English too, of a category with a strange name.
+    return min(readings, key=lambda command: sum(map(len, command.categories)), default=None)
 
 
 def is_refusal(subject: str, text: str, vocabularies: Mapping[str, Vocabulary]) -> bool:
-    """Whether a reply to a confirmation says no, or doubts. In doubt it does: a confirmation can be
-    repeated."""
+    """Whether a reply to a confirmation says no, or doubts. If in doubt, it does: one may ask again."""
     command = parse_command(subject, text, vocabularies)
     if command is not None and command.verb in (Verb.LEAVE, Verb.STOP):
         return True
-    words = tuple(word for word in _words(text[:_CHARACTERS]) if word not in ",،、")
-    for vocabulary in vocabularies.values():
-        words = _without(words, _phrases(vocabulary, "yes"))
+    words = tuple(word for word in _words(text[:_CHARACTERS]) if word not in _MARKS)
+    yes = _by_length(phrase for vocabulary in vocabularies.values() for phrase in _phrases(vocabulary, "yes"))
+    words = _without(words, yes)
     return any(
         _find(words, phrase) is not None
         for vocabulary in vocabularies.values()
@@ -159,8 +171,7 @@ def match_categories(
     """The slugs that a command's categories mean, and the names that mean none.
 
     A category is named by its slug or its title (`titles`: title by slug). A title with an "and" in it was
-    read
-    as two names, and is put together again.
+    read as two names, and is put together again.
     """
     known: dict[Words, str] = {}
     for slug, title in titles.items():
@@ -198,7 +209,10 @@ def _without_prefixes(subject: str) -> tuple[str, bool]:
 
 def _words(text: str) -> Words:
     """The words of a text, folded, with commas and a question mark at the end as words of their own."""
-    plain = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text)).casefold()
+    # One letter may be eighteen in the compatible form.
+    plain = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", _ADDRESS.sub(_AN_ADDRESS, text))).casefold()[
+        : 2 * _CHARACTERS
+    ]
     kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return tuple(_WORD.findall(kept.rstrip()))
 
@@ -209,11 +223,14 @@ def _phrase(text: str) -> Words:
     return _words(text)
 
 
-def _phrases(vocabulary: Vocabulary, key: str) -> list[Words]:
-    """The phrases of a key, longest first: `remove me` before `remove`."""
-    return sorted(
-        {_phrase(text) for text in vocabulary.get(key, ())} - {()}, key=lambda words: (-len(words), words)
-    )
+def _phrases(vocabulary: Vocabulary, key: str) -> set[Words]:
+    """The phrases of a key."""
+    return {_phrase(text) for text in vocabulary.get(key, ())} - {()}
+
+
+def _by_length(phrases: Iterable[Words]) -> list[Words]:
+    """Phrases, longest first: `remove me` before `remove`."""
+    return sorted(set(phrases), key=lambda words: (-len(words), words))
 
 
 def _find(words: Words, phrase: Words) -> int | None:
@@ -244,17 +261,15 @@ def _stripped(words: Words, droppable: frozenset[str]) -> Words:
     return words[start:end]
 
 
-def _single(vocabulary: Vocabulary, *keys: str) -> frozenset[str]:
-    """The words of keys whose entries are single words, and punctuation."""
-    return frozenset(
-        word for key in keys for text in vocabulary.get(key, ()) for word in _phrase(text)
-    ) | set(",،、?")
+def _single(vocabulary: Vocabulary, key: str) -> frozenset[str]:
+    """The words of a key whose entries are single words."""
+    return frozenset(word for phrase in _phrases(vocabulary, key) for word in phrase)
 
 
 def _names(words: Words, vocabulary: Vocabulary) -> Words | None:
     """The categories that words name; None if they are part of a sentence."""
-    filler, between = _single(vocabulary, "filler"), _single(vocabulary, "and")
-    sentence = _single(vocabulary, "sentence") - {",", "،", "、"}
+    filler, between = _single(vocabulary, "filler") | _MARKS, _single(vocabulary, "and") | _COMMAS
+    sentence = _single(vocabulary, "sentence")
     names: list[Words] = []
     start = 0
     for place in range(len(words) + 1):
@@ -270,35 +285,30 @@ class _Courtesies:
     """What people write around a command, in all languages at once."""
 
     def __init__(self, vocabularies: Sequence[Vocabulary]) -> None:
-        self.please, self.hello, self.thanks, self.closing = (
-            sorted(
-                {one for vocabulary in vocabularies for one in _phrases(vocabulary, key)},
-                key=len,
-                reverse=True,
-            )
+        self._please, self._hello, self._thanks, self._closing = (
+            _by_length(phrase for vocabulary in vocabularies for phrase in _phrases(vocabulary, key))
             for key in ("please", "hello", "thanks", "closing")
         )
 
     def closes(self, words: Words) -> bool:
-        """Whether a sentence says goodbye, so that a signature follows."""
-        return any(words[: len(phrase)] == phrase for phrase in self.closing)
+        """Whether a line says goodbye, so that a signature follows."""
+        return len(words) <= _CLOSING_WORDS and any(
+            words[: len(phrase)] == phrase for phrase in self._closing
+        )
 
     def versions(self, words: Words) -> Iterator[Words]:
         """A sentence without them: as little as can be dropped first, then also whom it greets."""
-        for phrase in (*self.thanks, *self.closing):
+        for phrase in (*self._thanks, *self._closing):
             if (place := _find(words, phrase)) is not None:
                 words = words[:place]
-        rest = _without(words, self.please)
-        greeting = next((one for one in self.hello if rest[: len(one)] == one), None)
-        if greeting is None:
-            yield _stripped(rest, frozenset(",،、"))
-            return
+        rest = _without(words, self._please)
+        greeting = next((phrase for phrase in self._hello if rest[: len(phrase)] == phrase), ())
         rest = rest[len(greeting) :]
-        yield _stripped(rest, frozenset(",،、"))
+        yield _stripped(rest, _COMMAS)
         # `Dear Ann,` and `Hello Ann` greet somebody by up to three words.
-        comma = next((place for place, word in enumerate(rest) if word in ",،、"), len(rest))
-        if comma <= 3:
-            yield _stripped(rest[comma:], frozenset(",،、"))
+        comma = next((place for place, word in enumerate(rest) if word in _COMMAS), len(rest))
+        if greeting and comma <= _GREETED_WORDS:
+            yield _stripped(rest[comma:], _COMMAS)
 
 
 class _Reader:
@@ -307,74 +317,83 @@ class _Reader:
     def __init__(self, vocabulary: Vocabulary, courtesies: _Courtesies) -> None:
         self._vocabulary = vocabulary
         self._courtesies = courtesies
-        self._filler = _single(vocabulary, "filler")
-        self._around = _single(vocabulary, "filler", "around")
-        self._sentence = _single(vocabulary, "sentence") - {",", "،", "、"}
+        self._whole = [
+            *(
+                (phrase, Command(verb))
+                for key, verb in _WHOLE.items()
+                for phrase in _phrases(vocabulary, key)
+            ),
+            *(
+                (phrase, Command(Verb.FREQUENCY, frequency=frequency))
+                for key, frequency in _FREQUENCIES.items()
+                for phrase in _phrases(vocabulary, key)
+            ),
+        ]
+        named = {phrase: verb for key, verb in _NAMED.items() for phrase in _phrases(vocabulary, key)}
+        self._named = [(phrase, named[phrase]) for phrase in _by_length(named)]
+        self._common = frozenset(_phrases(vocabulary, "common"))
+        self._every = {" ".join(phrase) for phrase in _phrases(vocabulary, "all")}
+        self._filler = _single(vocabulary, "filler") | _MARKS
+        self._around = _single(vocabulary, "around") | self._filler
+        self._sentence = _single(vocabulary, "sentence")
 
     def read(self, subject: str, text: str) -> Command | None:
         """The command of a mail, if that is all it is."""
-        commands, others = [], 0
-        is_question = has_sentence = False
-        if subject.strip() and (found := self._sentence_command(_words(subject))) is not None:
-            commands.append(found)
-        for sentence in _sentences(text):
+        found, others = [], 0
+        is_letter = has_sentence = False
+        if command := self._command(_words(subject)):
+            found.append(command)
+        for number, sentence in enumerate(_sentences(text)):
+            if number == _SENTENCES or others > _MOST_OTHER_WORDS:
+                return None
             words = _words(sentence)
             if self._courtesies.closes(words):
                 break
-            command = self._sentence_command(words)
-            if command is not None:
-                commands.append(command)
+            if command := self._command(words):
+                found.append(command)
             elif all(self._courtesies.versions(words)):
                 others += len(words)
-                is_question |= "?" in words
+                is_letter |= "?" in words
                 has_sentence |= not self._sentence.isdisjoint(words)
-        merged = _merged(commands)
-        if merged is None or is_question:
+        merged = _merged([command for command, _ in found])
+        if merged is None or is_letter:
             return None
-        if merged.verb not in _OTHER_WORDS and has_sentence:
-            return None
-        return merged if others <= _OTHER_WORDS.get(merged.verb, _NAME_AND_SURNAME) else None
+        if merged.verb in _OTHER_WORDS and not any(is_common for _, is_common in found):
+            return merged if others <= _OTHER_WORDS[merged.verb] else None
+        return None if has_sentence or others > _NAME_AND_SURNAME else merged
 
-    def _sentence_command(self, words: Words) -> Command | None:
-        """The command that one sentence gives."""
+    def _command(self, words: Words) -> tuple[Command, bool] | None:
+        """The command that one sentence gives, and whether it may well be none if anything else is said."""
         for version in self._courtesies.versions(words):
             asked = version[:-1] if version[-1:] == ("?",) else version
-            if asked and (found := self._whole(asked) or self._named(asked)) is not None:
+            if asked and (found := self._whole_command(asked) or self._named_command(asked)) is not None:
                 return found
         return None
 
-    def _whole(self, words: Words) -> Command | None:
+    def _whole_command(self, words: Words) -> tuple[Command, bool] | None:
         """A command that names no category."""
-        forms = {words, _stripped(words, self._filler), _stripped(words, self._around)}
-        for key, verb in _WHOLE.items():
-            if not forms.isdisjoint(_phrases(self._vocabulary, key)):
-                return Command(verb)
-        for key, frequency in _FREQUENCIES.items():
-            if not forms.isdisjoint(_phrases(self._vocabulary, key)):
-                return Command(Verb.FREQUENCY, frequency=frequency)
-        return None
+        forms = (words, _stripped(words, self._filler), _stripped(words, self._around))
+        return next(((command, False) for phrase, command in self._whole if phrase in forms), None)
 
-    def _named(self, words: Words) -> Command | None:
+    def _named_command(self, words: Words) -> tuple[Command, bool] | None:
         """A command behind which categories may be named; the longest phrase that fits counts."""
-        fits = [
-            (len(phrase), verb, rest)
-            for key, verb in _NAMED.items()
-            for phrase in _phrases(self._vocabulary, key)
-            if (rest := _rest(words, phrase)) is not None
-        ]
-        if not fits:
-            return None
-        _, verb, rest = max(fits, key=lambda fit: fit[0])
-        weeks = None
-        if verb is Verb.PAUSE:
-            weeks, rest = self._length(rest)
-        names = _names(rest, self._vocabulary)
-        if names is None or (verb is Verb.PAUSE and not _is_pause(weeks, names)):
-            return None
-        every = {" ".join(phrase) for phrase in _phrases(self._vocabulary, "all")}
-        if not every.isdisjoint(names):
-            return Command(Verb.STOP) if verb is Verb.LEAVE else Command(verb, weeks=weeks)
-        return Command(verb, tuple(dict.fromkeys(names)), weeks=weeks)
+        for phrase, verb in self._named:
+            rest = _rest(words, phrase)
+            if rest is None:
+                continue
+            weeks = None
+            if verb is Verb.PAUSE:
+                weeks, rest = self._length(rest)
+            names = _names(rest, self._vocabulary)
+            # To subscribe somebody else is no command.
+            is_for_another = verb is Verb.JOIN and _AN_ADDRESS in rest
+            if names is None or is_for_another or (weeks is not None and not _is_pause(weeks, names)):
+                return None
+            if not self._every.isdisjoint(names):
+                return (Command(Verb.STOP) if verb is Verb.LEAVE else Command(verb, weeks=weeks)), False
+            is_common = phrase in self._common and bool(names)
+            return Command(verb, tuple(dict.fromkeys(names)), weeks=weeks), is_common
+        return None
 
     def _length(self, words: Words) -> tuple[int, Words]:
         """The weeks of a pause, and the words without them."""
@@ -383,24 +402,24 @@ class _Reader:
             for number, entry in enumerate(self._vocabulary.get("numbers", ()), start=1)
             for word in _phrase(entry)
         }
+        units = {word: unit for unit in _WEEKS for word in _single(self._vocabulary, unit)}
         for place, word in enumerate(words):
-            for unit, weeks in _WEEKS.items():
-                if (word,) not in _phrases(self._vocabulary, unit):
-                    continue
+            if word in units:
                 before = words[place - 1] if place else ""
-                number = int(before) if before.isascii() and before.isdigit() else numbers.get(before)
-                start = place if number is None else place - 1
-                count = (1 if number is None else number) * weeks
-                length = math.ceil(count) if unit == "day" else round(count)
+                number = int(before) if before.isascii() and before.isdigit() and len(before) < 5 else 0
+                number = number or numbers.get(before, 0)
+                start = place - 1 if before.isdigit() or number else place
+                count = (number if start < place else 1) * _WEEKS[units[word]]
+                length = math.ceil(count) if units[word] == "day" else round(count)
                 return length, words[:start] + words[place + 1 :]
         return _PAUSE_WEEKS, words
 
 
-def _is_pause(weeks: int | None, names: Words) -> bool:
+def _is_pause(weeks: int, names: Words) -> bool:
     """Whether a pause can be so long, and its names are none of days (`until 1 March`)."""
-    if weeks is None or not 0 < weeks <= _LONGEST_PAUSE_WEEKS:
-        return False
-    return not any(word.isdigit() for name in names for word in name.split())
+    return 0 < weeks <= _LONGEST_PAUSE_WEEKS and not any(
+        word.isdigit() for name in names for word in name.split()
+    )
 
 
 def _rest(words: Words, phrase: Words) -> Words | None:
@@ -414,16 +433,16 @@ def _rest(words: Words, phrase: Words) -> Words | None:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """The sentences of a text, lines that a mail program broke joined; addresses left out."""
+    """The sentences of a text, lines that a mail program broke joined."""
     lines: list[str] = []
-    for line in _ADDRESS.sub(" ", text).split("\n"):
-        if lines and lines[-1] and len(lines[-1].rpartition("\n")[2]) >= _WRAPPED and line.strip():
+    before = ""
+    for line in text.split("\n"):
+        if len(before) >= _WRAPPED and line.strip():
             lines[-1] += f" {line}"
         else:
-            lines.append(line.strip())
-    for sentence in _SENTENCE_END.split("\n".join(lines)):
-        if sentence and sentence.strip():
-            yield sentence
+            lines.append(line)
+        before = line
+    yield from _SENTENCE_END.split("\n".join(lines))
 
 
 def _merged(commands: Sequence[Command]) -> Command | None:
