@@ -577,8 +577,8 @@ class Settings(BaseModel):
         local = self.inbound_address.rpartition("@")[0]
         if self.doors.by_email and len(local) > _LONGEST_INBOUND_LOCAL:
             raise ValueError(
-                f"needs an inbound_address with at most {_LONGEST_INBOUND_LOCAL} characters before its @, not "
-                f"{local!r}, while by_email in [doors] is true: a token is put behind them, and RFC 5321 "
+                f"needs an inbound_address with at most {_LONGEST_INBOUND_LOCAL} characters before its @, not"
+                f" {local!r}, while by_email in [doors] is true: a token is put behind them, and RFC 5321 "
                 f"§4.5.3.1.1 allows 64 in all"
             )
         return self

@@ -9,7 +9,6 @@ Each mail is handled in one transaction: what it did and that it was done are on
 May surprise: `+leave.TOKEN` acts for automatic mail too, in silence: mail programs send it for their readers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -32,7 +31,14 @@ from newsletter.settings import Settings
 from newsletter.states import InboundState, NoteKind
 from subscribers.address import Address, AddressError, parse_address
 from subscribers.base import Clock
-from subscribers.commands import Command, Verb, Vocabulary, is_refusal, parse_command
+from subscribers.commands import (
+    Command,
+    Verb,
+    Vocabulary,
+    is_refusal,
+    match_categories,
+    parse_command,
+)
 from subscribers.models import Frequency, RequestKind, Subscriber, SubscriptionState
 from subscribers.requests import Answer, Asked, Confirmed, Door, categories_of
 from subscribers.subscriptions import Permission, find_subscriber, leave, subscriptions_of
@@ -40,6 +46,8 @@ from subscribers.suppression import Suppressions
 from subscribers.tokens import Purpose, TokenSigner
 
 _MOST_ATTEMPTS = 3
+_WORDS_OF_A_COMMAND = 8
+"""With more of them a command that names no category of ours may as well be a letter."""
 _LIVE = (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)
 _KINDS = {
     Verb.LEAVE: RequestKind.LEAVE,
@@ -311,14 +319,15 @@ class Handler:
         reader = find_subscriber(session, writer)
         if command.verb is Verb.MINE:
             return self._mine(session, came, writer, reader, drafter, titles)
-        slugs, unknown = _matched(command.categories, titles)
-        if unknown is None and command.verb is Verb.JOIN and not slugs:
-            slugs = list(titles) if len(titles) == 1 else []
-        if unknown is not None or (command.verb is Verb.JOIN and not slugs):
-            draft = drafter.listed(streams(session, self._writer, came.now), unknown)
-            return self._answer(
-                session, came, writer, draft, command.verb, f"asked for {unknown or 'nothing'}"
-            )
+        slugs, unknown = match_categories(command.categories, titles, self._vocabularies)
+        if command.verb is Verb.JOIN and not slugs and not unknown and len(titles) == 1:
+            slugs = list(titles)
+        if unknown and not came.route.verb and len(came.mail.text.split()) > _WORDS_OF_A_COMMAND:
+            return self._forward(session, came)  # the words of a command, in a letter about something else
+        if unknown or (command.verb is Verb.JOIN and not slugs):
+            name = unknown[0] if unknown else None
+            draft = drafter.listed(streams(session, self._writer, came.now), name)
+            return self._answer(session, came, writer, draft, command.verb, f"asked for {name or 'nothing'}")
         self._doors.ask(
             session,
             Asked(
@@ -410,19 +419,3 @@ def _address(sender: str) -> Address | None:
         return parse_address(sender)
     except AddressError:
         return None
-
-
-def _matched(words: Sequence[str], titles: dict[str, str]) -> tuple[list[str], str | None]:
-    """The categories that were meant, by slug or title, and the first word that is none."""
-    names = {slug: slug for slug in titles} | {_folded(title): slug for slug, title in titles.items()}
-    slugs: list[str] = []
-    for word in words:
-        slug = names.get(word) or names.get(_folded(word)) or names.get(_folded(word).replace(" ", "-"))
-        if slug is None:
-            return slugs, word
-        slugs.append(slug)
-    return list(dict.fromkeys(slugs)), None
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -34,6 +34,7 @@ class Correspondence:
         *,
         sender: str = "Ann Lee <ann@example.org>",
         subject: str = "",
+        return_path: str | None = None,
         **fields: str,
     ) -> list[Handled]:
         """Somebody writes; returns what became of it. Answers go out."""
@@ -45,7 +46,7 @@ class Correspondence:
             mail[name.replace("_", "-")] = value
         mail.set_content(text)
         address = sender.partition("<")[2].rstrip(">") or sender
-        self.receive(mail.as_bytes(), to, address)
+        self.receive(mail.as_bytes(), to, address if return_path is None else return_path)
         return self.run()
 
     def run(self) -> list[Handled]:
@@ -78,6 +79,6 @@ def post(advice: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[Correspondenc
     monkeypatch.setenv("PAPERROUND_DOORS__BY_EMAIL", "true")
     monkeypatch.setenv("PAPERROUND_SITE__INBOUND_ADDRESS", "news@example.org")
     monkeypatch.setenv("PAPERROUND_SITE__EDITOR", "editor@example.org")
-    site = open_app(advice.settings.folder, advice.clock)
-    yield Correspondence(site)
-    site.close()
+    correspondence = Correspondence(open_app(advice.settings.folder, advice.clock))
+    yield correspondence
+    correspondence.site.close()
