@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from newsletter.render.languages import Language
-from newsletter.render.templates import long_date
 from subscribers.models import Frequency, RequestKind
 
 
@@ -80,9 +79,6 @@ class Drafter:
         blocks, self._blocks = (*self._blocks, *said), []
         return Draft(subject, subject, blocks, self._language.tag, self._language.direction)
 
-    def _day(self, day: date) -> str:
-        return long_date(day, self._language.tag)
-
     def _often(self, frequency: Frequency | None) -> str:
         return self._say(f"often.{frequency or 'usual'}")
 
@@ -102,7 +98,7 @@ class Drafter:
         values: dict[str, Any] = {
             "address": address,
             "categories": self._language.joined(list(titles)),
-            "weeks": weeks or 1,
+            "weeks": self._language.weeks(weeks or 1),
         }
         often = self._often(frequency)
         self._add("text", f"{kind}.asked", **values, often=often)
@@ -119,7 +115,7 @@ class Drafter:
         categories = self._language.joined(list(titles))
         self._add("text", "joined.done", categories=categories)
         if next_day:
-            self._add("text", "joined.next", day=self._day(next_day))
+            self._add("text", "joined.next", day=self._language.date(next_day))
         self._add("button", "preferences.button", url=preferences_url)
         return self._draft("joined", categories=categories)
 
@@ -139,7 +135,7 @@ class Drafter:
         self, kind: RequestKind, preferences_url: str, *, frequency: Frequency | None, until: date | None
     ) -> Draft:
         """It is done, whatever it was."""
-        day = self._day(until) if until else ""
+        day = self._language.date(until) if until else ""
         self._add("text", f"changed.{kind}", often=self._often(frequency), day=day)
         self._add("button", "preferences.button", url=preferences_url)
         return self._draft("changed")
@@ -168,7 +164,7 @@ class Drafter:
         for stream in streams:
             values: dict[str, Any] = {"title": stream.title, "join": stream.join}
             if stream.next_day:
-                self._add("item", "list.item_next", **values, day=self._day(stream.next_day))
+                self._add("item", "list.item_next", **values, day=self._language.date(stream.next_day))
             else:
                 self._add("item", "list.item", **values)
         return self._draft("list" if unknown is None else "unknown")
@@ -184,7 +180,7 @@ class Drafter:
         self._add("text", "mine.told", address=address)
         for title, until in held:
             if until:
-                self._add("item", "mine.item_paused", title=title, day=self._day(until))
+                self._add("item", "mine.item_paused", title=title, day=self._language.date(until))
             else:
                 self._add("item", "mine.item", title=title)
         if frequency:
