@@ -192,10 +192,10 @@ def _problem(place: str, value: object) -> str | None:
     is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
     if place.startswith("commands."):
         return None if is_list else 'is not a list of words, such as ["help"]'
-    if isinstance(value, list) and place in _LISTS:
-        wanted = _LISTS[place]
-        return None if is_list and len(value) == wanted else f"is not a list of {wanted} words"
-    if not isinstance(value, str) or place in _LISTS:
+    if place in _LISTS:
+        is_whole = is_list and isinstance(value, list) and len(value) == _LISTS[place]
+        return None if is_whole else f"is not a list of {_LISTS[place]} words"
+    if not isinstance(value, str):
         return "is not text in quotes"
     if "{" in _PLACE.sub("", value) or "}" in _PLACE.sub("", value):
         return "has a brace that is none of a name to fill in, such as {site}"
