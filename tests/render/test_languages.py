@@ -313,11 +313,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         _ = Languages(tmp_path).all
 
 
-@pytest.mark.parametrize(
-    "name", ["nederlands.toml", "NL.toml", "nl_BE.toml", "n.toml", "nl .toml", "nl-.toml"]
-)
+@pytest.mark.parametrize("name", ["nederlands", "NL", "nl_BE", "n", "nl ", "nl-"])
 def test_a_file_is_named_by_a_language_tag(tmp_path: Path, name: str) -> None:
     """Or nobody would ever be written to in it."""
-    write(tmp_path, name, 'name = "Nederlands"\ndirection = "ltr"\n')
+    write(tmp_path, f"{name}.toml", 'name = "Nederlands"\ndirection = "ltr"\n')
     with pytest.raises(TemplateError, match=rf"{name}\.toml: is not named by a language tag \(BCP 47\)"):
         _ = Languages(tmp_path).all
