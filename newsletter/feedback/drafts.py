@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 
 from markupsafe import Markup
 
+from newsletter.render.headers import clean
 from newsletter.render.languages import Language
 from subscribers.models import Frequency, RequestKind
 
@@ -29,7 +31,7 @@ class Draft:
     """What a short letter says."""
 
     subject: str
-    title: str
+    title: Markup
     blocks: tuple[Block, ...]
     lang: str
     direction: str
@@ -62,22 +64,29 @@ class Drafter:
         self._common = common
         self._blocks: list[Block] = []
 
+    def _given(self, values: dict[str, object]) -> dict[str, Any]:
+        """What a text may fill in, each on one line: names come from people, and from outside."""
+        given = {**self._common, **values}
+        return {name: clean(value) if isinstance(value, str) else value for name, value in given.items()}
+
     def _say(self, key: str, **values: object) -> str:
-        return self._language.say(f"letters.{key}", **self._common, **values)
+        return self._language.say(f"letters.{key}", **self._given(values))
 
     def _add(
         self, kind: Literal["text", "item", "button"], key: str, url: str = "", **values: object
     ) -> None:
-        given: dict[str, Any] = {**self._common, **values}
-        markup = self._language.markup(f"letters.{key}", **given)
+        given = self._given(values)
+        shown = given | {"join": _to_write_to(given["join"])} if "join" in given else given
+        markup = self._language.markup(f"letters.{key}", **shown)
         self._blocks.append(Block(kind, self._say(key, **values), markup, url))
 
     def _draft(self, key: str, **values: object) -> Draft:
         subject = self._say(f"{key}.subject", **values)
+        title = self._language.markup(f"letters.{key}.subject", **self._given(values))
         said, self._blocks = self._blocks, []
         self._add("text", "hello")
         blocks, self._blocks = (*self._blocks, *said), []
-        return Draft(subject, subject, blocks, self._language.tag, self._language.direction)
+        return Draft(subject, title, blocks, self._language.tag, self._language.direction)
 
     def _often(self, frequency: Frequency | None) -> str:
         return self._say(f"often.{frequency or 'usual'}")
@@ -201,3 +210,9 @@ class Drafter:
         self._add("text", "address_old.asked")
         self._add("text", "address_old.not_you")
         return self._draft("address_old")
+
+
+def _to_write_to(address: str) -> Markup:
+    """An address as a link that begins a mail to it."""
+    url = f"mailto:{quote(address, safe='@+')}"
+    return Markup('<a class="address" href="{}" dir="ltr">{}</a>').format(url, address)
