@@ -56,37 +56,61 @@ class Stream:
     next_day: date | None = None
 
 
+class _Writable(str):
+    """An address that a letter asks to write to."""
+
+    __slots__ = ()
+
+
 class Drafter:
-    """Writes drafts for one site in one language. `common` is what every text may fill in."""
+    """Writes drafts for one site in one language. `common` is what every text may fill in.
+
+    What is filled in is text, a number, or a tuple of names; names come from people, and from outside.
+    """
 
     def __init__(self, language: Language, **common: object) -> None:
         self._language = language
         self._common = common
         self._blocks: list[Block] = []
 
-    def _given(self, values: dict[str, object]) -> dict[str, Any]:
-        """What a text may fill in, each on one line: names come from people, and from outside."""
-        given = {**self._common, **values}
-        return {name: clean(value) if isinstance(value, str) else value for name, value in given.items()}
-
     def _say(self, key: str, **values: object) -> str:
-        return self._language.say(f"letters.{key}", **self._given(values))
+        given = {name: self._plain(value) for name, value in {**self._common, **values}.items()}
+        return self._language.say(f"letters.{key}", **given)
+
+    def _show(self, key: str, **values: object) -> Markup:
+        """The same as HTML."""
+        given = {name: self._marked(value) for name, value in {**self._common, **values}.items()}
+        return self._language.markup(f"letters.{key}", **given)
+
+    def _plain(self, value: object) -> object:
+        """What is filled in, on one line."""
+        if isinstance(value, tuple):
+            return self._language.joined([clean(one) for one in value])
+        return clean(value) if isinstance(value, str) else value
+
+    def _marked(self, value: object) -> object:
+        """The same as HTML."""
+        if isinstance(value, tuple):
+            return self._language.joined_markup([clean(one) for one in value])
+        return _to_write_to(value) if isinstance(value, _Writable) else self._plain(value)
 
     def _add(
         self, kind: Literal["text", "item", "button"], key: str, url: str = "", **values: object
     ) -> None:
-        given = self._given(values)
-        shown = given | {"join": _to_write_to(given["join"])} if "join" in given else given
-        markup = self._language.markup(f"letters.{key}", **shown)
-        self._blocks.append(Block(kind, self._say(key, **values), markup, url))
+        self._blocks.append(Block(kind, self._say(key, **values), self._show(key, **values), url))
 
     def _draft(self, key: str, **values: object) -> Draft:
         subject = self._say(f"{key}.subject", **values)
-        title = self._language.markup(f"letters.{key}.subject", **self._given(values))
         said, self._blocks = self._blocks, []
         self._add("text", "hello")
         blocks, self._blocks = (*self._blocks, *said), []
-        return Draft(subject, title, blocks, self._language.tag, self._language.direction)
+        return Draft(
+            subject,
+            self._show(f"{key}.subject", **values),
+            blocks,
+            self._language.tag,
+            self._language.direction,
+        )
 
     def _often(self, frequency: Frequency | None) -> str:
         return self._say(f"often.{frequency or 'usual'}")
@@ -106,7 +130,7 @@ class Drafter:
         """Asks whether what was asked for is wanted: by a button, or by an answer if mail comes in here."""
         values: dict[str, Any] = {
             "address": address,
-            "categories": self._language.joined(list(titles)),
+            "categories": tuple(titles),
             "weeks": self._language.weeks(weeks or 1),
         }
         often = self._often(frequency)
@@ -121,19 +145,17 @@ class Drafter:
 
     def joined(self, titles: Sequence[str], preferences_url: str, next_day: date | None) -> Draft:
         """It is done: what comes, and when."""
-        categories = self._language.joined(list(titles))
-        self._add("text", "joined.done", categories=categories)
+        self._add("text", "joined.done", categories=tuple(titles))
         if next_day:
             self._add("text", "joined.next", day=self._language.date(next_day))
         self._add("button", "preferences.button", url=preferences_url)
-        return self._draft("joined", categories=categories)
+        return self._draft("joined", categories=tuple(titles))
 
     def left(self, titles: Sequence[str], join: str) -> Draft:
         """It is done: nothing comes any more."""
-        categories = self._language.joined(list(titles))
-        self._add("text", "left.done", categories=categories)
-        self._add("text", "left.mistake", join=join)
-        return self._draft("left", categories=categories)
+        self._add("text", "left.done", categories=tuple(titles))
+        self._add("text", "left.mistake", join=_Writable(join))
+        return self._draft("left", categories=tuple(titles))
 
     def left_all(self) -> Draft:
         """It is done: nothing comes any more, of anything."""
@@ -151,7 +173,7 @@ class Drafter:
 
     def known(self, titles: Sequence[str], address: str, preferences_url: str) -> Draft:
         """Somebody asked for what is so already."""
-        self._add("text", "known.told", categories=self._language.joined(list(titles)), address=address)
+        self._add("text", "known.told", categories=tuple(titles), address=address)
         self._add("button", "preferences.button", url=preferences_url)
         return self._draft("known")
 
@@ -171,7 +193,7 @@ class Drafter:
             self._add("text", "unknown.told", category=unknown)
         self._add("text", "list.told" if streams else "list.none")
         for stream in streams:
-            values: dict[str, Any] = {"title": stream.title, "join": stream.join}
+            values: dict[str, Any] = {"title": stream.title, "join": _Writable(stream.join)}
             if stream.next_day:
                 self._add("item", "list.item_next", **values, day=self._language.date(stream.next_day))
             else:

@@ -88,6 +88,13 @@ class Language:
             return "".join(words)
         return f"{', '.join(words[:-1])} {self.say('letters.and')} {words[-1]}"
 
+    def joined_markup(self, words: list[str]) -> Markup:
+        """The same as HTML: each word escaped, if it is not markup already, and kept apart."""
+        apart = [word if isinstance(word, Markup) else Markup("<bdi>{}</bdi>").format(word) for word in words]
+        if len(apart) < 2:
+            return Markup("").join(apart)
+        return Markup("{} {} {}").format(Markup(", ").join(apart[:-1]), self.say("letters.and"), apart[-1])
+
     def _find(self, key: str) -> str:
         found: Any = self._words
         for part in key.split("."):

@@ -222,6 +222,21 @@ def test_addresses_to_write_to_are_not_broken(tag: str) -> None:
     assert STREAMS[-1].join in text_of(drafts(tag)["left"])
 
 
+@pytest.mark.parametrize("tag", TAGS)
+def test_names_are_kept_apart_from_the_words_around_them(tag: str) -> None:
+    """Each category by itself, in the title too: names in another direction do not change places."""
+    for draft in (confirmations(tag)["confirm join"], answers(tag)["left"]):
+        for html in (draft.title, draft.blocks[1].html):
+            assert all(f"<bdi>{title}</bdi>" in html for title in TITLES)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_an_address_to_write_to_begins_a_mail(tag: str) -> None:
+    """One tap on a phone, and it is to the right place."""
+    html = html_of(drafts(tag)["list"])
+    assert {f"mailto:{stream.join}" for stream in STREAMS} <= hrefs(html)
+
+
 # What they say.
 
 

@@ -139,6 +139,15 @@ def test_lists_are_joined_by_the_languages_word() -> None:
     assert [say([]), say(["a"]), say(["a", "b"]), say(["a", "b", "c"])] == ["", "a", "a und b", "a, b und c"]
 
 
+def test_lists_in_html_keep_their_words_apart(tmp_path: Path) -> None:
+    """Each in a direction of its own, escaped, and so is the word between them."""
+    write(tmp_path, "en.toml", '[letters]\nand = "&"\n')
+    join = Languages(tmp_path).all[ENGLISH].joined_markup
+    assert join([]) == ""
+    assert join(["<a>"]) == "<bdi>&lt;a&gt;</bdi>"
+    assert join(["a", Markup("<i>b</i>"), "c"]) == "<bdi>a</bdi>, <i>b</i> &amp; <bdi>c</bdi>"
+
+
 # What a site changes.
 
 
