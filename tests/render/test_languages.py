@@ -15,6 +15,7 @@ from markupsafe import Markup
 from newsletter.errors import TemplateError
 from newsletter.render.builtin import builtin_templates
 from newsletter.render.languages import ENGLISH, Languages
+from subscribers.commands import Verb, parse_command
 
 BUILT_IN = Languages(None)
 TAGS = sorted(BUILT_IN.all)
@@ -175,6 +176,22 @@ def test_a_site_adds_a_language_and_says_the_rest_in_english(tmp_path: Path) -> 
     assert dutch.say("letters.stop.button") == "Enough"
     assert dutch.date(date(2026, 3, 4)) == "Wednesday, 4 March 2026"
     assert dutch.commands == languages.all["en"].commands
+
+
+def test_the_languages_of_the_documentation_are_as_it_says(tmp_path: Path) -> None:
+    """What docs/languages.md has one write is read, and does what is promised there."""
+    documented = (Path(__file__).parents[2] / "docs" / "languages.md").read_text(encoding="utf-8")
+    english, dutch = re.findall(r"^```toml\n(.*?)^```", documented, re.MULTILINE | re.DOTALL)
+    write(tmp_path, "en.toml", english)
+    write(tmp_path, "nl.toml", dutch)
+    languages = Languages(tmp_path).all
+    assert languages["en"].say("letters.join.button") == "Yes, sign me up"
+    assert languages["nl"].date(date(2026, 3, 4)) == "woensdag 4 maart 2026"
+    words = {"nl": languages["nl"].commands}
+    for said in ("aanmelden voor career-advice", "Meld mij aan voor career-advice graag"):
+        command = parse_command(said, "", words)
+        assert command is not None
+        assert (command.verb, command.categories[0].split()[0]) == (Verb.JOIN, "career-advice")
 
 
 def test_a_site_without_a_folder_has_the_built_in_languages(tmp_path: Path) -> None:
