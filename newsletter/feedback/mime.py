@@ -164,9 +164,10 @@ def _children(part: Part, boundary: str, most: int) -> list[Part]:
             places.append((found, line_end))
             if rest:
                 break
+    ends = [begin for begin, _ in places[1:]] + [part.end]
     return [
         read_part(part.content, min(begin + 1, part.end), end)
-        for (_, begin), (end, _) in zip(places, [*places[1:], (part.end, part.end)], strict=True)
+        for (_, begin), end in zip(places, ends, strict=False)  # where nothing begins there is one end
         if begin < end
     ]
 
