@@ -266,6 +266,9 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ({"p.md": "Hi"}, "render p.md --json", 2, r"--json: goes with --format outline only"),
     ({}, "quueue list", 2, r"No such command 'quueue'"),
     ({}, "queue list --jsn", 2, r"No such option:? '?--jsn"),
+    ({}, "consent export nobody@example.org", 1, "nobody@example.org"),
+    ({}, "consent export nobody", 1, "'nobody' is not an email address"),
+    ({}, "consent verify --noted 12", 2, "is not a hash"),
 ]
 
 
