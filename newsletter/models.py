@@ -383,12 +383,7 @@ class InboundMessage(SQLModel, table=True):
     __tablename__ = "inbound_message"
     __table_args__ = (
         UniqueConstraint("identity", "recipient"),
-        Index(
-            "ix_inbound_message_new",
-            "id",
-            sqlite_where=text("state = 'new'"),
-            postgresql_where=text("state = 'new'"),
-        ),
+        Index("ix_inbound_message_state", "state", "id"),
         Index("ix_inbound_message_received", "received_at"),
     )
 

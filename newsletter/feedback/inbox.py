@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import func, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
@@ -97,13 +97,6 @@ def message(session: Session, number: int) -> InboundMessage:
     if found := session.get(InboundMessage, number):
         return found
     raise NotFoundError(f"no message {number} came in; `paperround inbound list` shows those that did")
-
-
-def waiting(session: Session) -> int:
-    """How many wait for a person: letters for the editor, and what was set aside."""
-    states = (InboundState.LETTER, InboundState.ASIDE)
-    counted = select(func.count()).where(col(InboundMessage.state).in_(states))
-    return session.exec(counted).one()
 
 
 def retry(session: Session, number: int) -> bool:

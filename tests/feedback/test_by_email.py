@@ -418,6 +418,18 @@ def test_what_is_to_nobody_here_is_set_aside(post: Correspondence) -> None:
         assert found.outcome == "it is to none of our addresses"
 
 
+def test_the_editor_is_told_of_mail_that_waits(post: Correspondence) -> None:
+    """Once, with how to see it, however much comes after."""
+    for _ in range(3):
+        post.write("somebody@example.org", "help")
+        post.site.plan_due()
+        with post.site.open_relays() as relays:
+            post.site.tell_editor(relays)
+    told = only(post.new_mail("editor@example.org"))
+    assert told["Subject"] == "[Test letters] 1 mail waits for you in the newsletter's mailbox"
+    assert "paperround inbound show 1" in told.get_content()
+
+
 def test_a_report_is_kept(post: Correspondence) -> None:
     """What comes to a return path is evidence about a letter."""
     post.receive(b"From: MAILER-DAEMON@mx.example\r\n\r\nfailed\r\n", "news+bounce.abc@example.org", "")
