@@ -1,0 +1,79 @@
+"""An inbox that forgets: what entrances are tried with where nothing hangs on the database."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Event
+
+from newsletter.errors import DatabaseError
+from newsletter.feedback.entrances import Ours
+
+
+@dataclass(frozen=True)
+class MemoryKept:
+    """What it says of a message."""
+
+    id: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Message:
+    """What it was handed."""
+
+    content: bytes
+    entrance: str
+    recipient: str | None
+    return_path: str | None
+
+
+@dataclass
+class MemoryInbox:
+    """Keeps each message once a recipient, by its bytes."""
+
+    messages: list[Message] = field(default_factory=list)
+    error: Exception | None = None
+    """Raised instead of keeping anything."""
+    may_keep: Event = field(default_factory=Event)
+    """Set unless a test wants it to take its time."""
+    asked: Event = field(default_factory=Event)
+    """Set once it was asked to keep something."""
+
+    def __post_init__(self) -> None:
+        self.may_keep.set()
+        self._numbers: dict[tuple[bytes, str | None], int] = {}
+
+    def keep(
+        self, content: bytes, *, entrance: str, recipient: str | None, return_path: str | None
+    ) -> MemoryKept:
+        self.asked.set()
+        assert self.may_keep.wait(timeout=60)
+        if self.error is not None:
+            raise self.error
+        key = (sha256(content).digest(), recipient)
+        is_new = key not in self._numbers
+        if is_new:
+            self.messages.append(Message(content, entrance, recipient, return_path))
+            self._numbers[key] = len(self.messages)
+        return MemoryKept(self._numbers[key], is_new)
+
+
+LOCKED = DatabaseError("the database is locked by another process")
+
+
+def verb_of(address: str) -> str | None:
+    """The verb of an address of advice@example.org, as `newsletter.feedback.route` would read it."""
+    local, _, domain = address.lower().rpartition("@")
+    if domain != "example.org" or local.partition("+")[0] != "advice":
+        return None
+    return local.partition("+")[2].partition(".")[0]
+
+
+def verb_of_header(content: bytes) -> str | None:
+    """The same by the field To."""
+    for line in content.split(b"\r\n"):
+        if line.lower().startswith(b"to:"):
+            return verb_of(line[3:].strip().decode("utf-8", "replace"))
+    return None
+
+
+OURS = Ours(verb_of, verb_of_header)
