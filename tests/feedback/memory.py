@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from threading import Event
+from threading import Condition, Event
 
 from newsletter.errors import DatabaseError
 from newsletter.feedback.entrances import Ours
@@ -37,6 +37,7 @@ class MemoryInbox:
     """Set unless a test wants it to take its time."""
     asked: Event = field(default_factory=Event)
     """Set once it was asked to keep something."""
+    changed: Condition = field(default_factory=Condition)
 
     def __post_init__(self) -> None:
         self.may_keep.set()
@@ -52,9 +53,18 @@ class MemoryInbox:
         key = (sha256(content).digest(), recipient)
         is_new = key not in self._numbers
         if is_new:
-            self.messages.append(Message(content, entrance, recipient, return_path))
-            self._numbers[key] = len(self.messages)
+            with self.changed:
+                self.messages.append(Message(content, entrance, recipient, return_path))
+                self._numbers[key] = len(self.messages)
+                self.changed.notify_all()
         return MemoryKept(self._numbers[key], is_new)
+
+    def until(self, number: int) -> list[Message]:
+        """Wait until it holds so many messages."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.messages) >= number, timeout=60), self.messages
+            assert len(self.messages) == number
+            return self.messages
 
 
 LOCKED = DatabaseError("the database is locked by another process")
