@@ -14,7 +14,7 @@ import pytest
 import trustme
 from imapclient import IMAPClient
 
-from tests.neighbours import public_folder
+from tests.neighbours import NOBODY, public_folder
 
 USER, PASSWORD = "ann@example.org", "Tr0ub4dör-and-3"
 
@@ -118,11 +118,8 @@ class Dovecot:
             name.unlink()
         # A new UIDVALIDITY is the present second, and must not be the old one's.
         (self.folder / "mail" / "dovecot-uidlist").write_text("3 V1 N1\n")
-        shutil.chown(self.folder / "mail" / "dovecot-uidlist", *_OWNER)
+        shutil.chown(self.folder / "mail" / "dovecot-uidlist", *NOBODY)
         self.start()
-
-
-_OWNER = (65534, 65534)
 
 
 @contextmanager
@@ -141,13 +138,13 @@ def running_dovecot(*, ssl: str = "yes", more: str = "") -> Iterator[Dovecot]:
         chain.private_key_and_cert_chain_pem.write_to_path(str(folder / "chain.pem"))
         (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n", encoding="utf-8")
         (folder / "mail").mkdir()
-        os.chown(folder / "mail", *_OWNER)
+        os.chown(folder / "mail", *NOBODY)
         conf = _CONF.format(
             folder=folder,
             ssl=ssl,
             more=more,
-            uid=_OWNER[0],
-            gid=_OWNER[1],
+            uid=NOBODY[0],
+            gid=NOBODY[1],
             port=ports[0],
             implicit_port=ports[1],
         )

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NOBODY = 65534, 65534
+"""The user and group that own what daemons write there."""
+
 
 @contextmanager
 def public_folder(name: str) -> Iterator[Path]:

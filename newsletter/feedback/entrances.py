@@ -5,10 +5,14 @@ gets its 250, a pipe its exit code 0, and a mailbox its mark only after `keep` h
 of its business. Whatever way a message came, its lines end in CRLF, so that the inbox knows it again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from newsletter.feedback.inbox import Kept
+from newsletter.feedback.reading import read_mail
+from newsletter.feedback.route import Route, RouteVerb, read_route
 
 
 class Entrance(StrEnum):
@@ -22,33 +26,42 @@ class Entrance(StrEnum):
     MBOX = "mbox"
 
 
-class Kept(Protocol):
-    """A message that is on disk."""
-
-    @property
-    def id(self) -> int:
-        """Its number."""
-
-    @property
-    def is_new(self) -> bool:
-        """Whether it had not been kept before."""
-
-
 class Keeper(Protocol):
     """Where messages are kept: the inbox."""
 
     def keep(self, content: bytes, *, entrance: str, recipient: str | None, return_path: str | None) -> Kept:
-        """Keep a message; on return it is on disk. Raises DatabaseError and MessageTooLargeError."""
+        """Keep a message; on return it is on disk. Raises DatabaseError."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """Whose mail this is: the verb of one of our addresses, "" for the plain one, None for none of ours."""
+class Addressed:
+    """To which of our addresses a message went, and what that says of it."""
 
-    of_recipient: Callable[[str], str | None]
-    """By an envelope's recipient."""
-    of_header: Callable[[bytes], str | None]
-    """By a message's header."""
+    recipient: str
+    verb: RouteVerb
+
+
+@dataclass(frozen=True, slots=True)
+class OurAddresses:
+    """Which mail is ours."""
+
+    inbound: str
+    bounce: str
+
+    def takes(self, recipient: str) -> bool:
+        """Whether an envelope's recipient is an address of ours."""
+        return self._route([recipient]) is not None
+
+    def addressed(self, content: bytes) -> Addressed | None:
+        """Where a message went, by its header, None if to none of our addresses. Never raises."""
+        recipients = read_mail(content, None).recipients
+        route = self._route(recipients)
+        if route is None:
+            return None
+        return Addressed(next(one for one in recipients if self._route([one]) == route), route.verb)
+
+    def _route(self, recipients: Sequence[str]) -> Route | None:
+        return read_route(recipients, inbound_address=self.inbound, bounce_address=self.bounce)
 
 
 Report = Callable[[Exception], None]

@@ -33,7 +33,7 @@ from sqlmodel import col
 from newsletter.database import Database
 from newsletter.delivery.outcome import printable
 from newsletter.errors import DatabaseError, EntranceError, MessageTooLargeError
-from newsletter.feedback.entrances import Entrance, Keeper, Ours, Report, with_crlf
+from newsletter.feedback.entrances import Entrance, Keeper, OurAddresses, Report, with_crlf
 from newsletter.models import WatchedMailbox
 from newsletter.settings import ImapSection, TLSMode
 from subscribers.base import Clock
@@ -63,7 +63,7 @@ class Wiring:
 
     database: Database
     keeper: Keeper
-    ours: Ours
+    ours: OurAddresses
     clock: Clock
     largest: int
     report: Report
@@ -152,8 +152,8 @@ class WatchedFolder:
         header = facts.get(b"BODY[HEADER]<0>")
         if header is None:
             return False  # somebody has deleted it meanwhile
-        verb = self._wiring.ours.of_header(header)
-        if verb is None or (one.since and is_older(header, facts[b"INTERNALDATE"], one.since)):
+        addressed = self._wiring.ours.addressed(header)
+        if addressed is None or (one.since and is_older(header, facts[b"INTERNALDATE"], one.since)):
             return False
         size = int(facts[b"RFC822.SIZE"])
         if size > self._wiring.largest:
@@ -164,8 +164,10 @@ class WatchedFolder:
         content = one.client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
         if content is None:
             return False
-        self._wiring.keeper.keep(with_crlf(content), entrance=Entrance.IMAP, recipient=None, return_path=None)
-        if verb and one.is_writable:
+        self._wiring.keeper.keep(
+            with_crlf(content), entrance=Entrance.IMAP, recipient=addressed.recipient, return_path=None
+        )
+        if addressed.verb and one.is_writable:
             one.client.add_flags([uid], [rb"\Seen"], silent=True)
         return True
 

@@ -28,8 +28,8 @@ from typing import Self
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from newsletter.errors import EntranceError, MessageTooLargeError
-from newsletter.feedback.entrances import Entrance, Keeper, Ours, Report, with_crlf
+from newsletter.errors import EntranceError
+from newsletter.feedback.entrances import Entrance, Keeper, OurAddresses, Report, with_crlf
 from newsletter.listening import ListeningThread, Loop
 from newsletter.settings import UNIX, InboundSection
 
@@ -64,7 +64,9 @@ _NOT_NOW = "451 4.3.0 It cannot be kept at this moment; please try again later"
 class _Desk:
     """What all sessions share: whose mail is taken, who keeps it, how much is on its way."""
 
-    def __init__(self, keeper: Keeper, ours: Ours, entrance: Entrance, largest: int, report: Report) -> None:
+    def __init__(
+        self, keeper: Keeper, ours: OurAddresses, entrance: Entrance, largest: int, report: Report
+    ) -> None:
         self.largest = largest
         self.sessions = 0
         self.busy: set[asyncio.Future[None]] = set()
@@ -98,7 +100,7 @@ class _Desk:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take mail to our own addresses."""
-        if not _is_text(address) or self._ours.of_recipient(address) is None:
+        if not _is_text(address) or not self._ours.takes(address):
             return "550 5.1.1 Nobody here has that address"
         if len(envelope.rcpt_tos) >= _MOST_RECIPIENTS:
             return "452 4.5.3 Too many recipients; send the rest apart"
@@ -146,8 +148,6 @@ class _Desk:
             kept = self._keeper.keep(
                 with_crlf(content), entrance=self._entrance, recipient=recipient, return_path=return_path
             )
-        except MessageTooLargeError:
-            return _TOO_LARGE
         except Exception as error:  # whatever it is, the sender still has the message
             if not self._is_in_trouble:
                 self._report(error)
@@ -296,7 +296,7 @@ class ServedEntrance(AbstractContextManager["ServedEntrance"]):
     """The running listener. Entering it raises EntranceError if its address cannot be had."""
 
     def __init__(
-        self, section: InboundSection, keeper: Keeper, ours: Ours, *, hostname: str, report: Report
+        self, section: InboundSection, keeper: Keeper, ours: OurAddresses, *, hostname: str, report: Report
     ) -> None:
         """`hostname` is what it calls itself; port 0 is any that is free."""
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd's: strangers' words

@@ -5,15 +5,8 @@ from hashlib import sha256
 from threading import Condition, Event
 
 from newsletter.errors import DatabaseError
-from newsletter.feedback.entrances import Ours
-
-
-@dataclass(frozen=True)
-class MemoryKept:
-    """What it says of a message."""
-
-    id: int
-    is_new: bool
+from newsletter.feedback.entrances import OurAddresses
+from newsletter.feedback.inbox import Kept
 
 
 @dataclass(frozen=True)
@@ -43,9 +36,7 @@ class MemoryInbox:
         self.may_keep.set()
         self._numbers: dict[tuple[bytes, str | None], int] = {}
 
-    def keep(
-        self, content: bytes, *, entrance: str, recipient: str | None, return_path: str | None
-    ) -> MemoryKept:
+    def keep(self, content: bytes, *, entrance: str, recipient: str | None, return_path: str | None) -> Kept:
         self.asked.set()
         assert self.may_keep.wait(timeout=60)
         if self.error is not None:
@@ -57,7 +48,7 @@ class MemoryInbox:
                 self.messages.append(Message(content, entrance, recipient, return_path))
                 self._numbers[key] = len(self.messages)
                 self.changed.notify_all()
-        return MemoryKept(self._numbers[key], is_new)
+        return Kept(self._numbers[key], is_new)
 
     def until(self, number: int) -> list[Message]:
         """Wait until it holds so many messages."""
@@ -70,20 +61,4 @@ class MemoryInbox:
 LOCKED = DatabaseError("the database is locked by another process")
 
 
-def verb_of(address: str) -> str | None:
-    """The verb of an address of advice@example.org, as `newsletter.feedback.route` would read it."""
-    local, _, domain = address.lower().rpartition("@")
-    if domain != "example.org" or local.partition("+")[0] != "advice":
-        return None
-    return local.partition("+")[2].partition(".")[0]
-
-
-def verb_of_header(content: bytes) -> str | None:
-    """The same by the field To."""
-    for line in content.split(b"\r\n"):
-        if line.lower().startswith(b"to:"):
-            return verb_of(line[3:].strip().decode("utf-8", "replace"))
-    return None
-
-
-OURS = Ours(verb_of, verb_of_header)
+OURS = OurAddresses("advice@example.org", "advice@example.org")

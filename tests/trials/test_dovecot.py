@@ -1,6 +1,7 @@
 """A real Dovecot: mail to us is copied from a mailbox as it arrives, and nothing else happens to it."""
 
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,15 +10,17 @@ from typing import Any
 
 import pytest
 
+from newsletter.app import App
 from newsletter.database import Database
 from newsletter.errors import EntranceError, MessageTooLargeError
 from newsletter.feedback import imap
 from newsletter.feedback.imap import MailboxEntrance, WatchedFolder, Wiring
 from newsletter.settings import ImapSection
 from subscribers.base import system_clock
+from tests.delivery.bigissue import paperround
 from tests.dovecot import PASSWORD, USER, WITHOUT_IDLE, Dovecot, running_dovecot
 from tests.feedback.memory import LOCKED, OURS, MemoryInbox
-from tests.running import ON_SQLITE
+from tests.running import ON_SQLITE, Running
 
 pytestmark = [pytest.mark.trial, ON_SQLITE]
 
@@ -109,9 +112,12 @@ def test_mail_that_arrives_is_kept(dovecot: Dovecot, watch: Watch, inbox: Memory
         dovecot.deliver(mail(5, "advice@example.org"), mail(6))
         kept = inbox.until(3)
     assert [message.content for message in kept] == [mail(3), mail(5, "advice@example.org"), mail(6)]
-    assert {(message.entrance, message.recipient, message.return_path) for message in kept} == {
-        ("imap", None, None)
-    }
+    assert {(message.entrance, message.return_path) for message in kept} == {("imap", None)}
+    assert [message.recipient for message in kept] == [
+        "advice+join.career-advice@example.org",
+        "advice@example.org",
+        "advice+join.career-advice@example.org",
+    ]
     assert dovecot.flags() == [set(), set(), SEEN, set(), set(), SEEN]
     fetched = re.findall(r"hdr_count=\d+ hdr_bytes=\d+ body_count=(\d+)", dovecot.log)
     assert sum(map(int, fetched)) == 3  # nobody else's letter was read
@@ -263,3 +269,33 @@ def test_ending_is_quick_while_nothing_happens(
         pass
     assert datetime.now(UTC) - began < timedelta(seconds=5)
     assert troubles.empty()
+
+
+def test_run_and_tick_take_mail_in(advice: App, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real program: `run` at once, `tick` what came since; the doctor is content; what fails is told."""
+    for name, value in {
+        "SSL_CERT_FILE": str(dovecot.bundle),
+        "PAPERROUND_SITE__LISTEN": "127.0.0.1:0",
+        "PAPERROUND_SITE__INBOUND_ADDRESS": "advice@example.org",
+        "PAPERROUND_IMAP__HOST": "localhost",
+        "PAPERROUND_IMAP__PORT": str(dovecot.implicit_port),
+        "PAPERROUND_IMAP__TLS": "implicit",
+        "PAPERROUND_IMAP__USER": USER,
+        "PAPERROUND_IMAP__PASSWORD_COMMAND": f"echo {PASSWORD}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert paperround(advice, "tick").code == 0  # the first look
+    with Running(advice, "run") as ours:
+        said = ours.until("is running")
+        assert f"mail comes in from INBOX of {USER} at localhost:{dovecot.implicit_port}" in said
+        dovecot.deliver(mail(1, "advice+join.advice@example.org"))
+        assert ours.until("inbound 1: ").startswith("inbound 1: join")
+        ours.tell(signal.SIGTERM)
+        assert ours.end() == 0
+    dovecot.deliver(mail(2, "advice+help@example.org"))
+    ended = paperround(advice, "tick")
+    assert (ended.code, "inbound 2: help" in ended.out) == (0, True)
+    assert f"ok: mailbox {USER} at localhost" in paperround(advice, "doctor").out
+    dovecot.stop()
+    ended = paperround(advice, "tick")
+    assert (ended.code, "the mail server localhost" in ended.err) == (1, True)
