@@ -111,7 +111,7 @@ class Postfix:
 
     @property
     def mailbox(self) -> list[bytes]:
-        return [path.read_bytes() for path in (self.folder / "mailbox" / "new").iterdir()]
+        return [path.read_bytes() for path in (self.folder / "mailbox" / "new").glob("*")]
 
 
 @contextmanager
