@@ -44,7 +44,7 @@ _IDLE_SECONDS = 120.0
 """How long a server is trusted to tell of new mail (RFC 2177 allows 29 minutes): connections die silently,
 and what it tells together with its go-ahead is not heard before the next look."""
 _GRACE_SECONDS = 5.0
-"""How long a look may take when the program is to end."""
+"""How long a look, or a server that does not answer, may take when the program is to end."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
 _TRIES = 5
 """For a message that cannot be fetched."""
@@ -230,7 +230,7 @@ class MailboxEntrance(AbstractContextManager["MailboxEntrance"]):
         if (client := self._client) is not None:
             with suppress(OSError):  # it may be gone
                 socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)  # whoever waits for it wakes up
-        self._thread.join(timeout=_SECONDS)
+        self._thread.join(timeout=_GRACE_SECONDS)
 
     def _watch(self, folder: WatchedFolder) -> None:
         failures = 0
@@ -245,8 +245,9 @@ class MailboxEntrance(AbstractContextManager["MailboxEntrance"]):
             except Exception as error:  # a thread that ends would be missed by nobody
                 if self._stop.is_set():
                     return
-                self._tell(error)
                 failures += 1
+                if failures > 1:  # that a connection ends is nothing to tell, as long as the next one holds
+                    self._tell(error)
                 self._stop.wait(pause_after(failures))
             finally:
                 self._client = None
@@ -292,16 +293,17 @@ def connected(section: ImapSection, password: str) -> Iterator[IMAPClient]:
 
 def chosen_folder(section: ImapSection, client: IMAPClient) -> dict[bytes, Any]:
     """What the server says of the folder, once it is chosen. Raises EntranceError."""
-    try:
-        chosen: dict[bytes, Any] = client.select_folder(section.folder)
-    except IMAPClient.AbortError:
-        raise
-    except IMAPClientError as error:
-        raise EntranceError(
-            f"{_place(section)} cannot be opened ({printable(str(error))}); see folder in [imap]"
-        ) from error
-    if b"UIDNEXT" not in chosen:
-        chosen |= client.folder_status(section.folder, ["UIDNEXT"])
+    with _explained(section):
+        try:
+            chosen: dict[bytes, Any] = client.select_folder(section.folder)
+        except IMAPClient.AbortError:
+            raise
+        except IMAPClientError as error:
+            raise EntranceError(
+                f"{_place(section)} cannot be opened ({printable(str(error))}); see folder in [imap]"
+            ) from error
+        if b"UIDNEXT" not in chosen:
+            chosen |= client.folder_status(section.folder, ["UIDNEXT"])
     if b"UIDVALIDITY" not in chosen:
         raise EntranceError(f"{_place(section)} has no numbers that last (UIDVALIDITY): it cannot be watched")
     return chosen

@@ -36,6 +36,7 @@ KILLS = 10
 _MAIN = """
 alias_maps = texthash:/etc/postfix/aliases
 minimal_backoff_time = 1s
+queue_run_delay = 1s
 """
 _MASTER = """
 local unix - n n - - local
