@@ -2,7 +2,7 @@
 
 Promises: findings are in the order of the file; the same post gives the same findings; whatever the file
 holds, there is an answer and no crash. What cannot be read at all is one finding, `unreadable`; a site's
-template that fails is one, `template`, at its own file and line.
+template that fails is one, `template`, at its own file and line, and so is a file of a language, `language`.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from newsletter.content.frontmatter import split
 from newsletter.content.post import parse_post, read_bytes
 from newsletter.errors import ContentError, TemplateError
 from newsletter.render.edition import EditionMaker
+from newsletter.render.languages import Languages
 from newsletter.render.letter import Letter
 from newsletter.render.proof import usual_occasion
 from newsletter.render.renderer import render_letter
@@ -57,10 +58,16 @@ class Checker:
         return cls(EditionMaker(settings, folder, fetches=True), today)
 
     def check_site(self) -> list[Finding]:
-        """What is to be said of the site's theme, once for all posts. Raises ThemeError."""
-        if self.maker.folder is None:
+        """What is to be said of the site's theme and languages, once for all posts. Raises ThemeError."""
+        folder = self.maker.folder
+        if folder is None:
             return []
-        return list(check_theme(self.maker.theme, self.maker.folder / FILE_NAME))
+        findings = list(check_theme(self.maker.theme, folder / FILE_NAME))
+        try:
+            _ = Languages(folder / "templates").all
+        except TemplateError as error:
+            findings.append(_broken(error, "language", folder))
+        return findings
 
     def check_file(self, path: Path) -> list[Finding]:
         """What is to be said of the post at `path`."""
@@ -96,14 +103,18 @@ class Checker:
             slots = Slots("reader@example.com", example, example)
             rendering = render_letter(self.maker.environment, self.maker.theme, letter, slots)
         except TemplateError as error:
-            why = str(error).removeprefix(f"{error.path}:{error.line}: ").removeprefix(f"{error.path}: ")
-            path = Path(error.path or post.path)
-            return [Finding(path, error.line or 1, "template", Severity.ERROR, why, "mend the template")]
+            return [_broken(error, "template", post.path)]
         html = rendering.html
         findings = list(check_size(post, html, is_cut=rendering.is_cut))
         if self.maker.folder:
             findings += check_templates(html, self.maker.folder / "templates")
         return findings
+
+
+def _broken(error: TemplateError, rule: str, otherwise: Path) -> Finding:
+    why = str(error).removeprefix(f"{error.path}:{error.line}: ").removeprefix(f"{error.path}: ")
+    path = Path(error.path or otherwise)
+    return Finding(path, error.line or 1, rule, Severity.ERROR, why, f"mend the {rule}")
 
 
 def _unreadable(error: ContentError, path: Path) -> Finding:

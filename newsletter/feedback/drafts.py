@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 
 from markupsafe import Markup
 
+from newsletter.render.headers import clean
 from newsletter.render.languages import Language
-from newsletter.render.templates import long_date
 from subscribers.models import Frequency, RequestKind
 
 
@@ -30,7 +31,7 @@ class Draft:
     """What a short letter says."""
 
     subject: str
-    title: str
+    title: Markup
     blocks: tuple[Block, ...]
     lang: str
     direction: str
@@ -55,8 +56,17 @@ class Stream:
     next_day: date | None = None
 
 
+class _Writable(str):
+    """An address that a letter asks to write to."""
+
+    __slots__ = ()
+
+
 class Drafter:
-    """Writes drafts for one site in one language. `common` is what every text may fill in."""
+    """Writes drafts for one site in one language. `common` is what every text may fill in.
+
+    What is filled in is text, a number, or a tuple of names; names come from people, and from outside.
+    """
 
     def __init__(self, language: Language, **common: object) -> None:
         self._language = language
@@ -64,24 +74,43 @@ class Drafter:
         self._blocks: list[Block] = []
 
     def _say(self, key: str, **values: object) -> str:
-        return self._language.say(f"letters.{key}", **self._common, **values)
+        given = {name: self._plain(value) for name, value in {**self._common, **values}.items()}
+        return self._language.say(f"letters.{key}", **given)
+
+    def _show(self, key: str, **values: object) -> Markup:
+        """The same as HTML."""
+        given = {name: self._marked(value) for name, value in {**self._common, **values}.items()}
+        return self._language.markup(f"letters.{key}", **given)
+
+    def _plain(self, value: object) -> object:
+        """What is filled in, on one line."""
+        if isinstance(value, tuple):
+            return self._language.joined([clean(one) for one in value])
+        return clean(value) if isinstance(value, str) else value
+
+    def _marked(self, value: object) -> object:
+        """The same as HTML."""
+        if isinstance(value, tuple):
+            return self._language.joined_markup([clean(one) for one in value])
+        return _to_write_to(value) if isinstance(value, _Writable) else self._plain(value)
 
     def _add(
         self, kind: Literal["text", "item", "button"], key: str, url: str = "", **values: object
     ) -> None:
-        given: dict[str, Any] = {**self._common, **values}
-        markup = self._language.markup(f"letters.{key}", **given)
-        self._blocks.append(Block(kind, self._say(key, **values), markup, url))
+        self._blocks.append(Block(kind, self._say(key, **values), self._show(key, **values), url))
 
     def _draft(self, key: str, **values: object) -> Draft:
         subject = self._say(f"{key}.subject", **values)
         said, self._blocks = self._blocks, []
         self._add("text", "hello")
         blocks, self._blocks = (*self._blocks, *said), []
-        return Draft(subject, subject, blocks, self._language.tag, self._language.direction)
-
-    def _day(self, day: date) -> str:
-        return long_date(day, self._language.tag)
+        return Draft(
+            subject,
+            self._show(f"{key}.subject", **values),
+            blocks,
+            self._language.tag,
+            self._language.direction,
+        )
 
     def _often(self, frequency: Frequency | None) -> str:
         return self._say(f"often.{frequency or 'usual'}")
@@ -101,8 +130,8 @@ class Drafter:
         """Asks whether what was asked for is wanted: by a button, or by an answer if mail comes in here."""
         values: dict[str, Any] = {
             "address": address,
-            "categories": self._language.joined(list(titles)),
-            "weeks": weeks or 1,
+            "categories": tuple(titles),
+            "weeks": self._language.weeks(weeks or 1),
         }
         often = self._often(frequency)
         self._add("text", f"{kind}.asked", **values, often=often)
@@ -116,19 +145,17 @@ class Drafter:
 
     def joined(self, titles: Sequence[str], preferences_url: str, next_day: date | None) -> Draft:
         """It is done: what comes, and when."""
-        categories = self._language.joined(list(titles))
-        self._add("text", "joined.done", categories=categories)
+        self._add("text", "joined.done", categories=tuple(titles))
         if next_day:
-            self._add("text", "joined.next", day=self._day(next_day))
+            self._add("text", "joined.next", day=self._language.date(next_day))
         self._add("button", "preferences.button", url=preferences_url)
-        return self._draft("joined", categories=categories)
+        return self._draft("joined", categories=tuple(titles))
 
     def left(self, titles: Sequence[str], join: str) -> Draft:
         """It is done: nothing comes any more."""
-        categories = self._language.joined(list(titles))
-        self._add("text", "left.done", categories=categories)
-        self._add("text", "left.mistake", join=join)
-        return self._draft("left", categories=categories)
+        self._add("text", "left.done", categories=tuple(titles))
+        self._add("text", "left.mistake", join=_Writable(join))
+        return self._draft("left", categories=tuple(titles))
 
     def left_all(self) -> Draft:
         """It is done: nothing comes any more, of anything."""
@@ -139,14 +166,14 @@ class Drafter:
         self, kind: RequestKind, preferences_url: str, *, frequency: Frequency | None, until: date | None
     ) -> Draft:
         """It is done, whatever it was."""
-        day = self._day(until) if until else ""
+        day = self._language.date(until) if until else ""
         self._add("text", f"changed.{kind}", often=self._often(frequency), day=day)
         self._add("button", "preferences.button", url=preferences_url)
         return self._draft("changed")
 
     def known(self, titles: Sequence[str], address: str, preferences_url: str) -> Draft:
         """Somebody asked for what is so already."""
-        self._add("text", "known.told", categories=self._language.joined(list(titles)), address=address)
+        self._add("text", "known.told", categories=tuple(titles), address=address)
         self._add("button", "preferences.button", url=preferences_url)
         return self._draft("known")
 
@@ -166,9 +193,9 @@ class Drafter:
             self._add("text", "unknown.told", category=unknown)
         self._add("text", "list.told" if streams else "list.none")
         for stream in streams:
-            values: dict[str, Any] = {"title": stream.title, "join": stream.join}
+            values: dict[str, Any] = {"title": stream.title, "join": _Writable(stream.join)}
             if stream.next_day:
-                self._add("item", "list.item_next", **values, day=self._day(stream.next_day))
+                self._add("item", "list.item_next", **values, day=self._language.date(stream.next_day))
             else:
                 self._add("item", "list.item", **values)
         return self._draft("list" if unknown is None else "unknown")
@@ -184,7 +211,7 @@ class Drafter:
         self._add("text", "mine.told", address=address)
         for title, until in held:
             if until:
-                self._add("item", "mine.item_paused", title=title, day=self._day(until))
+                self._add("item", "mine.item_paused", title=title, day=self._language.date(until))
             else:
                 self._add("item", "mine.item", title=title)
         if frequency:
@@ -205,3 +232,9 @@ class Drafter:
         self._add("text", "address_old.asked")
         self._add("text", "address_old.not_you")
         return self._draft("address_old")
+
+
+def _to_write_to(address: str) -> Markup:
+    """An address as a link that begins a mail to it."""
+    url = f"mailto:{quote(address, safe='@+')}"
+    return Markup('<a class="address" href="{}" dir="ltr">{}</a>').format(url, address)

@@ -6,8 +6,8 @@ topic is written about once: whoever handles the same mail or request again writ
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from jinja2 import Environment
 from sqlmodel import Session, col
 
 from newsletter.database import Database
@@ -20,7 +20,8 @@ from newsletter.render.headers import Mailbox, clean
 from newsletter.render.languages import Language, Languages
 from newsletter.render.mjml import compile_mjml
 from newsletter.render.templates import render_template
-from newsletter.settings import Settings
+from newsletter.render.theme import Theme
+from newsletter.settings import Settings, SiteSection
 from newsletter.states import NoteKind, NoteState
 from subscribers.address import Address
 from subscribers.tokens import Purpose, TokenSigner
@@ -45,6 +46,15 @@ class Written:
 
     message_id: str
     message: bytes
+
+
+def lay_out(draft: Draft, site: SiteSection, theme: Theme, environment: Environment) -> tuple[str, str]:
+    """A draft as plain text and as HTML, in a site's look. Raises TemplateError."""
+    values = {"note": draft, "site": site, "theme": theme}
+    text, mjml = (
+        render_template(environment, f"notes/{name}", values) for name in ("note.txt.j2", "note.mjml.j2")
+    )
+    return text, compile_mjml(mjml)
 
 
 class Writer:
@@ -114,11 +124,7 @@ class Writer:
         reply_to: str | None = None,
     ) -> Written | None:
         """Write a draft to somebody; None if this topic was written about before."""
-        values = {
-            "note": draft,
-            "site": self._settings.site,
-            "theme": self._editions.theme,
-        }
+        text, html = lay_out(draft, self._settings.site, self._editions.theme, self._editions.environment)
         thread = answers or Thread()
         note = notes.Note(
             sender=self._settings.sender,
@@ -128,8 +134,8 @@ class Writer:
             message_id=notes.note_id(
                 kind, f"{self._settings.site.base_url} {topic}", self._settings.sender.domain
             ),
-            text=self._fill("note.txt.j2", values),
-            html=compile_mjml(self._fill("note.mjml.j2", values)),
+            text=text,
+            html=html,
             reply_to=Mailbox(self._settings.sender.name, reply_to) if reply_to else self._settings.reply_to,
             in_reply_to=thread.message_id,
             references=thread.references,
@@ -169,9 +175,6 @@ class Writer:
             attachment=original if is_attached else None,
         )
         return self._keep(session, note, editor, topic=f"inbound {number}", kind=NoteKind.FORWARD, now=now)
-
-    def _fill(self, name: str, values: dict[str, Any]) -> str:
-        return render_template(self._editions.environment, f"notes/{name}", values)
 
     def _keep(
         self, session: Session, note: notes.Note, to: Address, *, topic: str, kind: NoteKind, now: datetime

@@ -1,4 +1,4 @@
-"""Languages: the words of short letters and of the doors' pages, and the commands readers may write.
+"""Languages: the words of short letters and of the doors' pages, dates, and the commands readers may write.
 
 A language is a file `languages/TAG.toml` among the templates, of a site or built in; a site's adds to the
 built-in one of the same tag, word by word. What a language lacks is said in English. Failures are
@@ -10,7 +10,8 @@ Words are text, with `{names}` for what is filled in. In HTML that is kept apart
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from newsletter.render.builtin import builtin_templates
 ENGLISH = "en"
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
-_TABLES = ("pages", "letters", "commands")
+_TABLES = ("dates", "pages", "letters", "commands")
+_LISTS = {"dates.weekdays": 7, "dates.months": 12}
+"""How many words there are of what is a list outside of [commands]."""
 
 
 class Language:
@@ -61,11 +64,36 @@ class Language:
 
         return Markup(_PLACE.sub(filled, str(escape(self._find(key)))))  # noqa: S704  # escaped just here
 
+    def date(self, day: date) -> str:
+        """A day written out, such as `Tuesday, 6 January 2026`. Raises TemplateError.
+
+        Not `strftime`: that follows the locale of the process, and the same letter would differ by machine.
+        """
+        dates = self._words["dates"]
+        return self.say(
+            "dates.long",
+            weekday=dates["weekdays"][day.weekday()],
+            day=dates["first"] if day.day == 1 else day.day,
+            month=dates["months"][day.month - 1],
+            year=day.year,
+        )
+
+    def weeks(self, count: int) -> str:
+        """`1 week`, or `4 weeks`. Raises TemplateError."""
+        return self.say("dates.week" if count == 1 else "dates.weeks", weeks=count)
+
     def joined(self, words: list[str]) -> str:
         """`a, b and c`."""
         if len(words) < 2:
             return "".join(words)
         return f"{', '.join(words[:-1])} {self.say('letters.and')} {words[-1]}"
+
+    def joined_markup(self, words: list[str]) -> Markup:
+        """The same as HTML: each word escaped, if it is not markup already, and kept apart."""
+        apart = [word if isinstance(word, Markup) else Markup("<bdi>{}</bdi>").format(word) for word in words]
+        if len(apart) < 2:
+            return Markup("").join(apart)
+        return Markup("{} {} {}").format(Markup(", ").join(apart[:-1]), self.say("letters.and"), apart[-1])
 
     def _find(self, key: str) -> str:
         found: Any = self._words
@@ -95,9 +123,13 @@ class Languages:
     @cached_property
     def all(self) -> Mapping[str, Language]:
         """Every language by its tag, English first. Raises TemplateError."""
-        tags = sorted({path.stem for path in self._paths()}, key=lambda tag: (tag != ENGLISH, tag))
-        english = self._read(ENGLISH)
-        return {tag: Language(tag, _over(english, self._read(tag))) for tag in tags}
+        read: dict[str, dict[str, Any]] = {}
+        for path in self._paths():
+            read[path.stem] = _over(read.get(path.stem, {}), _read(path))
+            if missing := [key for key in ("name", "direction") if key not in read[path.stem]]:
+                raise TemplateError(f"has no {' and no '.join(missing)}; see docs/languages.md", path=path)
+        tags = sorted(read, key=lambda tag: (tag != ENGLISH, tag))
+        return {tag: Language(tag, _over(read[ENGLISH], read[tag])) for tag in tags}
 
     def best(self, *tags: str | None) -> Language:
         """The first of these that there is, whole or cut short (RFC 4647 §3.4); else English."""
@@ -113,20 +145,13 @@ class Languages:
     def _folded(self) -> Mapping[str, Language]:
         return {tag.lower(): language for tag, language in self.all.items()}
 
-    def _paths(self) -> Iterator[Path]:
-        for folder in self._folders:
-            for path in sorted((folder / "languages").glob("*.toml")):
-                if not _TAG.match(path.stem):
-                    raise TemplateError("is not named by a language tag (BCP 47), such as fr.toml", path=path)
-                yield path
-
-    def _read(self, tag: str) -> dict[str, Any]:
-        words: dict[str, Any] = {}
-        for folder in self._folders:
-            path = folder / "languages" / f"{tag}.toml"
-            if path.is_file():
-                words = _over(words, _read(path))
-        return words
+    def _paths(self) -> list[Path]:
+        """The files, the built-in ones first."""
+        paths = [path for folder in self._folders for path in sorted((folder / "languages").glob("*.toml"))]
+        for path in paths:
+            if not _TAG.match(path.stem):
+                raise TemplateError("is not named by a language tag (BCP 47), such as fr.toml", path=path)
+        return paths
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,8 +166,12 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         words = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TemplateError(f"cannot be read: {error}", path=path) from error
+    except UnicodeDecodeError as error:
+        raise TemplateError("this file is not UTF-8; save it as UTF-8", path=path) from error
+    except tomllib.TOMLDecodeError as error:
+        raise TemplateError(f"is not TOML: {error}; every text stands in quotes", path=path) from error
+    except OSError as error:
+        raise TemplateError(f"cannot be read: {error.strerror}", path=path) from error
     for key, value in words.items():
         if key in _TABLES and isinstance(value, dict):
             _check(path, key, value)
@@ -157,11 +186,24 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(path: Path, where: str, table: Mapping[str, Any]) -> None:
-    is_commands = where.partition(".")[0] == "commands"
     for key, value in table.items():
-        if isinstance(value, dict) and not is_commands:
-            _check(path, f"{where}.{key}", value)
-        elif is_commands and not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
-            raise TemplateError(f'{where}.{key} is not a list of words, such as ["help"]', path=path)
-        elif not is_commands and not isinstance(value, str):
-            raise TemplateError(f"{where}.{key} is not text in quotes", path=path)
+        place = f"{where}.{key}"
+        if isinstance(value, dict) and where not in ("commands", "dates"):
+            _check(path, place, value)
+        elif problem := _problem(place, value):
+            raise TemplateError(f"{place} {problem}", path=path)
+
+
+def _problem(place: str, value: object) -> str | None:
+    """What is wrong with the words at a place."""
+    is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if place.startswith("commands."):
+        return None if is_list else 'is not a list of words, such as ["help"]'
+    if place in _LISTS:
+        is_whole = is_list and isinstance(value, list) and len(value) == _LISTS[place]
+        return None if is_whole else f"is not a list of {_LISTS[place]} words"
+    if not isinstance(value, str):
+        return "is not text in quotes"
+    if "{" in _PLACE.sub("", value) or "}" in _PLACE.sub("", value):
+        return "has a brace that is none of a name to fill in, such as {site}"
+    return None

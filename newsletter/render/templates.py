@@ -32,7 +32,7 @@ from newsletter.render.contrast import ink_on
 from newsletter.render.dark import dark_grounds, dark_inks
 from newsletter.render.letter import Erratum, Letter, Neighbour
 from newsletter.render.slots import Slots
-from newsletter.render.text import underline, wrap
+from newsletter.render.text import MAX_WIDTH, underline, wrap
 from newsletter.render.theme import Face, Logo, Palette, Shape, Speaker, Theme
 from newsletter.render.views import BlockView, GroupView, PostView, TurnView
 
@@ -92,7 +92,7 @@ def template_environment(overrides: Path | None) -> Environment:
         "dark_inks": dark_inks,
         "ink_on": ink_on,
         "long_date": long_date,
-        "wrap": lambda text: "\n".join(wrap(text)),
+        "wrap": lambda text, width=MAX_WIDTH: "\n".join(wrap(text, width)),
         "underline": lambda text, mark: "\n".join(underline(text, mark)),
     }
     return environment

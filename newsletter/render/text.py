@@ -1,8 +1,9 @@
 """A post's tree as plain text, for the part of a message that any reader can show.
 
 Promises: it says what the HTML says, in the same order, and holds every link; lines are at most `width`
-columns, wide East Asian characters counting two; only a URL may be longer, because a broken one is
-useless. Lines are fixed, not RFC 3676 `format=flowed`, which should not be joined with quoted-printable.
+columns, wide East Asian characters counting two; only a URL or an address may be longer, because a broken
+one is useless. Lines are fixed, not RFC 3676 `format=flowed`, which should not be joined with
+quoted-printable.
 
 It does not fail. Elements nested deeper than `MAX_DEPTH` lose their markup and keep their text.
 """
@@ -27,6 +28,7 @@ _BLOCKS = _HEADINGS | {
 }
 _MARKS = {"code": "`", "del": "~~", "em": "_", "strong": "*"}  # what plain-text mail has always used
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_ADDRESS = re.compile(r"[!-~]{1,64}@[!-~]{1,255}")
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _HARD_BREAK = "\v"  # stands for <br> until lines are wrapped; `_NOT_TEXT` keeps it out of the text itself
 _GLUE = "\x1f"  # stands for a space at which no line breaks, before a link's number
@@ -66,7 +68,7 @@ def plain_words(element: Element) -> str:
 
 
 def wrap(text: str, width: int = MAX_WIDTH) -> Lines:
-    """Break `text` into lines of at most `width` columns; words too long for one are cut, URLs are not."""
+    """Break `text` into lines of `width` columns at most; longer words are cut, but no URL or address."""
     lines: Lines = []
     for paragraph in text.split(_HARD_BREAK):
         line, columns = "", 0
@@ -290,7 +292,7 @@ def _words(text: str, width: int) -> Iterator[str]:
     for word in text.split(" "):
         if not word:
             continue
-        if len(word) * 2 <= width or "://" in word or word.startswith("mailto:"):
+        if len(word) * 2 <= width or "://" in word or word.startswith("mailto:") or _ADDRESS.fullmatch(word):
             yield word  # short enough if every character were wide, or useless in pieces
         else:
             yield from _cut(word, width)

@@ -54,13 +54,4 @@ class Words:
 
     def day(self, day: date) -> str:
         """The same as text."""
-        return self.plain(
-            "date.long",
-            weekday=self._nth("date.weekdays", day.weekday()),
-            day=day.day,
-            month=self._nth("date.months", day.month - 1),
-            year=day.year,
-        )
-
-    def _nth(self, key: str, place: int) -> str:
-        return self.plain(key).split(",")[place].strip()
+        return self._language.date(day)

@@ -9,6 +9,7 @@ import pytest
 from newsletter.check.check import Checker
 from newsletter.check.contrast import check_theme
 from newsletter.check.features import features_of
+from newsletter.check.findings import Severity
 from newsletter.check.letter import GRACEFUL
 from newsletter.check.support import load_support
 from newsletter.render.templates import builtin_templates
@@ -57,6 +58,20 @@ def test_a_template_that_fails_is_a_finding(site: Path) -> None:
         "one\n{{ nothing_of_that_name }}", encoding="utf-8"
     )
     assert findings(site) == [("issue.txt.j2", 2, "template")]
+
+
+def test_a_language_that_cannot_be_used_is_a_finding(site: Path) -> None:
+    """Named once, at its file, however many posts there are."""
+    path = site / "templates" / "languages" / "nl.toml"
+    path.parent.mkdir()
+    path.write_text('name = "Nederlands"\ndirection = "ltr"\n', encoding="utf-8")
+    checker = Checker.for_site(Settings.model_validate({"site": GIVEN}), site, date(2026, 1, 5))
+    assert checker.check_site() == []
+    path.write_text("hello = Dag", encoding="utf-8")
+    (found,) = checker.check_site()
+    assert (found.path, found.rule, found.severity) == (path, "language", Severity.ERROR)
+    assert "is not TOML" in found.why
+    assert findings(site) == []
 
 
 def test_features_are_read_from_tags_attributes_and_css() -> None:
