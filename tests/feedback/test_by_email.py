@@ -17,7 +17,16 @@ from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import InboundState, NoteState
 from subscribers.address import parse_address
 from subscribers.consent import verify, wording_hash
-from subscribers.models import Consent, Request, Subscriber, Subscription, SuppressionReason, Wording
+from subscribers.models import (
+    Consent,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SuppressionReason,
+    Wording,
+)
+from subscribers.requests import Asked, Door
 from subscribers.subscriptions import Permission, find_subscriber, leave
 from tests.conftest import Clock, subscribe
 from tests.feedback.conftest import Correspondence
@@ -471,3 +480,27 @@ def test_pausing_has_an_end(post: Correspondence) -> None:
         held = session.exec(select(Subscription)).one()
         assert held.paused_until == date(2026, 1, 5) + timedelta(weeks=2)
         assert session.exec(select(InboundMessage).where(col(InboundMessage.state) != "done")).all() == []
+
+
+def test_the_old_address_hears_of_a_new_one_before_it_is_confirmed(post: Correspondence) -> None:
+    """Whoever moves somebody's letters away is noticed; nothing moves before the new address says yes."""
+    subscribe(post.site, ANN)
+    with post.site.database.write() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        asked = Asked(
+            kind=RequestKind.ADDRESS,
+            address=parse_address("ann@new.example"),
+            door=Door.PAGE,
+            place="the preferences page",
+            wording="",
+            language="en",
+            subscriber_id=reader.id,
+        )
+        post.site.doors.ask(session, asked)
+    post.run()
+    assert "answer this letter and tell us" in text_of(only(post.new_mail()))
+    assert post.subscriptions("ann@new.example") == {}
+    confirm(post, "ann@new.example")
+    assert post.subscriptions("ann@new.example") == {"advice": "active"}
+    assert post.subscriptions() == {}
