@@ -43,6 +43,10 @@ _SECONDS = 60.0
 _IDLE_SECONDS = 120.0
 """How long a server is trusted to tell of new mail (RFC 2177 allows 29 minutes): connections die silently,
 and what it tells together with its go-ahead is not heard before the next look."""
+_SETTLING_SECONDS = 1.0
+"""Until the next look after one that took long, or found something: what arrived meanwhile was told with some
+other answer, where nobody listens, and is not told again.
+"""
 _GRACE_SECONDS = 5.0
 """How long a look, or a server that does not answer, may take when the program is to end."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
@@ -94,15 +98,15 @@ class WatchedFolder:
         """A connection to look by. Raises EntranceError."""
         return connected(self._section, self._password)
 
-    def look(self, client: IMAPClient) -> None:
-        """Keep what has arrived for us since the last look.
+    def look(self, client: IMAPClient) -> bool:
+        """Keep what has arrived for us since the last look; whether anything had arrived.
 
         Raises EntranceError and DatabaseError; what was not done then is done by the next look.
         """
         with _explained(self._section):
-            self._look(client)
+            return self._look(client)
 
-    def _look(self, client: IMAPClient) -> None:
+    def _look(self, client: IMAPClient) -> bool:
         chosen = chosen_folder(self._section, client)
         validity, next_uid = int(chosen[b"UIDVALIDITY"]), int(chosen[b"UIDNEXT"])
         mark = self._mark(validity, next_uid)
@@ -125,6 +129,7 @@ class WatchedFolder:
             self._record(mark, last_uid=uids[-1])
         if self._wiring.clock() - mark.looked_at >= _HOUR:
             self._record(mark, looked_at=self._wiring.clock())
+        return bool(uids)
 
     def _is_taken(self, one: "_Look", uid: int) -> bool:
         """Whether a message is ours, and kept by now. One that fails again and again is stepped over."""
@@ -238,10 +243,12 @@ class MailboxEntrance(AbstractContextManager["MailboxEntrance"]):
             try:
                 with folder.opened() as client:
                     self._client = client
+                    seconds = _SETTLING_SECONDS
                     while not self._stop.is_set():
-                        folder.look(client)
+                        has_arrived = folder.look(client)
                         self._told, failures = "", 0
-                        self._await_news(client)
+                        self._await_news(client, _SETTLING_SECONDS if has_arrived else seconds)
+                        seconds = _IDLE_SECONDS
             except Exception as error:  # a thread that ends would be missed by nobody
                 if self._stop.is_set():
                     return
@@ -252,14 +259,14 @@ class MailboxEntrance(AbstractContextManager["MailboxEntrance"]):
             finally:
                 self._client = None
 
-    def _await_news(self, client: IMAPClient) -> None:
-        """Return when there may be new mail. Raises EntranceError."""
+    def _await_news(self, client: IMAPClient, seconds: float) -> None:
+        """Return when there may be new mail; where it is told of, in so many seconds. Raises EntranceError."""
         with _explained(self._section):
             if client.has_capability("IDLE"):
                 client.idle()
                 self._is_waiting = True
                 try:
-                    client.idle_check(timeout=_IDLE_SECONDS)
+                    client.idle_check(timeout=seconds)
                 finally:
                     self._is_waiting = False
                 client.idle_done()
