@@ -260,7 +260,7 @@ class MailboxEntrance(AbstractContextManager["MailboxEntrance"]):
                 self._client = None
 
     def _await_news(self, client: IMAPClient, seconds: float) -> None:
-        """Return when there may be new mail; where it is told of, in so many seconds. Raises EntranceError."""
+        """Return when there may be new mail, told of or after these seconds. Raises EntranceError."""
         with _explained(self._section):
             if client.has_capability("IDLE"):
                 client.idle()
