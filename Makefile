@@ -39,6 +39,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/send.py --size 1000
 	$(BIN)/python benchmarks/plan.py --mode broadcast
 	$(BIN)/python benchmarks/plan.py --mode sequence
+	$(BIN)/python benchmarks/subscribe.py
 
 clean:
 	rm -rf .venv demo-site dist build .mypy_cache .ruff_cache .pytest_cache

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from newsletter.database import Database
 from newsletter.delivery.composer import Composer
@@ -25,6 +26,7 @@ from newsletter.delivery.smtp import SMTPTransport
 from newsletter.delivery.upkeep import Upkeep
 from newsletter.errors import RelayError, SettingsError
 from newsletter.feedback.doors import Doors
+from newsletter.feedback.entrances import OurAddresses, Report
 from newsletter.feedback.handler import Handled, Handler
 from newsletter.feedback.inbox import Inbox, forget_old
 from newsletter.feedback.writing import Writer
@@ -43,6 +45,9 @@ from subscribers.base import Clock, system_clock
 from subscribers.models import Frequency
 from subscribers.suppression import Suppressions
 from subscribers.tokens import TokenSigner
+
+if TYPE_CHECKING:
+    from newsletter.feedback.imap import Wiring
 
 
 @dataclass
@@ -144,6 +149,54 @@ class App:
     def inbox(self) -> Inbox:
         """What entrances put mail into."""
         return Inbox(self.database, self.clock)
+
+    @cached_property
+    def our_addresses(self) -> OurAddresses:
+        """Which mail is ours."""
+        return OurAddresses(self.settings.inbound_address, self.settings.bounce_address)
+
+    @contextmanager
+    def open_entrances(self, report: Report) -> Iterator[list[str]]:
+        """Let mail in meanwhile, by every way that is set; says by which.
+
+        Raises EntranceError where a listener cannot be had, and SettingsError where a password cannot; what
+        goes wrong later is reported, and mail stays where it is.
+        """
+        inbound, imap, open_ones = self.settings.inbound, self.settings.imap, []
+        with ExitStack() as stack:
+            if inbound.listen:
+                from newsletter.feedback.served import ServedEntrance
+
+                hostname = self.settings.inbound_address.rpartition("@")[2]
+                served = stack.enter_context(
+                    ServedEntrance(inbound, self.inbox, self.our_addresses, hostname=hostname, report=report)
+                )
+                open_ones.append(f"at {served.address} ({inbound.protocol.upper()})")
+            if imap.host:
+                from newsletter.feedback.imap import MailboxEntrance
+
+                stack.enter_context(MailboxEntrance(imap, self._wiring(report)))
+                open_ones.append(f"from {imap.folder} of {imap.user} at {imap.name}")
+            yield open_ones
+
+    def look_into_mailbox(self, report: Report) -> None:
+        """Take in what has arrived in the mailbox since it was last looked into, if there is one.
+
+        Raises EntranceError, DatabaseError and SettingsError.
+        """
+        if self.settings.imap.host:
+            from newsletter.feedback.imap import WatchedFolder
+
+            imap = self.settings.imap
+            folder = WatchedFolder(imap, imap.login_password(), self._wiring(report))
+            with folder.opened() as client:
+                folder.look(client)
+
+    def _wiring(self, report: Report) -> "Wiring":
+        from newsletter.feedback.imap import Wiring
+
+        largest = self.settings.inbound.max_message_bytes
+        return Wiring(self.database, self.inbox, self.our_addresses, self.clock, largest, report)
 
     @cached_property
     def handler(self) -> Handler:

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -67,6 +68,7 @@ class Database:
             else parsed.set(drivername="postgresql", query={}).render_as_string()
         )
         self.path = Path(parsed.database) if self.is_sqlite and parsed.database else None
+        self._turn = Lock()
         self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
 
     @contextmanager
@@ -79,6 +81,7 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session in one transaction: committed at the end, rolled back on any exception."""
         with (
+            self._in_turn(),
             self.explained(),
             self.writing_connection() as connection,
             Session(connection, expire_on_commit=False) as session,
@@ -89,6 +92,20 @@ class Database:
                 seal(session)
             session.commit()
             connection.commit()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let one thread of this process write after the other to SQLite, which lets one write at a time.
+
+        Whoever waits for SQLite itself looks again now and then, and in a crowd may look in vain until its
+        patience ends. Other processes are still waited for so.
+        """
+        has_turn = self.is_sqlite and self._turn.acquire(timeout=BUSY_SECONDS)
+        try:
+            yield
+        finally:
+            if has_turn:
+                self._turn.release()
 
     def _hold_consents(self, session: Session) -> None:
         """Keep others from the end of the chain of consents until the transaction ends.

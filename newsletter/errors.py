@@ -13,6 +13,8 @@ __all__ = [
     "CalendarError",
     "ContentError",
     "DatabaseError",
+    "EntranceError",
+    "MessageTooLargeError",
     "NotFoundError",
     "PaperroundError",
     "QueueError",
@@ -76,3 +78,11 @@ class DatabaseError(PaperroundError):
 
 class RelayError(PaperroundError, ConnectionError):
     """The relay cannot be used at all: nothing is counted against any reader."""
+
+
+class EntranceError(PaperroundError, ConnectionError):
+    """Mail cannot come in here: a listener or a mailbox that cannot be used. Where it is, it stays."""
+
+
+class MessageTooLargeError(PaperroundError, ValueError):
+    """A message is larger than `max_message_bytes` in [inbound]."""

@@ -383,12 +383,7 @@ class InboundMessage(SQLModel, table=True):
     __tablename__ = "inbound_message"
     __table_args__ = (
         UniqueConstraint("identity", "recipient"),
-        Index(
-            "ix_inbound_message_new",
-            "id",
-            sqlite_where=text("state = 'new'"),
-            postgresql_where=text("state = 'new'"),
-        ),
+        Index("ix_inbound_message_state", "state", "id"),
         Index("ix_inbound_message_received", "received_at"),
     )
 
@@ -450,3 +445,23 @@ class Note(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     reply: str | None = Field(default=None, sa_type=Text)
     """What came of the last try: the relay's reply, or what happened instead."""
+
+
+class WatchedMailbox(SQLModel, table=True):
+    """A folder of a mailbox that mail comes in from, and how far it has been looked through (RFC 9051)."""
+
+    __tablename__ = "mailbox"
+    __table_args__ = (UniqueConstraint("host", "account", "folder"),)
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    host: str = Field(max_length=255)
+    account: str = Field(max_length=320)
+    folder: str = Field(max_length=255)
+    uidvalidity: int = Field(sa_type=Key)
+    """The numbering that `last_uid` belongs to: a server may number a folder's messages anew."""
+    last_uid: int = Field(sa_type=Key)
+    """The last message that is done with; those up to the first look are none of ours."""
+    begun_at: datetime = Field(sa_type=UTCDateTime)
+    """The first look."""
+    looked_at: datetime = Field(sa_type=UTCDateTime)
+    """The last one, to the hour."""

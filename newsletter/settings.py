@@ -45,6 +45,10 @@ _PASSWORD_SECONDS = 60
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 """What may stand between two dots of a host's name (RFC 1035 §2.3.1, RFC 1123 §2.1)."""
+UNIX = "unix:"
+"""What an address to listen at begins with where it is a socket's file."""
+_LONGEST_SOCKET = 100
+"""Bytes of a socket's path: sockaddr_un has room for 104 to 108 (unix(7))."""
 _LONGEST_INBOUND_LOCAL = 64 - len("+confirm.") - TOKEN_LENGTH
 """The same for the token of a confirmation."""
 _LONGEST_RETURN_LOCAL = 64 - len("+bounce.") - TOKEN_LENGTH
@@ -135,6 +139,21 @@ def _listen(value: str) -> str:
     return value
 
 
+def _entrance(value: str) -> str:
+    if value.startswith(UNIX):
+        if len(os.fsencode(value.removeprefix(UNIX))) > _LONGEST_SOCKET:
+            raise ValueError(
+                f"names a socket with more than {_LONGEST_SOCKET} bytes, which systems do not take"
+            )
+        if value == UNIX:
+            raise ValueError("names no socket: write it as unix:/run/paperround/lmtp.sock")
+        return value
+    try:
+        return _listen(value) if value else value
+    except ValueError:
+        raise ValueError("is neither HOST:PORT, such as 127.0.0.1:8024, nor unix:SOCKET") from None
+
+
 def _cadence(value: str) -> str:
     try:
         return str(parse_cadence(value))
@@ -199,7 +218,7 @@ WebUrl = Annotated[Line, AfterValidator(_web_url)]
 
 
 class TLSMode(StrEnum):
-    """How the connection to the relay is protected."""
+    """How the connection to a mail server is protected."""
 
     AUTO = "auto"
     STARTTLS = "starttls"
@@ -280,61 +299,37 @@ class DatabaseSection(Section):
     )
 
 
-class RelaySection(Section):
-    """The SMTP server that takes the letters."""
+class ServerSection(Section):
+    """A mail server that we go to, and how we log in there."""
 
-    table: ClassVar[str] = "[relay]"
+    table: ClassVar[str]
     """Where in paperround.toml it stands, for who has to mend it."""
+    implicit_port: ClassVar[int]
+    """The port on which TLS comes first, and no command before it."""
 
-    host: RequiredLine = Field(
-        default="sandbox",
-        description='Its host name. "sandbox" keeps letters as files in this folder and sends nothing.',
-    )
-    port: StrictInt = Field(default=587, ge=1, le=65535, description="587 as a rule, 465 with implicit TLS.")
-    tls: TLSMode = Field(
-        default=TLSMode.AUTO,
-        description="auto (implicit on port 465, else STARTTLS, which only a relay on this machine may "
-        "lack), starttls, implicit, or none.",
-    )
-    user: Line = Field(default="", description="Empty: no login.")
+    host: Line
+    port: StrictInt = Field(ge=1, le=65535)
+    tls: TLSMode = TLSMode.AUTO
+    user: Line = ""
     password: SecretStr = Field(
         default=SecretStr(""), description="Better kept out of this file: see the next."
     )
-    password_command: Line = Field(
-        default="", description='A command that prints the password, such as "pass show relay".'
-    )
-    connections: StrictInt = Field(
-        default=20,
-        ge=1,
-        le=200,
-        description="Connections at most. Sending begins with a few, and adds more while all goes well.",
-    )
-    weight: StrictInt = Field(
-        default=1,
-        ge=0,
-        le=1000,
-        description="With [[further_relays]]: its share of the letters. 0: only while others are down.",
-    )
+    password_command: Line = ""
 
     @property
     def name(self) -> str:
-        """How the relay is called in the ledger and in messages."""
+        """How the server is called in the ledger and in messages."""
         return f"{self.host}:{self.port}"
-
-    @property
-    def is_sandbox(self) -> bool:
-        """Whether letters stay on this machine, as files."""
-        return self.host == "sandbox"
 
     @property
     def is_implicit_tls(self) -> bool:
         """Whether the connection begins with TLS, and no command comes before."""
-        return self.tls is TLSMode.IMPLICIT or (self.tls is TLSMode.AUTO and self.port == 465)
+        return self.tls is TLSMode.IMPLICIT or (self.tls is TLSMode.AUTO and self.port == self.implicit_port)
 
     @property
-    def is_trial(self) -> bool:
-        """Whether this relay may be given letters with a made-up clock: the sandbox, or loopback."""
-        return self.is_sandbox or is_loopback(self.host)
+    def is_lenient(self) -> bool:
+        """Whether it may lack STARTTLS, or a certificate of its name: on this machine, under `auto`."""
+        return self.tls is TLSMode.AUTO and is_loopback(self.host)
 
     def login_password(self) -> str:
         """The password, from the file, the environment or the command. Raises SettingsError."""
@@ -353,6 +348,50 @@ class RelaySection(Section):
                 f"password_command of {self.name} in {self.table} failed: {_without_output(error)}"
             ) from None
         return answer.stdout.rstrip("\r\n")
+
+
+class RelaySection(ServerSection):
+    """The SMTP server that takes the letters."""
+
+    table: ClassVar[str] = "[relay]"
+    implicit_port: ClassVar[int] = 465
+
+    host: RequiredLine = Field(
+        default="sandbox",
+        description='Its host name. "sandbox" keeps letters as files in this folder and sends nothing.',
+    )
+    port: StrictInt = Field(default=587, ge=1, le=65535, description="587 as a rule, 465 with implicit TLS.")
+    tls: TLSMode = Field(
+        default=TLSMode.AUTO,
+        description="auto (implicit on port 465, else STARTTLS, which only a relay on this machine may "
+        "lack), starttls, implicit, or none.",
+    )
+    user: Line = Field(default="", description="Empty: no login.")
+    password_command: Line = Field(
+        default="", description='A command that prints the password, such as "pass show relay".'
+    )
+    connections: StrictInt = Field(
+        default=20,
+        ge=1,
+        le=200,
+        description="Connections at most. Sending begins with a few, and adds more while all goes well.",
+    )
+    weight: StrictInt = Field(
+        default=1,
+        ge=0,
+        le=1000,
+        description="With [[further_relays]]: its share of the letters. 0: only while others are down.",
+    )
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether letters stay on this machine, as files."""
+        return self.host == "sandbox"
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether this relay may be given letters with a made-up clock: the sandbox, or loopback."""
+        return self.is_sandbox or is_loopback(self.host)
 
 
 class FurtherRelaySection(RelaySection):
@@ -543,6 +582,57 @@ class DoorsSection(Section):
     )
 
 
+class InboundSection(Section):
+    """How readers' mail comes in: at a listener of `paperround run`, here; from a mailbox, see [imap]."""
+
+    listen: Annotated[Line, AfterValidator(_entrance)] = Field(
+        default="",
+        description="Where your mail server hands it over: HOST:PORT such as 127.0.0.1:8024, or a socket's "
+        "file such as unix:/run/paperround/lmtp.sock. Empty: nowhere.",
+    )
+    protocol: Literal["lmtp", "smtp"] = Field(
+        default="lmtp", description="What is spoken there. Mail servers speak lmtp to what is behind them."
+    )
+    max_message_bytes: StrictInt = Field(
+        default=25 << 20,
+        ge=10_000,
+        le=200 << 20,
+        description="What is larger is refused, or left in its mailbox, by every entrance.",
+    )
+
+
+class ImapSection(ServerSection):
+    """A mailbox at a mail provider, which `paperround run` looks into. Nothing is ever deleted there."""
+
+    table: ClassVar[str] = "[imap]"
+    implicit_port: ClassVar[int] = 993
+
+    host: Line = Field(default="", description="Its IMAP server. Empty: none.")
+    port: StrictInt = Field(default=993, ge=1, le=65535, description="993 as a rule, 143 with STARTTLS.")
+    tls: TLSMode = Field(
+        default=TLSMode.AUTO,
+        description="auto (implicit on port 993, else STARTTLS, which only a server on this machine may "
+        "lack), starttls, implicit, or none.",
+    )
+    user: Line = Field(default="", description="The login, as a rule the mailbox's address.")
+    password_command: Line = Field(
+        default="", description='A command that prints the password, such as "pass show mailbox".'
+    )
+    folder: RequiredLine = Field(default="INBOX", description="The folder that is watched.")
+    poll_seconds: StrictInt = Field(
+        default=60,
+        ge=1,
+        le=24 * 60 * 60,
+        description="How often it is looked into where the server tells of no new mail by itself (IDLE).",
+    )
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        if self.host and not self.user:
+            raise ValueError("names a host and no user: nobody's mailbox can be looked into")
+        return self
+
+
 class LogSection(Section):
     """A record for machines of what is done, one JSON object a line, deliveries by their number."""
 
@@ -569,6 +659,8 @@ class Settings(BaseModel):
     delivery: DeliverySection = DeliverySection()
     dkim: DkimSection = DkimSection()
     doors: DoorsSection = DoorsSection()
+    inbound: InboundSection = InboundSection()
+    imap: ImapSection = ImapSection()
     log: LogSection = LogSection()
     further_relays: tuple[FurtherRelaySection, ...] = ()
 

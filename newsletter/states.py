@@ -136,6 +136,7 @@ class NoticeKind(StrEnum):
     HALTED = "halted"  # an issue's letters go no further
     EMPTY = "empty"  # a slot at which nothing was queued
     LOW = "low"  # a queue with few posts left
+    ASIDE = "aside"  # mail that came in and waits for a person
 
 
 class NoteState(StrEnum):

@@ -229,8 +229,8 @@ def _phrases(vocabulary: Vocabulary, key: str) -> set[Words]:
 
 
 def _by_length(phrases: Iterable[Words]) -> list[Words]:
-    """Phrases, longest first: `remove me` before `remove`."""
-    return sorted(set(phrases), key=lambda words: (-len(words), words))
+    """Phrases, those of most words first: `remove me` before `remove`, `end pause` before `end *`."""
+    return sorted(set(phrases), key=lambda words: (words.count("*") - len(words), words))
 
 
 def _find(words: Words, phrase: Words) -> int | None:
@@ -290,6 +290,10 @@ class _Courtesies:
             for key in ("please", "hello", "thanks", "closing")
         )
 
+    def without_please(self, words: Words) -> Words:
+        """Words without what makes them polite."""
+        return _without(words, self._please)
+
     def closes(self, words: Words) -> bool:
         """Whether a line says goodbye, so that a signature follows."""
         return len(words) <= _CLOSING_WORDS and any(
@@ -301,7 +305,7 @@ class _Courtesies:
         for phrase in (*self._thanks, *self._closing):
             if (place := _find(words, phrase)) is not None:
                 words = words[:place]
-        rest = _without(words, self._please)
+        rest = self.without_please(words)
         greeting = next((phrase for phrase in self._hello if rest[: len(phrase)] == phrase), ())
         rest = rest[len(greeting) :]
         yield _stripped(rest, _COMMAS)
@@ -318,24 +322,24 @@ class _Reader:
         self._vocabulary = vocabulary
         self._courtesies = courtesies
         self._whole = [
-            *(
-                (phrase, Command(verb))
-                for key, verb in _WHOLE.items()
-                for phrase in _phrases(vocabulary, key)
-            ),
+            *((phrase, Command(verb)) for key, verb in _WHOLE.items() for phrase in self._phrases(key)),
             *(
                 (phrase, Command(Verb.FREQUENCY, frequency=frequency))
                 for key, frequency in _FREQUENCIES.items()
-                for phrase in _phrases(vocabulary, key)
+                for phrase in self._phrases(key)
             ),
         ]
-        named = {phrase: verb for key, verb in _NAMED.items() for phrase in _phrases(vocabulary, key)}
+        named = {phrase: verb for key, verb in _NAMED.items() for phrase in self._phrases(key)}
         self._named = [(phrase, named[phrase]) for phrase in _by_length(named)]
-        self._common = frozenset(_phrases(vocabulary, "common"))
+        self._common = self._phrases("common")
         self._every = {" ".join(phrase) for phrase in _phrases(vocabulary, "all")}
         self._filler = _single(vocabulary, "filler") | _MARKS
         self._around = _single(vocabulary, "around") | self._filler
         self._sentence = _single(vocabulary, "sentence")
+
+    def _phrases(self, key: str) -> set[Words]:
+        """The phrases of a key as they stand in what is left of a sentence without its please."""
+        return {self._courtesies.without_please(phrase) for phrase in _phrases(self._vocabulary, key)} - {()}
 
     def read(self, subject: str, text: str) -> Command | None:
         """The command of a mail, if that is all it is."""

@@ -21,6 +21,7 @@ LAYERS = [
         "newsletter.database",
         "newsletter.migrations",
         "newsletter.site",
+        "newsletter.listening",
         "newsletter.log",
         "newsletter.receipts",
     },
@@ -128,7 +129,8 @@ def test_there_is_no_import_circle() -> None:
     [
         ("apscheduler", {"newsletter.schedule.runner"}),
         ("aiosmtplib", {"newsletter.delivery.smtp"}),
-        ("aiosmtpd", {"newsletter.delivery.sandbox"}),
+        ("aiosmtpd", {"newsletter.delivery.sandbox", "newsletter.feedback.served"}),
+        ("imapclient", {"newsletter.feedback.imap"}),
         ("mjml", {"newsletter.render.mjml"}),
         ("nh3", {"newsletter.content.html"}),
         ("PIL", {"newsletter.images.picture"}),
@@ -140,7 +142,7 @@ def test_there_is_no_import_circle() -> None:
         ("dkim", set()),
         ("rich", {"newsletter.cli.watch"}),
         ("dns", {"newsletter.doctor.names"}),
-        ("smtplib", {"newsletter.doctor.relay"}),
+        ("smtplib", {"newsletter.doctor.inbound", "newsletter.doctor.relay"}),
         ("sqlite3", {"newsletter.database", "newsletter.backup.sqlite"}),
     ],
 )

@@ -204,3 +204,21 @@ def test_planning_is_measured(mode: str) -> None:
     figures = json.loads(done.stdout)
     assert (figures["mode"], figures["readers"]) == (mode, 300)
     assert min(figures[name] for name in ("slot_seconds", "yardstick_seconds", "ratio", "peak_rss_mb")) > 0
+
+
+@pytest.mark.trial
+def test_subscribing_is_measured_and_loses_nobody() -> None:
+    """A few requests and confirmations, once: every figure, and everybody who confirmed is a reader."""
+    command = [sys.executable, ROOT / "benchmarks" / "subscribe.py", "--requests", "60"]
+    done = subprocess.run(
+        [*command, "--connections", "20", "--confirmations", "100", "--rounds", "1", "--json"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["confirmed"], figures["lost"]) == (100, 0)
+    assert min(figures[name] for name in ("rate", "yardstick_rate", "ratio", "confirm_rate")) > 0

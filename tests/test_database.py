@@ -1,17 +1,20 @@
 """The database as the rest of the program is promised it, on both kinds."""
 
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import exc, func, insert, literal, select, text
+from sqlalchemy import event, exc, func, insert, literal, select, text
 from sqlmodel import Session
 
 import newsletter.database
@@ -348,3 +351,23 @@ def test_batches_hold_everything_in_order(items: list[int], size: int) -> None:
     batches = list(batched(items, size))
     assert [item for batch in batches for item in batch] == items
     assert all(1 <= len(batch) <= size for batch in batches)
+
+
+def test_a_crowd_of_writers_takes_turns(tmp_path: Path, sqlite_template: Path) -> None:
+    """Threads of one process never meet SQLite's lock: without its patience, none of them is refused."""
+    path = tmp_path / "crowd.db"
+    shutil.copy(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+
+    @event.listens_for(database.engine, "connect")
+    def _impatient(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")
+
+    def one_more(number: int) -> None:
+        with database.write() as session:
+            make_owner(session, str(number))
+
+    with ThreadPoolExecutor(8) as crowd:
+        list(crowd.map(one_more, range(160)))
+    assert owners(database) == 160
+    database.close()

@@ -1,5 +1,6 @@
 """The documentation is true: every command in it is run, and every command there is has its line."""
 
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from tests.mailserver import MailServer
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MESSAGE = "From: bo@example.org\nTo: ann@example.org\nMessage-ID: <1@example.org>\n\nHello, Ann!\n"
 LONG_RUNNING = {"paperround run", "paperround preview posts/2026-01-06-first-steps.md"}
 """Started and stopped by tests/cli, not here."""
 
@@ -37,6 +39,8 @@ def make_site(cli: Cli, folder: Path, *, category: bool) -> None:
     write_post(folder / "posts", "2026-01-06-first-steps", title="First steps")
     (folder / "readers.csv").write_text("email,name\nbo@example.org,Bo\n", encoding="utf-8")
     (folder / "holidays.ics").write_text(HOLIDAYS, encoding="utf-8")
+    (folder / "message.eml").write_text(MESSAGE, encoding="utf-8")
+    (folder / "letters.mbox").write_text(f"From bo Mon Jan  5 10:00:00 2026\n{MESSAGE}", encoding="utf-8")
 
 
 def send_one(cli: Cli, folder: Path) -> None:
@@ -82,7 +86,10 @@ def run_one(command: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, relay: Mail
     elif program == "paperround":
         if command not in LONG_RUNNING:
             words, into, file = command.partition(" > ")
-            done = cli(*expanded(shlex.split(words)[1:]))
+            words, given, source = words.partition(" < ")
+            with Path(source if given else os.devnull).open(encoding="utf-8") as stdin:
+                monkeypatch.setattr("sys.stdin", stdin)
+                done = cli(*expanded(shlex.split(words)[1:]))
             assert done.returncode == 0, f"{command}: {done.stderr}"
             if into:
                 Path(file).write_text(done.stdout, encoding="utf-8")
@@ -109,6 +116,8 @@ def all_commands() -> list[str]:
     found = [f"paperround {command.name}" for command in app.registered_commands]
     for group in app.registered_groups:
         assert group.typer_instance is not None
+        if group.typer_instance.info.invoke_without_command is True:
+            found.append(f"paperround {group.name}")
         for command in group.typer_instance.registered_commands:
             assert command.callback is not None
             found.append(f"paperround {group.name} {command.name or command.callback.__name__}")

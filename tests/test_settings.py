@@ -505,3 +505,31 @@ def test_a_return_path_has_room_for_its_token(folder: Path) -> None:
     assert "needs a bounce_address with at most 20 characters before its @" in refusal(folder)
     changed(folder, bounce_address='"bounces@example.org"')
     load_settings(folder)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("INBOUND__LISTEN", "lmtp.sock", "inbound.listen is neither HOST:PORT, .*, nor unix:SOCKET"),
+        ("INBOUND__LISTEN", "127.0.0.1:99999", "inbound.listen is neither HOST:PORT"),
+        ("INBOUND__LISTEN", "unix:", "inbound.listen names no socket"),
+        ("INBOUND__LISTEN", "unix:/" + "ü" * 60, "inbound.listen names a socket with more than 100 bytes"),
+        ("INBOUND__PROTOCOL", "uucp", "inbound.protocol: input should be 'lmtp' or 'smtp'"),
+        ("INBOUND__MAX_MESSAGE_BYTES", "10", "inbound.max_message_bytes: input should be greater than"),
+        ("IMAP__HOST", "imap.example.org", r"\[imap\] names a host and no user"),
+        ("IMAP__FOLDER", "", "imap.folder must not be empty"),
+    ],
+)
+def test_ways_for_mail_to_come_in_that_are_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    """Each is named with its key, and what it might be."""
+    monkeypatch.setenv(f"PAPERROUND_{variable}", value)
+    assert re.search(said, refusal(folder))
+
+
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:8024", "[::1]:8024", "unix:/run/paperround/lmtp.sock"])
+def test_ways_for_mail_to_come_in(folder: Path, monkeypatch: pytest.MonkeyPatch, listen: str) -> None:
+    """None, a port, a socket's file."""
+    monkeypatch.setenv("PAPERROUND_INBOUND__LISTEN", listen)
+    assert load_settings(folder).inbound.listen == listen

@@ -1,13 +1,14 @@
 """What the nouns share: opening the site they are about, or an example of one; numbers and instants."""
 
 import os
+import traceback
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.output import cell
+from newsletter.cli.output import cell, note
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -48,6 +49,10 @@ IssueOption = Annotated[
 ]
 DeliveryArgument = Annotated[
     int, typer.Argument(metavar="DELIVERY", callback=_possible, help="Its number in `delivery list`.")
+]
+MessageArgument = Annotated[
+    int,
+    typer.Argument(metavar="MESSAGE", callback=_possible, help="Its number, as `inbound list` shows it."),
 ]
 PostArgument = Annotated[
     str, typer.Argument(metavar="SLUG", help="The post's slug, as `queue list` shows it.")
@@ -95,6 +100,15 @@ def site_or_example(site: Path | None) -> "tuple[Settings, Path | None]":
         except SettingsError:
             return Settings.model_validate(_EXAMPLE), None
     return load_settings(site), site
+
+
+def note_error(error: Exception) -> None:
+    """Say what went wrong beside other work, which goes on; of a surprise also where."""
+    from subscribers.errors import PaperroundError
+
+    if not isinstance(error, PaperroundError | OSError):
+        traceback.print_exception(error)
+    note(f"paperround: {error}")
 
 
 def parse_instant(text: str) -> datetime:

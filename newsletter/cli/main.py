@@ -26,6 +26,7 @@ from newsletter.cli import (
     demo,
     dkim,
     doctor,
+    inbound,
     init,
     issue,
     notices,
@@ -119,6 +120,7 @@ app.add_typer(issue.app, name="issue")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(subscriber.app, name="subscriber")
 app.add_typer(consent.app, name="consent")
+app.add_typer(inbound.app, name="inbound")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(db.app, name="db")
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.common import AtOption, open_site, parse_instant
+from newsletter.cli.common import AtOption, note_error, open_site, parse_instant
+from newsletter.cli.inbound import tell_handled
 from newsletter.cli.output import Progress, cell, count_of, is_terminal, note, tally
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Recovered
     from newsletter.delivery.postman import Posted
     from newsletter.delivery.relays import Relay
-    from newsletter.feedback.handler import Handled
     from newsletter.schedule.planned import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
 
@@ -64,9 +64,10 @@ def tick(
     if instant:
         check_trial(site.settings, really=really)
     stop = stop_event()
+    failed = not instant and not look_into_mailbox(site)  # a mailbox has the time of the real world
     tell_handled(site.handle_inbound())
     planned = site.plan_due()
-    failed = tell_planned(planned)
+    failed |= tell_planned(planned)
     with site.open_relays() as relays:
         warn_of_sandbox(site)
         tell_posted(site.post_notes(relays))
@@ -103,10 +104,23 @@ def keep_going(site: "App", relays: "list[Relay]", stop: Event) -> None:
     """Plan and send every so often and serve the pages, until `stop` is set."""
     from newsletter.web.server import PageServer
 
-    with PageServer(site) as server:
+    with PageServer(site) as server, site.open_entrances(note_error) as entrances:
         warn_of_sandbox(site)
-        note(f"{site.settings.site.name} is running; its pages are at {server.url}. Ctrl-C stops it.")
+        mail = f"; mail comes in {' and '.join(entrances)}" if entrances else ""
+        note(f"{site.settings.site.name} is running; its pages are at {server.url}{mail}. Ctrl-C stops it.")
         make_runner(site, relays, stop, plan_every=PLAN_SECONDS, send_every=SEND_SECONDS).run_until(stop)
+
+
+def look_into_mailbox(site: "App") -> bool:
+    """Take in what has arrived there; False, said, if that cannot be done now."""
+    from newsletter.errors import EntranceError, SettingsError
+
+    try:
+        site.look_into_mailbox(note_error)
+    except (EntranceError, SettingsError) as error:  # letters go out all the same
+        note_error(error)
+        return False
+    return True
 
 
 def make_runner(
@@ -139,7 +153,7 @@ def make_runner(
         "notes": (notes_job, send_every),  # apart, as above
         "forget": (site.forget, FORGET_SECONDS),
     }
-    return Runner(jobs, report=lambda error: note(f"paperround: {error}"))
+    return Runner(jobs, report=note_error)
 
 
 def warn_of_sandbox(site: "App") -> None:
@@ -235,13 +249,6 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
         note(f"paperround: {str(error).removesuffix('.')}. {then}")
     is_any_halted = any(not verdict.has_passed for verdict in report.tally.verdicts)
     return stays or is_any_halted
-
-
-def tell_handled(handled: "list[Handled]") -> None:
-    """Print what became of mail that came in, by its number: `paperround inbound show` has the rest."""
-    for one in handled:
-        print(f"inbound {one.id}: {cell(one.result.verb or 'unknown')}: {cell(one.result.outcome)}")
-    sys.stdout.flush()
 
 
 def tell_posted(posted: "list[Posted]") -> None:

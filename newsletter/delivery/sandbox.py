@@ -5,20 +5,19 @@ It is the relay of a new site, so that a trial cannot reach anyone. Letters lie 
 under a temporary name first so that a reader never sees half a letter.
 """
 
-import asyncio
 import os
 import re
 import secrets
 import socket
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Thread
 from types import TracebackType
 from typing import Self
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.errors import RelayError
+from newsletter.listening import ListeningThread, Loop
 from newsletter.settings import RelaySection, TLSMode
 
 _NAME_OCTETS = 200
@@ -77,41 +76,27 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         except OSError as error:
             raise RelayError(f"the sandbox cannot start in {self.folder}: {error.strerror}") from error
         keeper = _Keeper(self.folder)
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
-        self._thread.start()
-        serving = self._loop.create_server(lambda: self._session(keeper), sock=self._socket)
-        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
+        self._listening = ListeningThread("sandbox", self._socket, lambda loop: _session(keeper, loop))
         return self
-
-    def _session(self, keeper: _Keeper) -> SMTP:
-        return SMTP(
-            keeper,
-            hostname="sandbox",
-            ident="Paperround sandbox",
-            enable_SMTPUTF8=True,
-            data_size_limit=0,
-            loop=self._loop,
-        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        asyncio.run_coroutine_threadsafe(self._end_sessions(), self._loop).result(timeout=10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
-        self._loop.close()
-
-    async def _end_sessions(self) -> None:
-        """Cut what is still connected, so that nothing is left running."""
-        sessions = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in sessions:
-            task.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
+        self._listening.close()
 
     @property
     def relay(self) -> RelaySection:
         """Relay settings that lead here."""
         port = self._socket.getsockname()[1]
         return RelaySection(host="127.0.0.1", port=port, tls=TLSMode.NONE)
+
+
+def _session(keeper: _Keeper, loop: Loop) -> SMTP:
+    return SMTP(
+        keeper,
+        hostname="sandbox",
+        ident="Paperround sandbox",
+        enable_SMTPUTF8=True,
+        data_size_limit=0,
+        loop=loop,
+    )

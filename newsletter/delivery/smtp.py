@@ -16,7 +16,7 @@ from newsletter.delivery.outcome import Stage, printable
 from newsletter.delivery.session import TIME_LIMITS, Habits, Offers, Session
 from newsletter.delivery.transport import Letter, Listener
 from newsletter.errors import RelayError
-from newsletter.settings import RelaySection, TLSMode, is_loopback
+from newsletter.settings import RelaySection, TLSMode
 
 _CONNECT_SECONDS = 30.0
 """For TCP, shared by the host's addresses; the greeting has its time apart (`TIME_LIMITS`)."""
@@ -86,19 +86,17 @@ class SMTPTransport:
 
     async def _start_tls(self, client: aiosmtplib.SMTP) -> None:
         """STARTTLS as the settings ask (RFC 3207); only a relay on this machine may lack it under `auto`."""
-        mode = self._relay.tls
-        if mode is TLSMode.NONE:
+        if self._relay.tls is TLSMode.NONE:
             return
         await client.ehlo()
         if not client.supports_extension("starttls"):
-            if mode is TLSMode.AUTO and is_loopback(self._relay.host):
+            if self._relay.is_lenient:
                 return
             raise aiosmtplib.SMTPException(
                 'it offers no STARTTLS; set tls = "implicit" if it listens with TLS, or "none" to do without'
             )
         # A certificate for "localhost" is nobody's to give; loopback needs no identity check.
-        checked = not (mode is TLSMode.AUTO and is_loopback(self._relay.host))
-        await client.starttls(validate_certs=checked)  # and forget what was offered before
+        await client.starttls(validate_certs=not self._relay.is_lenient)  # and forget what was offered before
 
     def _take_over(self, client: aiosmtplib.SMTP, listener: Listener) -> None:
         """Give the open transport to a session of our own."""

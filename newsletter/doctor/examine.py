@@ -25,7 +25,8 @@ from newsletter.doctor.domain import (
     mail_domains,
     public_addresses,
 )
-from newsletter.doctor.findings import Finding, Level, error, warning
+from newsletter.doctor.findings import Finding, Level, error, ok, warning
+from newsletter.doctor.inbound import check_listener, check_mailbox
 from newsletter.doctor.machine import check_clock, check_database, check_disks, check_key, check_zones
 from newsletter.doctor.names import Address, Names, UnseenError
 from newsletter.doctor.relay import check_relay
@@ -68,8 +69,9 @@ def examine(
 ) -> list[Finding]:
     """Every finding, the worst first. `names` is the DNS to ask and `own` this machine's public addresses."""
     inside = [*check_key(settings), *check_zones(), *check_clock(), *check_disks(_folders(settings))]
-    relays, outside = _relays(settings), _outside(settings, clock, names, own)
-    jobs = [_Job(subject, check) for subject, check in (*relays, *outside)]
+    relays, inbound = _relays(settings), _inbound(settings)
+    outside = _outside(settings, clock, names, own)
+    jobs = [_Job(subject, check) for subject, check in (*relays, *inbound, *outside)]
     end = time.monotonic() + LIMIT_SECONDS
     threads = [job.start() for job in jobs]
     database = Database(settings.database_url)
@@ -107,6 +109,33 @@ def _relays(settings: Settings) -> Iterable[tuple[str, Check]]:
             yield subject, partial(_password_failed, subject, str(fault), relay.table)
             continue
         yield subject, partial(check_relay, relay, password, settings.sender.domain)
+
+
+def _inbound(settings: Settings) -> Iterable[tuple[str, Check]]:
+    """The checks of the ways that mail comes in."""
+    inbound, imap, address = settings.inbound, settings.imap, settings.inbound_address
+    if inbound.listen:
+        yield f"mail at {inbound.listen}", partial(check_listener, inbound, address)
+    if imap.host:
+        subject = f"mailbox {imap.user} at {imap.name}"
+        try:
+            password = imap.login_password()
+        except SettingsError as fault:
+            yield subject, partial(_password_failed, subject, str(fault), imap.table)
+        else:
+            yield subject, partial(check_mailbox, imap, password, address)
+    if not inbound.listen and not imap.host:
+        yield "inbound mail", partial(_no_entrance, address)
+
+
+def _no_entrance(address: str) -> list[Finding]:
+    return [
+        ok(
+            "inbound mail",
+            f"neither listen in [inbound] nor host in [imap] is set: what is sent to {address} comes in by a "
+            f"pipe, or not at all",
+        )
+    ]
 
 
 def _password_failed(subject: str, fault: str, table: str) -> list[Finding]:

@@ -15,7 +15,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters
-from newsletter.feedback.drafts import Draft, Stream
+from newsletter.feedback.drafts import Draft, Drafter, Stream
 from newsletter.feedback.writing import Thread, Writer
 from newsletter.schedule.categories import all_categories, streams_of
 from newsletter.settings import DoorsSection
@@ -28,6 +28,7 @@ from subscribers.models import (
     Request,
     RequestKind,
     RequestState,
+    Subscriber,
     SubscriptionState,
     Wording,
 )
@@ -156,27 +157,46 @@ class Doors:
         titles = titles_of(session)
         reader = find_subscriber(session, address)
         held = subscriptions_of(session, reader.id) if reader else []
-        live = {found.category for found in held if found.state in _LIVE}
+        live = {found.category for found in held if found.state in _LIVE} & titles.keys()
         wanted = [slug for slug in categories_of(request) if slug in titles]
         drafter = self._writer.drafter(request.language)
-        if request.kind == RequestKind.JOIN and reader and live.issuperset(wanted):
-            request.state, request.reason = RequestState.WITHHELD, "These letters come already."
-            known = [titles[slug] for slug in wanted or sorted(live & titles.keys())]
-            url = self._writer.preferences_url(reader.id)
-            self._post(session, request, address, drafter.known(known, address.given, url))
+        if request.kind == RequestKind.ADDRESS:
+            self._tell_old_address(session, request, drafter)
+        elif request.kind == RequestKind.JOIN and not wanted:
+            request.state, request.reason = RequestState.WITHHELD, "There are no such letters any more."
             return
-        if request.kind not in (RequestKind.JOIN, RequestKind.ADDRESS) and not live:
+        elif request.kind == RequestKind.JOIN and reader and live.issuperset(wanted):
+            request.state, request.reason = RequestState.WITHHELD, "These letters come already."
+            url = self._writer.preferences_url(reader.id)
+            draft = drafter.known([titles[slug] for slug in wanted], address.given, url)
+            self._post(session, request, address, draft)
+            return
+        elif request.kind != RequestKind.JOIN and not live:
             request.state, request.reason = RequestState.WITHHELD, "No letters go to this address."
             self._post(session, request, address, drafter.stranger(address.given))
             return
-        named = wanted or sorted(live & titles.keys(), key=titles.__getitem__)
+        named = wanted or sorted(live, key=titles.__getitem__)
+        self._ask_to_confirm(session, request, address, [titles[slug] for slug in named], drafter)
+
+    def _tell_old_address(self, session: Session, request: Request, drafter: Drafter) -> None:
+        """Whoever has the old address hears of it before anything changes."""
+        reader = session.get(Subscriber, request.subscriber_id)
+        old = parse_address(reader.address) if reader else None
+        if old and not self._suppressions.find(session, old):
+            topic = f"request {request.id}, the old address"
+            kind, now = NoteKind.ANSWER, self._clock()
+            self._writer.write(session, drafter.address_old(), old, topic=topic, kind=kind, now=now)
+
+    def _ask_to_confirm(
+        self, session: Session, request: Request, address: Address, titles: list[str], drafter: Drafter
+    ) -> None:
         reply_to = self._writer.confirm_address(request.id)
 
         def draft(shown: str) -> Draft:
             return drafter.confirmation(
                 RequestKind(request.kind),
                 address=shown,
-                titles=[titles[slug] for slug in named],
+                titles=titles,
                 url=self._writer.confirm_url(request.id),
                 days=self._section.confirm_days,
                 frequency=Frequency(request.frequency) if request.frequency else None,

@@ -6,15 +6,16 @@ systems put on top. Mail that nobody can handle is set aside with the reason, an
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from sqlalchemy import func, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from newsletter.errors import NotFoundError
-from newsletter.feedback.reading import read_mail
+from newsletter.feedback.reading import Mail, read_mail
 from newsletter.models import InboundMessage
 from newsletter.states import InboundState
 from subscribers.base import Clock
@@ -43,18 +44,18 @@ class Inbox:
 
         `recipient` and `return_path` are the envelope's (RFC 5321 §2.3.1), where the entrance knows it.
         """
-        mail = read_mail(content, return_path)
-        to = (recipient or "").strip().casefold()[:320]
+        mail = _read(content, return_path)
+        to = _storable((recipient or "").strip().casefold())[:320]
         row = self._database.insert(InboundMessage).values(
             identity=mail.identity,
             recipient=to,
-            return_path=None if return_path is None else return_path[:320],
+            return_path=None if return_path is None else _storable(return_path)[:320],
             entrance=entrance,
             content=content,
             octets=len(content),
-            message_id=mail.message_id,
-            sender=mail.sender.casefold()[:320],
-            subject=mail.subject,
+            message_id=_storable(mail.message_id),
+            sender=_storable(mail.sender.casefold())[:320],
+            subject=_storable(mail.subject),
             received_at=self._clock(),
             state=InboundState.NEW,
             attempts=0,
@@ -70,6 +71,19 @@ class Inbox:
             return Kept(session.exec(before).one(), is_new=False)
 
 
+def _storable(text: str) -> str:
+    """Text as both databases take it: without NUL, and without octets that were no text."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _read(content: bytes, return_path: str | None) -> Mail:
+    """The mail; of one that cannot be read, enough to keep it: its handler says what is wrong with it."""
+    try:
+        return read_mail(content, return_path)
+    except Exception:  # whatever hostile octets break, they are not to be lost for it
+        return replace(read_mail(b"", return_path), identity=sha256(content).hexdigest())
+
+
 def messages(session: Session, state: InboundState | None = None) -> Iterator[InboundMessage]:
     """What came in, oldest first, one at a time."""
     statement = select(InboundMessage).order_by(col(InboundMessage.id)).execution_options(yield_per=100)
@@ -83,13 +97,6 @@ def message(session: Session, number: int) -> InboundMessage:
     if found := session.get(InboundMessage, number):
         return found
     raise NotFoundError(f"no message {number} came in; `paperround inbound list` shows those that did")
-
-
-def waiting(session: Session) -> int:
-    """How many wait for a person: letters for the editor, and what was set aside."""
-    states = (InboundState.LETTER, InboundState.ASIDE)
-    counted = select(func.count()).where(col(InboundMessage.state).in_(states))
-    return session.exec(counted).one()
 
 
 def retry(session: Session, number: int) -> bool:

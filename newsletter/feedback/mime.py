@@ -16,6 +16,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from urllib.parse import unquote_to_bytes
 
 from newsletter.content.html import words
@@ -150,24 +151,25 @@ def leaves(message: Part) -> Iterator[tuple[Part, tuple[str, ...]]]:
 def _children(part: Part, boundary: str, most: int) -> list[Part]:
     """The parts between the boundaries (RFC 2046 §5.1.1); one that is not closed reaches to the end."""
     delimiter = b"\n--" + boundary.encode("utf-8", "surrogateescape")
-    places: list[tuple[int, int]] = []
+    lines: list[tuple[int, int]] = []  # where each delimiter's line begins and ends
     # The line break before a delimiter belongs to it: for the first one that is the header's own.
     place = max(part.start - 1, 0)
-    while len(places) <= most and (found := part.content.find(delimiter, place, part.end)) >= 0:
+    while len(lines) <= most:
+        found = part.content.find(delimiter, place, part.end)
+        if found < 0:
+            lines.append((part.end, part.end))
+            break
         after = found + len(delimiter)
-        line_end = part.content.find(b"\n", after, part.end)
-        line_end = part.end if line_end < 0 else line_end
-        # No further than a line is long: a rest that is longer is no delimiter's.
-        rest = part.content[after : min(line_end, after + 200)].rstrip()
-        place = line_end
+        place = part.content.find(b"\n", after, part.end)
+        place = part.end if place < 0 else place
+        # No further than a line is long: what is longer is no delimiter's.
+        rest = part.content[after : min(place, after + 200)].rstrip()
         if rest in (b"", b"--"):
-            places.append((found, line_end))
-            if rest:
-                break
+            lines.append((found, place))
+        if rest == b"--":
+            break
     return [
-        read_part(part.content, min(begin + 1, part.end), end)
-        for (_, begin), (end, _) in zip(places, [*places[1:], (part.end, part.end)], strict=True)
-        if begin < end
+        read_part(part.content, begin + 1, end) for (_, begin), (end, _) in pairwise(lines) if begin < end
     ]
 
 
@@ -186,24 +188,22 @@ def body_text(part: Part) -> str:
 def decoded(octets: bytes, charset: str) -> str:
     """Octets as text, in the charset told unless that is plainly wrong."""
     codec = _codec(charset)
+    is_wide = codec.startswith(("utf-16", "utf-32"))
     if octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in octets:
         codec = "utf-16"
-    is_wide = codec.startswith(("utf-16", "utf-32"))
-    if codec in _ASCII_LIKE or (is_wide and b"\0" not in octets) or not codec:
+    elif codec in _ASCII_LIKE or not codec or (is_wide and b"\0" not in octets):
         # UTF-8 is hardly ever met by chance, and often sent under another name.
         try:
             return octets.decode("utf-8")
         except UnicodeDecodeError:
             codec = codec or "cp1252"
-    for errors in ("strict", "replace"):
-        try:
-            return octets.decode(codec, errors)
-        except UnicodeError:
-            try:
-                return octets.decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-    return octets.decode("latin-1")
+    try:
+        return octets.decode(codec)
+    except UnicodeError:
+        text = octets.decode("utf-8", "replace")
+    # Where some letters are UTF-8 and others damaged, that is what it is; where all are, it is not.
+    is_utf8 = any(letter > "\x7f" and letter != "\ufffd" for letter in text)
+    return text if is_utf8 else octets.decode("cp1252" if codec == "utf-8" else codec, "replace")
 
 
 def _codec(charset: str) -> str:

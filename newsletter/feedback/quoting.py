@@ -63,7 +63,8 @@ _LABELS = {
 }
 """Labels of a message's header, as mail programs write them into a reply."""
 _KINDS = {word: kind for kind, words in _LABELS.items() for word in words}
-_SIGNATURE = re.compile(r"--\s?\Z")
+_SIGNATURE = re.compile(r"(?:--|-----BEGIN PGP SIGNATURE-----)\Z")
+_SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
 _SENT_FROM = re.compile(
     r"""\s*[\[(]?(?: sent\ (?:from|with|via|using)\b | get\ outlook\ for\b | yahoo\ mail\s?:
       | gesendet\ (?:von|mit|über|aus)\b | von\ (?:mein\w+|android|outlook)\b.*\ gesendet
@@ -118,7 +119,10 @@ def without_quotes(text: str) -> str:
             place += 1
         elif _SIGNATURE.match(line):
             # A signature reaches to the quote below it, if there is one.
-            place = _next_quoted(lines, place)
+            place = _next_quoted(lines, place + 1)
+        elif line == _SIGNED:
+            # Its own header (RFC 9580 §7) ends with an empty line.
+            place = next((n for n in range(place, min(place + 10, len(lines))) if not lines[n]), place + 1)
         elif length := _head_length(lines, place):
             kept.append(None)
             place = _behind(lines, place + length)
@@ -159,22 +163,35 @@ def _head_length(lines: Sequence[str], place: int) -> int:
 
 def _attribution_length(lines: Sequence[str], place: int) -> int:
     """How many lines `On 5 January, Ann Lee wrote:` takes, also folded over three; 0 if this is none."""
-    joined = ""
-    for length in (1, 2, 3):
+    line = lines[place].strip()
+    if line.endswith(":") and _HEAD_NAMES.search(line):
+        follows = next((n for n in lines[place + 1 : place + 3] if n), "")
+        # In whatever language: somebody is named with an address or a day, and marked lines follow.
+        if _QUOTED.match(follows) or _is_attribution(line):
+            return 1
+    if not _HEAD_OPENS.match(line):
+        return 0
+    for length in (2, 3):
         number = place + length - 1
         if number >= len(lines) or not lines[number] or _QUOTED.match(lines[number]):
             return 0
-        joined = f"{joined} {lines[number].strip()}".strip()
-        if len(joined) > _LONGEST_HEAD:
+        # A line that is a whole attribution does not continue what the person wrote above it.
+        if _is_attribution(lines[number].strip()):
             return 0
-        if joined.endswith(":"):
-            opens = _HEAD_OPENS.match(joined) and _HEAD_NAMES.search(joined)
-            if opens and _HEAD_SAYS.search(joined):
-                return length
-            follows = next((n for n in lines[place + length : place + length + 2] if n), "")
-            # In whatever language: somebody is named with an address or a day, and marked lines follow.
-            return length if _HEAD_NAMES.search(joined) and _QUOTED.match(follows) else 0
+        line = f"{line} {lines[number].strip()}"
+        if _is_attribution(line):
+            return length
     return 0
+
+
+def _is_attribution(line: str) -> bool:
+    """Whether a line says who wrote on what day, in one of our languages."""
+    return (
+        line.endswith(":")
+        and len(line) <= _LONGEST_HEAD
+        and all(pattern.search(line) for pattern in (_HEAD_NAMES, _HEAD_SAYS))
+        and _HEAD_OPENS.match(line) is not None
+    )
 
 
 def _labels_length(lines: Sequence[str], place: int, *, least: int) -> int:

@@ -91,12 +91,22 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Mail that came in and waits for a person: how much, the first of it, and why."""
+
+    number: int
+    first_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All that notices follow from."""
 
     queues: Sequence[Queue] = ()
     failures: Sequence[Failure] = ()
     halts: Sequence[Halt] = ()
+    mail: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class Occasion:
     topic: str
     """What makes it one."""
     kind: NoticeKind
-    category: str
+    category: str | None
     subject: str
     text: str
     """Paragraphs; a line that begins with spaces is to be left as it is."""
@@ -140,6 +150,7 @@ def occasions(standing: Standing, low: int) -> list[Occasion]:
         map(_failed, standing.failures),
         map(_halted, standing.halts),
         *((*_empty(queue), *_low(queue, low)) for queue in standing.queues),
+        _waiting(standing.mail),
     )
     return sorted(found, key=lambda one: order.index(one.kind))
 
@@ -235,6 +246,22 @@ def _halted(halt: Halt) -> Occasion:
     subject = f"Issue {number} of {title} is halted: {heading}"
     topic = f"halted:issue {number}"
     return Occasion(topic, NoticeKind.HALTED, halt.slug, subject, text, number, recurs=True)
+
+
+def _waiting(mail: Waiting | None) -> Iterator[Occasion]:
+    """Mail that nobody could handle, and letters that could not be passed on."""
+    if mail is None:
+        return
+    what = "1 mail waits" if mail.number == 1 else f"{mail.number} mails wait"
+    text = (
+        f"{what} for you that came in to the newsletter's address. Of the first one this is said:\n\n"
+        f"    {_named(mail.reason, _ERROR_LIMIT)}\n\n"
+        f"To see them all, and this one:\n\n"
+        f"{_command('inbound list')}\n{_command(f'inbound show {mail.first_id}')}\n\n"
+        f"You will not be told again before none is left."
+    )
+    subject = f"{what} for you in the newsletter's mailbox"
+    yield Occasion("inbound", NoticeKind.ASIDE, None, subject, text, recurs=True)
 
 
 def _named(text: str, most: int = _NAME_LIMIT) -> str:

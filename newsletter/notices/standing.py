@@ -13,12 +13,12 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from newsletter.content.queue import entries
-from newsletter.models import Category, Edition, FailedSlot, Issue, QueueEntry
-from newsletter.notices.occasions import Dry, Failure, Halt, Queue, Standing
+from newsletter.models import Category, Edition, FailedSlot, InboundMessage, Issue, QueueEntry
+from newsletter.notices.occasions import Dry, Failure, Halt, Queue, Standing, Waiting
 from newsletter.schedule.cadence import parse_zone
 from newsletter.schedule.categories import Stream, active_readers, streams_of
 from newsletter.schedule.timetable import SLOT_FORMAT
-from newsletter.states import EntryState, IssueState, Mode
+from newsletter.states import EntryState, InboundState, IssueState, Mode
 from subscribers.base import UTCDateTime
 
 _MOMENT = timedelta(microseconds=1)
@@ -37,6 +37,7 @@ def standing(
         queues=list(_queues(session, streams, now, low)),
         failures=list(_failures(session, patience)),
         halts=list(_halts(session, halted)),
+        mail=_mail(session),
     )
 
 
@@ -141,6 +142,16 @@ def _halts(session: Session, halted: Collection[int]) -> Iterator[Halt]:
         first = select(Edition.subject).where(Edition.issue_id == issue.id).order_by(col(Edition.id)).limit(1)
         heading = session.exec(first).one_or_none() or ""
         yield Halt(issue.id, category.slug, category.title, heading, issue.reason)
+
+
+def _mail(session: Session) -> Waiting | None:
+    waiting = col(InboundMessage.state).in_([InboundState.ASIDE, InboundState.LETTER])
+    number, first = session.execute(
+        sql_select(func.count(), func.min(col(InboundMessage.id))).where(waiting)
+    ).one()
+    if not number:
+        return None
+    return Waiting(number, first, session.get_one(InboundMessage, first).outcome or "")
 
 
 def _local(slot: str) -> datetime:

@@ -30,9 +30,10 @@ def erase(
     has_reply = (col(Delivery.subscriber_id) == subscriber.id) & col(Delivery.reply).is_not(None)
     session.execute(update(Delivery).where(has_reply).values(reply=_GONE))
     wrote = or_(col(InboundMessage.sender) == key, col(InboundMessage.return_path) == key)
+    passed_on = session.scalars(select(col(InboundMessage.id)).where(wrote)).all()
     blank = {"content": None, "sender": "", "return_path": "", "subject": _GONE, "message_id": ""}
     session.execute(update(InboundMessage).where(wrote).values(outcome=_GONE, **blank))
-    got = col(Note.recipient_key) == key
+    got = (col(Note.recipient_key) == key) | col(Note.topic).in_(f"inbound {one}" for one in passed_on)
     unsent = got & (col(Note.state) == NoteState.QUEUED)
     session.execute(update(Note).where(unsent).values(state=NoteState.EXPIRED))
     nobody = {"recipient": "", "recipient_key": "", "subject": _GONE, "message": None, "reply": None}

@@ -8,7 +8,6 @@ May surprise: the pages of a category that was removed stay; in a sequence the a
 picture that was never taken for its letter is shown from the blog, whatever the site's policy is by now.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from newsletter.schedule.archive import Entry, Shown, entries_of, find_shown
 from newsletter.settings import ImagesSection
 from newsletter.states import DIGEST, PicturePolicy
 from newsletter.web.feed import FeedEntry, atom_feed
+from newsletter.web.frame import Frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +49,9 @@ _HEADERS = {
 class _Archive:
     """The handlers, around one site. They block, and so run in threads."""
 
-    def __init__(self, site: "App") -> None:
+    def __init__(self, site: "App", frame: Frame) -> None:
         self._site = site
+        self._frame = frame
         self._base_url = site.settings.site.base_url
         self._database = site.database
         linked = site.settings.model_copy(update={"images": ImagesSection(policy=PicturePolicy.LINK)})
@@ -78,12 +79,18 @@ class _Archive:
         )
         return HTMLResponse(page, headers=_HEADERS)
 
-    def archive(self, slug: str, page: Callable[..., HTMLResponse]) -> HTMLResponse:
+    def archive(self, slug: str, lang: str) -> HTMLResponse:
         """The list of a category's issues."""
         category, entries = self._category(slug, _LISTED)
         issues = [(entry.title, entry.slot.date(), f"{self._base_url}{entry.path}") for entry in entries]
-        shown = page(
-            "archive", category_title=category.title, issues=issues, feed_url=self._feed_url(category)
+        is_open = category.ended_at is None
+        shown = self._frame.page(
+            "archive",
+            say=self._frame.words(lang),
+            category_title=category.title,
+            issues=issues,
+            feed_url=self._feed_url(category),
+            subscribe_url=f"{self._base_url}/subscribe?category={category.slug}" if is_open else "",
         )
         shown.headers.update(_HEADERS)
         del shown.headers["X-Robots-Tag"]
@@ -163,9 +170,9 @@ def _name(slug: str) -> str:
     return slug
 
 
-def archive_routes(site: "App", page: Callable[..., HTMLResponse]) -> APIRouter:
-    """The routes; `page` renders a template of templates/web."""
-    archive = _Archive(site)
+def archive_routes(site: "App", frame: Frame) -> APIRouter:
+    """The routes."""
+    archive = _Archive(site, frame)
     routes = APIRouter()
     reading = ["GET", "HEAD"]
 
@@ -176,8 +183,8 @@ def archive_routes(site: "App", page: Callable[..., HTMLResponse]) -> APIRouter:
         return archive.issue(int(issue_id), _name(slug))
 
     @routes.api_route("/archive/{slug}", methods=reading)
-    def issues(slug: str) -> Response:
-        return archive.archive(slug, page)
+    def issues(slug: str, lang: str = "") -> Response:
+        return archive.archive(slug, lang)
 
     @routes.api_route("/archive/{slug}/feed.xml", methods=reading)
     def feed(slug: str) -> Response:

@@ -1,4 +1,4 @@
-"""What readers meet on the web: a front page, and the way out of a category.
+"""What readers meet on the web: all routes, a front page, and the way out of a category.
 
 GET and HEAD never change anything (RFC 9110 §9.2.1): link scanners follow them. POST to the same address
 is the one-click of RFC 8058 and the page's own button alike: it needs no cookie, is answered with 200 and
@@ -11,8 +11,7 @@ surprise: a POST counts by its address alone, so its body is read only to learn 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -25,27 +24,20 @@ from newsletter.delivery.reports import reader_of
 from newsletter.errors import PaperroundError, TemplateError
 from newsletter.models import Category
 from newsletter.render.edition import archive_path
-from newsletter.render.templates import render_template
-from newsletter.schedule.categories import Stream, streams_of
 from newsletter.web.archive import archive_routes
+from newsletter.web.asking import Asking
+from newsletter.web.confirm import confirm_routes
 from newsletter.web.forms import beginning
+from newsletter.web.frame import HEADERS, Frame
 from newsletter.web.preferences import preference_routes
+from newsletter.web.subscribe import choices_of, subscribe_routes
+from newsletter.web.words import Words
 from subscribers.models import Subscription, SubscriptionState
 from subscribers.subscriptions import Permission, leave
 from subscribers.tokens import Purpose
 
 if TYPE_CHECKING:
     from newsletter.app import App
-
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex, nofollow",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "img-src 'self' https: http: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,49 +61,35 @@ class _WayOut:
 class _Pages:
     """The handlers, around one site. They block, and so run in threads."""
 
-    def __init__(self, site: "App") -> None:
+    def __init__(self, site: "App", frame: Frame) -> None:
         self._site = site
         # Made here, once: what a site is missing is an error of the command, not of the first reader.
         self._database, self._signer = site.database, site.signer
-        self._templates, self._theme = site.editions.environment, site.editions.theme
+        self._frame = frame
 
-    def page(self, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of templates/web, with headers that keep it private. Raises TemplateError."""
-        site = self._site.settings.site
-        values |= {"site": site, "theme": self._theme}
-        return HTMLResponse(render_template(self._templates, f"web/{name}.html.j2", values), status, _HEADERS)
-
-    def front(self) -> HTMLResponse:
+    def front(self, lang: str) -> HTMLResponse:
         """The front page: what this newsletter has."""
-        with self._database.read() as session:
-            streams = streams_of(session)
-        shown = self.page(
+        shown = self._frame.page(
             "front",
-            categories=[
-                (stream.category.title, self._next_day(stream), archive_path(stream.category.slug))
-                for stream in streams
-            ],
+            say=self._frame.words(lang),
+            categories=[(one, archive_path(one.slug)) for one in choices_of(self._site)],
         )
         del shown.headers["X-Robots-Tag"]
         return shown
 
-    def _next_day(self, stream: Stream) -> date | None:
-        coming = stream.timetable.first_from(self._site.clock())
-        return coming.local.date() if coming else None
-
-    def ask(self, token: str) -> HTMLResponse:
+    def ask(self, token: str, lang: str) -> HTMLResponse:
         """The page with the button that ends a subscription."""
-        found = self._find(token)
+        found, say = self._find(token), self._frame.words(lang)
         if found is None:
-            return self._nobodys(token)
+            return self._nobodys(token, say)
         held = found.titles_held
-        return self._page_of("leave", held) if held else self._page_of("left", found.titles)
+        return self._page_of("leave", held, say) if held else self._page_of("left", found.titles, say)
 
-    def act(self, token: str, source: str) -> HTMLResponse:
+    def act(self, token: str, source: str, lang: str) -> HTMLResponse:
         """End the subscriptions, those that have not ended yet."""
-        found = self._find(token)
+        found, say = self._find(token), self._frame.words(lang)
         if found is None:
-            return self._nobodys(token)
+            return self._nobodys(token, say)
         permission = Permission(source, evidence=f"delivery {found.delivery_id}")
         with self._database.write() as session:
             leave(
@@ -122,28 +100,27 @@ class _Pages:
                 self._site.letters,
                 now=self._site.clock(),
             )
-        return self._page_of("left", found.titles)
+        return self._page_of("left", found.titles, say)
 
-    def _page_of(self, name: str, titles: Sequence[str]) -> HTMLResponse:
+    def _page_of(self, name: str, titles: Sequence[str], say: Words) -> HTMLResponse:
         """A page about categories: `titles` are theirs, `category` is those in one text."""
-        category = " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
-        return self.page(name, titles=titles, category=category)
+        return self._frame.page(name, say=say, titles=titles, category=say.plain_names(titles))
 
     def unknown(self, status: int = 404) -> HTMLResponse:
         """The page for whatever is not here: one and the same, so that nothing is learnt from it."""
-        return self.page("unknown", status=status)
+        return self._frame.page("unknown", status=status)
 
-    def _nobodys(self, token: str) -> HTMLResponse:
+    def _nobodys(self, token: str, say: Words) -> HTMLResponse:
         """The page for a token that stands for no letter of an issue."""
         is_test = self._signer.read(Purpose.LEAVE, token) == TEST_DELIVERY
-        return self.page("test") if is_test else self.unknown()
+        return self._frame.page("test", say=say) if is_test else self.unknown()
 
     def broken(self, status: int) -> Response:
         """The page for what failed. It cannot fail itself, though a site's own templates may."""
         try:
-            return self.page("broken", status=status)
+            return self._frame.page("broken", status=status)
         except TemplateError:
-            return PlainTextResponse("That did not work just now. Please try again later.", status, _HEADERS)
+            return PlainTextResponse("That did not work just now. Please try again later.", status, HEADERS)
 
     def _find(self, token: str) -> _WayOut | None:
         """The subscriptions a letter was sent for: of a digest, to the categories in it."""
@@ -166,22 +143,23 @@ class _Pages:
 
 def make_pages(site: "App") -> FastAPI:
     """The reader-facing web application of a site. Raises what opening its database and its key raises."""
-    pages = _Pages(site)
+    frame = Frame(site)
+    pages, asking = _Pages(site, frame), Asking(site, frame)
     # No redirect for a slash too many: RFC 8058 §3.1 forbids them.
     web = FastAPI(title="Paperround", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @web.api_route("/", methods=["GET", "HEAD"])
-    def front() -> Response:
-        return pages.front()
+    def front(lang: str = "") -> Response:
+        return pages.front(lang)
 
     @web.api_route("/u/{token}", methods=["GET", "HEAD"])
-    def ask(token: str) -> Response:
-        return pages.ask(token)
+    def ask(token: str, lang: str = "") -> Response:
+        return pages.ask(token, lang)
 
     @web.post("/u/{token}")
-    async def act(token: str, request: Request) -> Response:
+    async def act(token: str, request: Request, lang: str = "") -> Response:
         source = "page" if b"via=page" in await beginning(request) else "one-click"
-        return await run_in_threadpool(pages.act, token, source)
+        return await run_in_threadpool(pages.act, token, source, lang)
 
     @web.exception_handler(HTTPException)
     def unknown(request: Request, error: HTTPException) -> Response:
@@ -202,10 +180,12 @@ def make_pages(site: "App") -> FastAPI:
         # A fault of ours; Starlette raises it again, for the server to log.
         return pages.broken(500)
 
-    web.include_router(archive_routes(site, pages.page))
-    web.include_router(preference_routes(site, pages.page))
+    web.include_router(archive_routes(site, frame))
+    web.include_router(subscribe_routes(site, frame, asking))
+    web.include_router(confirm_routes(site, frame))
+    web.include_router(preference_routes(site, frame, asking))
     if site.settings.relay.is_sandbox:
         from newsletter.web.mailboxes import mailbox_routes
 
-        web.include_router(mailbox_routes(site.settings.sandbox_folder, pages.page))
+        web.include_router(mailbox_routes(site.settings.sandbox_folder, frame.page))
     return web

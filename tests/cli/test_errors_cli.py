@@ -56,6 +56,13 @@ def check_message(done: Done, code: int, said: str) -> None:
 
 CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     # the files there are, the command, the exit code, what is said
+    ({}, "inbound show 7", 1, "no message 7 came in"),
+    ({}, "inbound show 9223372036854775808", 2, "nothing can have the number 9223372036854775808"),
+    ({}, "inbound retry 7", 1, "no message 7 came in"),
+    ({}, "inbound list --state lost", 2, "'lost' is none of new, done, letter, "),
+    ({}, "inbound replay ghost.mbox", 1, r"ghost\.mbox: No such file or directory"),
+    ({}, "inbound replay .", 1, r"\.: is no Maildir: there is no cur and new in it"),
+    ({"p.md": FRONT}, "inbound replay p.md", 1, r"p\.md: is no mbox: it does not begin with a line From"),
     (
         {"p.md": "---\ntitle: a: b\n---\nHi"},
         "queue add p.md",
@@ -266,6 +273,9 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
     ({"p.md": "Hi"}, "render p.md --json", 2, r"--json: goes with --format outline only"),
     ({}, "quueue list", 2, r"No such command 'quueue'"),
     ({}, "queue list --jsn", 2, r"No such option:? '?--jsn"),
+    ({}, "consent export nobody@example.org", 1, "nobody@example.org"),
+    ({}, "consent export nobody", 1, "'nobody' is not an email address"),
+    ({}, "consent verify --noted 12", 2, "is not a hash"),
 ]
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.main import get_command
@@ -95,8 +96,9 @@ def test_help_is_whole(cli: Cli, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["paperround", *NOUNS])
-def test_a_noun_alone_lists_its_commands(cli: Cli, command: str) -> None:
-    """Whoever types only half is shown the other half."""
+def test_a_noun_alone_lists_its_commands(cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Whoever types only half is shown the other half. (`inbound` takes no message from a terminal.)"""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     done = cli(*command.split()[1:])
     assert done.returncode == 2
     assert "Commands:" in done.stdout + done.stderr

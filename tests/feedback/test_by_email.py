@@ -17,7 +17,16 @@ from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import InboundState, NoteState
 from subscribers.address import parse_address
 from subscribers.consent import verify, wording_hash
-from subscribers.models import Consent, Request, Subscriber, Subscription, SuppressionReason, Wording
+from subscribers.models import (
+    Consent,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SuppressionReason,
+    Wording,
+)
+from subscribers.requests import Asked, Door
 from subscribers.subscriptions import Permission, find_subscriber, leave
 from tests.conftest import Clock, subscribe
 from tests.feedback.conftest import Correspondence
@@ -418,6 +427,18 @@ def test_what_is_to_nobody_here_is_set_aside(post: Correspondence) -> None:
         assert found.outcome == "it is to none of our addresses"
 
 
+def test_the_editor_is_told_of_mail_that_waits(post: Correspondence) -> None:
+    """Once, with how to see it, however much comes after."""
+    for _ in range(3):
+        post.write("somebody@example.org", "help")
+        post.site.plan_due()
+        with post.site.open_relays() as relays:
+            post.site.tell_editor(relays)
+    told = only(post.new_mail("editor@example.org"))
+    assert told["Subject"] == "[Test letters] 1 mail waits for you in the newsletter's mailbox"
+    assert "paperround inbound show 1" in told.get_content()
+
+
 def test_a_report_is_kept(post: Correspondence) -> None:
     """What comes to a return path is evidence about a letter."""
     post.receive(b"From: MAILER-DAEMON@mx.example\r\n\r\nfailed\r\n", "news+bounce.abc@example.org", "")
@@ -459,3 +480,27 @@ def test_pausing_has_an_end(post: Correspondence) -> None:
         held = session.exec(select(Subscription)).one()
         assert held.paused_until == date(2026, 1, 5) + timedelta(weeks=2)
         assert session.exec(select(InboundMessage).where(col(InboundMessage.state) != "done")).all() == []
+
+
+def test_the_old_address_hears_of_a_new_one_before_it_is_confirmed(post: Correspondence) -> None:
+    """Whoever moves somebody's letters away is noticed; nothing moves before the new address says yes."""
+    subscribe(post.site, ANN)
+    with post.site.database.write() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        asked = Asked(
+            kind=RequestKind.ADDRESS,
+            address=parse_address("ann@new.example"),
+            door=Door.PAGE,
+            place="the preferences page",
+            wording="",
+            language="en",
+            subscriber_id=reader.id,
+        )
+        post.site.doors.ask(session, asked)
+    post.run()
+    assert "answer this letter and tell us" in text_of(only(post.new_mail()))
+    assert post.subscriptions("ann@new.example") == {}
+    confirm(post, "ann@new.example")
+    assert post.subscriptions("ann@new.example") == {"advice": "active"}
+    assert post.subscriptions() == {}

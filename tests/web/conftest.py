@@ -33,6 +33,15 @@ def _any_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPERROUND_SITE__LISTEN", "127.0.0.1:0")
 
 
+def everything_of(site: App) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    with site.database.read() as session:
+        return {
+            table.name: sorted(session.connection().execute(table.select()), key=repr)
+            for table in SQLModel.metadata.sorted_tables
+        }
+
+
 @dataclass
 class Issue:
     """A site with an issue planned and not yet sent, and the way out that each reader's letter has."""
@@ -44,11 +53,7 @@ class Issue:
 
     def everything(self) -> dict[str, list[Any]]:
         """Every row of every table."""
-        with self.site.database.read() as session:
-            return {
-                table.name: sorted(session.connection().execute(table.select()), key=repr)
-                for table in SQLModel.metadata.sorted_tables
-            }
+        return everything_of(self.site)
 
     def send(self) -> list[str]:
         """Send what is due; returns who has had anything so far."""

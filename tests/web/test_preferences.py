@@ -1,7 +1,9 @@
 """What a reader gets and a way out of any of it: over real HTTP, on both databases."""
 
+import json
 import re
 import socket
+from html import unescape
 from html.parser import HTMLParser
 
 import httpx
@@ -16,8 +18,15 @@ from newsletter.states import Mode
 from newsletter.web import forms
 from newsletter.web.forms import BODY_OCTETS
 from newsletter.web.server import PageServer
-from subscribers.models import Consent
-from subscribers.subscriptions import Permission, all_subscribers, leave
+from subscribers.address import parse_address
+from subscribers.models import Consent, Subscriber, Wording
+from subscribers.subscriptions import (
+    Permission,
+    all_subscribers,
+    consents_of,
+    find_subscriber,
+    leave,
+)
 from subscribers.tokens import Purpose, TokenSigner
 from tests.conftest import subscribe
 from tests.node_tools import axe_violations
@@ -41,7 +50,7 @@ class Form(HTMLParser):
         given = dict(attrs)
         if tag == "input" and (given["type"] == "hidden" or "checked" in given):
             self.fields.append((str(given["name"]), str(given["value"])))
-        if tag == "input" and given["type"] == "checkbox":
+        if tag == "input" and given["name"] == "keep":
             self._box = str(given["value"])
             self.labels[self._box] = ""
 
@@ -101,7 +110,7 @@ def test_the_letter_leads_there(web: httpx.Client, issue: Issue, place: str) -> 
 
 
 def test_it_shows_what_its_reader_gets(web: httpx.Client, place: str) -> None:
-    """Every category of the reader, ticked and by its title, no other one, and no address of anybody."""
+    """Every category of the reader, ticked and by its title, the others unticked, and nobody's address."""
     page = web.get(place)
     assert Form(page.text).labels == {
         "advice": "Good advice",
@@ -109,8 +118,8 @@ def test_it_shows_what_its_reader_gets(web: httpx.Client, place: str) -> None:
         "under-way": "Under <way>",
     }
     assert [value for name, value in Form(page.text).fields if name == "keep"] == list(Form(page.text).labels)
+    assert re.findall('<input type="checkbox" name="join" value="([^"]*)">', page.text) == ["other"]
     assert ANN not in page.text
-    assert 'type="checkbox"' in page.text
     assert "<script" not in page.text
 
 
@@ -146,9 +155,7 @@ def test_what_is_unticked_is_left(web: httpx.Client, issue: Issue, place: str) -
     answer = web.post(place, data=Form(web.get(place).text).without("advice", "under-way"))
     assert answer.status_code == 200
     assert Form(answer.text).labels == {"letters": "Letters"}
-    assert re.search(
-        r'<p role="status">You will get no more letters of .*Good advice.*Under &lt;way&gt;', answer.text
-    )
+    assert re.search("<p>You will get no more letters of .*Good advice.*Under &lt;way&gt;", answer.text)
     assert states(issue) == {
         ANN: {"advice": "left", "letters": "active", "under-way": "left"},
         BO: {"advice": "active"},
@@ -267,3 +274,186 @@ def test_it_can_be_used_by_anybody(web: httpx.Client, place: str) -> None:
     saved = web.post(place, data=Form(shown).without("letters")).text
     empty = web.post(place, data=Form(saved).without("advice", "under-way")).text
     assert axe_violations({"shown": shown, "saved": saved, "empty": empty}) == []
+
+
+def changed(web: httpx.Client, place: str, **values: str | list[str]) -> httpx.Response:
+    """The page's first form, posted with some fields filled in otherwise."""
+    return web.post(place, data=Form(web.get(place).text).without() | values)
+
+
+def reader(issue: Issue, address: str = ANN) -> Subscriber:
+    with issue.site.database.read() as session:
+        found = find_subscriber(session, parse_address(address))
+        assert found
+        return found
+
+
+def test_others_can_be_joined(web: httpx.Client, issue: Issue, place: str) -> None:
+    """A ticked one is theirs at once, for the token proves who asks; the record keeps the page's words."""
+    page = web.get(place).text
+    answer = changed(web, place, join="other")
+    assert re.search("<p>You will get the letters of .*Other", answer.text)
+    assert states(issue)[ANN]["other"] == "active"
+    with issue.site.database.read() as session:
+        record = consents_of(session, reader(issue).id)[-1]
+        wording = session.get_one(Wording, json.loads(record.details or "")["wording"]).text
+    assert (record.category, record.action, record.source) == ("other", "granted", "preferences")
+    assert wording in " ".join(unescape(re.sub("<[^>]*>", "", page)).split())
+    before = issue.everything()
+    assert "Nothing was changed" in changed(web, place, join=["other", "advice", "no-such"]).text
+    assert issue.everything() == before
+
+
+def test_wishes_are_kept(web: httpx.Client, issue: Issue, place: str) -> None:
+    """How often, how many, name and zone: each as chosen, shown again, and taken back by an empty choice."""
+    wishes = {"frequency": "weekly", "cap": "3", "name": "Ann Lee", "zone": "Asia/Tokyo"}
+    answer = changed(web, place, **wishes)
+    assert "Saved" in answer.text
+    ann = reader(issue)
+    assert (ann.frequency, ann.weekly_cap, ann.name, ann.timezone) == ("weekly", 3, "Ann Lee", "Asia/Tokyo")
+    for value in wishes.values():
+        assert re.search(f'value="{value}"( selected| dir="auto"|>)', web.get(place).text)
+    changed(web, place, cap="0")
+    assert reader(issue).weekly_cap == 0
+    changed(web, place, frequency="", cap="", name="", zone="")
+    ann = reader(issue)
+    assert (ann.frequency, ann.weekly_cap, ann.name, ann.timezone) == (None, None, None, None)
+
+
+def test_an_old_form_does_not_undo_what_is_newer(web: httpx.Client, issue: Issue, place: str) -> None:
+    """A field that comes back as it was shown is no wish, whatever it stands at by now."""
+    old = Form(web.get(place).text).without() | {"frequency": "", "cap": "", "zone": "", "name": ""}
+    changed(web, place, frequency="monthly", cap="2", name="Ann", zone="Asia/Tokyo")
+    before = issue.everything()
+    assert "Nothing was changed" in web.post(place, data=old).text
+    assert "Nothing was changed" in web.post(place, data={"frequency": "daily", "name": "X"}).text
+    assert issue.everything() == before
+
+
+def test_a_break_stops_letters_and_ends_when_asked(web: httpx.Client, issue: Issue, place: str) -> None:
+    """For some weeks nothing comes, nor what was under way; the page says until when, and how to end it."""
+    answer = changed(web, place, pause="4")
+    assert "no letters until" in answer.text
+    assert "Tuesday, 3 February 2026" in answer.text
+    assert set(states(issue)[ANN].values()) == {"paused"}
+    assert issue.send() == [BO]
+    page = web.get(place)
+    assert "paused until" in page.text
+    assert "come again" in changed(web, place, pause="resume").text
+    assert set(states(issue)[ANN].values()) == {"active"}
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"frequency": "hourly"}, "frequency"),
+        ({"cap": "-1"}, "cap"),
+        ({"cap": "101"}, "cap"),
+        ({"cap": "²"}, "cap"),
+        ({"pause": "1000"}, "pause"),
+        ({"zone": "Moon"}, "zone"),
+        ({"name": "n" * 201}, "name"),
+    ],
+)
+def test_what_cannot_be_is_told_and_changes_nothing(
+    web: httpx.Client, issue: Issue, place: str, values: dict[str, str], field: str
+) -> None:
+    """422, the mistake beside its field, and none of the other changes of that form either."""
+    before = issue.everything()
+    answer = changed(web, place, keep=[], join="other", **values)
+    assert answer.status_code == 422
+    assert f'id="{field}-wrong" role="alert"' in answer.text
+    assert 'name="join" value="other" checked' in answer.text
+    assert issue.everything() == before
+
+
+def test_a_new_address_is_asked_first(web: httpx.Client, issue: Issue, place: str) -> None:
+    """Nothing changes but one request, and the answer is the same for an address that is somebody else's."""
+    before = issue.everything()
+    answers = [web.post(place, data={"new_address": to}) for to in ("ann@new.example", BO)]
+    shown = {a.text.replace(to, "X") for a, to in zip(answers, ("ann@new.example", BO), strict=True)}
+    assert len(shown) == 1
+    after = issue.everything()
+    assert {name for name in after if after[name] != before[name]} == {"request", "wording"}
+    assert {(row.kind, row.state) for row in after["request"]} == {("address", "new")}
+    wrong = web.post(place, data={"new_address": "ann@"})
+    assert wrong.status_code == 422
+    assert 'id="new_address-wrong"' in wrong.text
+    assert 'value="ann@"' in wrong.text
+
+
+@on_sqlite
+def test_new_addresses_are_capped_like_any_request(web: httpx.Client, issue: Issue, place: str) -> None:
+    """Who has a token cannot have letters written to everybody."""
+    limit = issue.site.settings.doors.ip_per_hour
+    codes = [
+        web.post(place, data={"new_address": f"a{number}@new.example"}).status_code
+        for number in range(limit + 1)
+    ]
+    assert codes == [200] * limit + [429]
+
+
+def test_a_reader_can_take_their_data_along(web: httpx.Client, issue: Issue, place: str) -> None:
+    """A JSON file of what is kept of them, and of nobody else; not cached."""
+    answer = web.get(f"{place}/data")
+    assert answer.headers["content-disposition"] == 'attachment; filename="my-data.json"'
+    assert answer.headers["cache-control"] == "no-store"
+    data = answer.json()
+    assert data["person"]["address"] == ANN
+    assert {one["category"] for one in data["subscriptions"]} == {"advice", "letters", "under-way"}
+    assert BO not in answer.text
+    assert issue.site.signer.sign(Purpose.LEAVE, issue.deliveries[ANN]) not in answer.text
+
+
+def erase_path(web: httpx.Client, place: str) -> str:
+    found = re.search(r'href="https://news.example.org(/erase/[a-z2-7]{36})"', web.get(place).text)
+    assert found
+    return found[1]
+
+
+def test_a_reader_can_be_erased(web: httpx.Client, issue: Issue, place: str) -> None:
+    """By a button with a box to be ticked: then nothing names them, no letter goes, and no page is theirs."""
+    path, before = erase_path(web, place), issue.everything()
+    assert "tick the box" not in web.get(path).text
+    for data in ({}, {"sure": ""}, {"via": "page"}):
+        refused = web.post(path, data=data)
+        assert (refused.status_code, "tick the box" in refused.text) == (422, True)
+    assert issue.everything() == before
+    assert "It is done" in web.post(path, data={"sure": "yes"}).text
+    # The editor of this site, whom editions name, has the same address.
+    assert [name for name, rows in issue.everything().items() if ANN in str(rows)] == ["edition"]
+    assert issue.send() == [BO]
+    for path_after in (place, path, f"{place}/data"):
+        assert web.get(path_after).content == web.get("/nothing").content
+    again = web.post(path, data={"sure": "yes"})
+    assert (again.status_code, again.content) == (404, web.get("/nothing").content)
+
+
+def test_a_token_of_the_reader_themselves_leads_there(web: httpx.Client, issue: Issue, place: str) -> None:
+    """Short letters have one, for they belong to no issue. It is for nothing else; no other one erases."""
+    signer, number = issue.site.signer, reader(issue).id
+    own = f"/preferences/{signer.sign(Purpose.READER, number)}"
+    assert list(Form(web.get(own).text).labels) == list(Form(web.get(place).text).labels)
+    nothing = web.get("/nothing").content
+    for purpose in set(Purpose) - {Purpose.ERASE}:
+        assert web.get(f"/erase/{signer.sign(purpose, number)}").content == nothing
+        assert web.post(f"/erase/{signer.sign(purpose, number)}", data={"sure": "yes"}).content == nothing
+    for purpose in set(Purpose) - {Purpose.READER, Purpose.PREFERENCES}:
+        assert web.get(f"/preferences/{signer.sign(purpose, number)}").content == nothing
+
+
+@on_sqlite
+def test_every_part_of_it_can_be_used_by_anybody(web: httpx.Client, issue: Issue, place: str) -> None:
+    """Axe finds nothing wrong with mistakes, a break, erasing and its end, nor in German."""
+    path = erase_path(web, place)
+    pages = {
+        "mistakes": changed(web, place, cap="x", pause="x", zone="x", frequency="x", name="n" * 201).text,
+        "address": web.post(place, data={"new_address": "x"}).text,
+        "break": changed(web, place, pause="2", join="other").text,
+        "German": web.get(f"{place}?lang=de").text,
+        "erase": web.get(path).text,
+        "unsure": web.post(path).text,
+        "erased": web.post(path, data={"sure": "yes"}).text,
+    }
+    assert 'lang="de"' in pages["German"]
+    assert axe_violations(pages) == []

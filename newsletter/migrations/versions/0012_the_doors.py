@@ -109,9 +109,7 @@ def _make_inbound_messages() -> None:
         sa.Column("handled_at", UTCDateTime(), nullable=True),
         sa.UniqueConstraint("identity", "recipient"),
     )
-    op.create_index(
-        "ix_inbound_message_new", "inbound_message", ["id"], sqlite_where=_IS_NEW, postgresql_where=_IS_NEW
-    )
+    op.create_index("ix_inbound_message_state", "inbound_message", ["state", "id"])
     op.create_index("ix_inbound_message_received", "inbound_message", ["received_at"])
 
 

@@ -1,0 +1,1 @@
+"""What `benchmarks/subscribe.py` is made of."""
