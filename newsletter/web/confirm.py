@@ -120,7 +120,7 @@ def _sentence(say: Words, form: str, request: Request, titles: dict[str, str]) -
         address=request.address,
         titles=say.names(titles.values()) if titles else say("confirm.all"),
         frequency=say(f"frequency.{request.frequency or 'usual'}"),
-        weeks=request.weeks or 1,
+        weeks=say.weeks(request.weeks or 1),
     )
 
 

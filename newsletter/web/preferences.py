@@ -287,7 +287,7 @@ def _caps(say: Words, current: str) -> list[tuple[str, str]]:
 
 def _pauses(say: Words, held: Sequence[_Held]) -> list[tuple[str, str]]:
     ends = [one.until for one in held if one.until]
-    weeks = [(one, say.plain("preferences.weeks", weeks=one)) for one in WEEKS]
+    weeks = [(one, say.weeks(int(one))) for one in WEEKS]
     if not ends:
         return [("", say.plain("preferences.no_pause")), *weeks]
     now = ("", say.plain("preferences.until", day=max(ends)))

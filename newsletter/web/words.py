@@ -42,7 +42,7 @@ class Words:
 
     def names(self, titles: Iterable[str]) -> Markup:
         """Names as a sentence has them: `A, B and C`."""
-        return Markup(self._language.joined([self.name(title) for title in titles]))  # noqa: S704  # escaped each
+        return self._language.joined_markup([self.name(title) for title in titles])
 
     def plain_names(self, titles: Iterable[str]) -> str:
         """The same as text."""
@@ -55,3 +55,7 @@ class Words:
     def day(self, day: date) -> str:
         """The same as text."""
         return self._language.date(day)
+
+    def weeks(self, count: int) -> str:
+        """`1 week`, or `4 weeks`."""
+        return self._language.weeks(count)

@@ -221,6 +221,7 @@ def test_what_was_asked_by_mail_is_confirmed_here_too(web: httpx.Client, doors: 
     kinds: list[tuple[RequestKind, dict[str, Any], str, str]] = [
         (RequestKind.FREQUENCY, {"frequency": Frequency.MONTHLY}, "One email a month", "One email a month"),
         (RequestKind.PAUSE, {"weeks": 4, "categories": ()}, "for 4 weeks", "You get no letters of all"),
+        (RequestKind.PAUSE, {"weeks": 1, "categories": ()}, "for 1 week.", "for 1 week. Then"),
         (RequestKind.RESUME, {"categories": ("tales",)}, "again", "You get the letters of Tales"),
         (
             RequestKind.LEAVE,
