@@ -204,6 +204,6 @@ def _problem(place: str, value: object) -> str | None:
         return None if is_whole else f"is not a list of {_LISTS[place]} words"
     if not isinstance(value, str):
         return "is not text in quotes"
-    if "{" in _PLACE.sub("", value) or "}" in _PLACE.sub("", value):
+    if {"{", "}"} & set(_PLACE.sub("", value)):
         return "has a brace that is none of a name to fill in, such as {site}"
     return None

@@ -303,6 +303,7 @@ def test_words_that_are_nowhere_are_named(key: str) -> None:
         ("[pages.front]\nintro = 2026-03-04", "pages.front.intro is not text in quotes"),
         ('[letters]\nhello = "Dag { name }"', "letters.hello has a brace that is none of a name to fill in"),
         ('[letters]\nhello = "Dag {Site}"', "letters.hello has a brace"),
+        ('[letters]\nhello = "Dag {"', "letters.hello has a brace"),
         ('[letters]\nhello = "Dag }"', "letters.hello has a brace"),
         ('[commands]\nhelp = "hulp"', r'commands.help is not a list of words, such as \["help"\]'),
         ("[commands]\nhelp = [5]", "commands.help is not a list of words"),
