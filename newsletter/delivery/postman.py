@@ -6,7 +6,8 @@ for a while, so that two processes do not both. May surprise: if the process die
 and our record, it is sent once more, with the same Message-ID.
 
 Answers and confirmations have the null return path (RFC 3834 §3.3, RFC 5321 §4.5.5): what cannot be delivered
-comes back to nobody, and no program answers it.
+comes back to nobody, and no program answers it. A relay that takes no such path is given the address for
+bounces, which answers nothing either.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from sqlmodel import Session, col
 
 from newsletter.database import Database
 from newsletter.delivery.dkim_keys import load_signer
-from newsletter.delivery.outcome import Outcome, printable
+from newsletter.delivery.outcome import Outcome, Stage, printable
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.retry import next_attempt
 from newsletter.delivery.smtp import SMTPTransport
@@ -173,21 +174,33 @@ async def _try(
     settings: Settings, relay: Relay, letters: dict[int, Letter], answered: Callable[[int, Outcome], None]
 ) -> None:
     """Try each once, on a connection of their own. Raises RelayError, SettingsError and TimeoutError."""
-
-    async def commit() -> bool:
-        return True  # the books say already that it is tried
-
     section = relay.section
     password = section.login_password() if section.user else ""
     transport = OneByOne(SMTPTransport(section, password=password, helo_name=settings.sender.domain))
     try:
         for place, letter in letters.items():
             async with asyncio.timeout(_SECONDS):
-                if not transport.is_usable:
-                    await transport.connect()
-                outcome = await transport.send(letter, commit)
-            assert outcome is not None  # noqa: S101  # commit() never refuses
+                outcome = await _send_on(transport, letter)
+                if not letter.return_path and _is_refused_for_its_path(outcome):
+                    named = letter._replace(return_path=settings.bounce_address)
+                    outcome = await _send_on(transport, named)
             answered(place, outcome)
     finally:
         async with asyncio.timeout(_SECONDS):
             await transport.close()
+
+
+async def _send_on(transport: OneByOne, letter: Letter) -> Outcome:
+    async def commit() -> bool:
+        return True  # the books say already that it is tried
+
+    if not transport.is_usable:
+        await transport.connect()
+    outcome = await transport.send(letter, commit)
+    assert outcome is not None  # noqa: S101  # commit() never refuses
+    return outcome
+
+
+def _is_refused_for_its_path(outcome: Outcome) -> bool:
+    """Whether a relay takes no null return path: some services want one of the addresses they know."""
+    return outcome.stage is Stage.MAIL and outcome.code is not None and outcome.code >= 500

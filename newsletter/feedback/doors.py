@@ -32,7 +32,18 @@ from subscribers.models import (
     SubscriptionState,
     Wording,
 )
-from subscribers.requests import Asked, Confirmed, Door, ask, categories_of, confirm, purge, refuse
+from subscribers.requests import (
+    Answer,
+    Asked,
+    Confirmed,
+    Door,
+    ask,
+    categories_of,
+    confirm,
+    find_request,
+    purge,
+    refuse,
+)
 from subscribers.subscriptions import find_subscriber, subscriptions_of
 from subscribers.suppression import Suppressions
 
@@ -79,7 +90,13 @@ class Doors:
     def confirm(
         self, session: Session, number: int, *, by: Door, evidence: str, shown: str | None = None
     ) -> Confirmed | None:
-        """Do what was asked for: whoever has the address said yes. None if there is no such request."""
+        """Do what was asked for: whoever has the address said yes. None if there is no such request.
+
+        An order not to write that was given since stands.
+        """
+        request = find_request(session, number)
+        if request and self._suppressions.find(session, parse_address(request.address)):
+            return Confirmed(request, Answer.REFUSED, None)
         return confirm(
             session,
             number,

@@ -15,8 +15,10 @@ from newsletter.feedback.doors import titles_of
 from newsletter.web.frame import Frame
 from newsletter.web.subscribe import choices_of
 from newsletter.web.words import Words
+from subscribers.address import parse_address
 from subscribers.models import Request, RequestKind, RequestState
 from subscribers.requests import Answer, Door, categories_of, find_request
+from subscribers.subscriptions import find_subscriber
 from subscribers.tokens import Purpose
 
 if TYPE_CHECKING:
@@ -40,12 +42,13 @@ class _Confirming:
         with self._site.database.read() as session:
             request = find_request(session, number)
             titles = _titles(session, request) if request else {}
+            preferences = self._preferences(session, request)
         if request is None or not self._is_open(request):
             return self._expired(self._frame.words(lang, request.language if request else None))
         say = self._frame.words(lang, request.language)
         has_nothing_left = request.kind == RequestKind.JOIN and not titles
         if request.state == RequestState.CONFIRMED or has_nothing_left:
-            return self._confirmed(say, request, titles)
+            return self._confirmed(say, request, titles, preferences)
         return self._frame.page(
             "confirm",
             say=say,
@@ -68,10 +71,17 @@ class _Confirming:
             shown = doors.keep_wording(session, self._frame.consent_text(say))
             done = doors.confirm(session, number, by=Door.PAGE, evidence=_EVIDENCE, shown=shown)
             titles = _titles(session, request)
+            preferences = self._preferences(session, request)
         doors.remember(shown)
         if done is None or done.answer in (Answer.EXPIRED, Answer.REFUSED):
             return self._expired(say)
-        return self._confirmed(say, done.request, titles, is_taken=done.answer == Answer.TAKEN)
+        is_taken = done.answer == Answer.TAKEN
+        return self._confirmed(say, done.request, titles, preferences, is_taken=is_taken)
+
+    def _preferences(self, session: Session, request: Request | None) -> str | None:
+        """Where whoever has the address sees all that comes to it, None if nobody here has it."""
+        reader = find_subscriber(session, parse_address(request.address)) if request else None
+        return self._site.writer.preferences_url(reader.id) if reader else None
 
     def _read(self, token: str) -> int:
         number = self._site.signer.read(Purpose.CONFIRM, token)
@@ -88,7 +98,13 @@ class _Confirming:
         return self._frame.page("expired", status=_GONE, say=say)
 
     def _confirmed(
-        self, say: Words, request: Request, titles: dict[str, str], *, is_taken: bool = False
+        self,
+        say: Words,
+        request: Request,
+        titles: dict[str, str],
+        preferences_url: str | None,
+        *,
+        is_taken: bool = False,
     ) -> Response:
         is_join = request.kind == RequestKind.JOIN and bool(titles)
         choices = choices_of(self._site) if is_join else []
@@ -100,6 +116,7 @@ class _Confirming:
             done=say("confirmed.taken", address=request.address)
             if is_taken
             else _sentence(say, "confirmed", request, titles),
+            preferences_url=None if is_taken else preferences_url,
             coming=[(one.title, one.next) for one in choices if one.slug in titles and one.next],
         )
 

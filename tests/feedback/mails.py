@@ -162,6 +162,19 @@ PEOPLE = [
         "I do.\n\nMonthly, please.",
     ),
     Sample(
+        "a signature above the quote, and an answer below it",
+        plain("Hello,\n\n-- \nDana Reed\nHauptstraße 1\n\n" + quoted() + "\nyes please\n"),
+        "Hello,\n\nyes please",
+    ),
+    Sample(
+        "a line that begins like an attribution, right above one",
+        plain(
+            "On Monday I am away\nOn Mon, 5 Jan 2026 at 09:00, Advice <advice@news.example> wrote:\n"
+            + quoted()
+        ),
+        "On Monday I am away",
+    ),
+    Sample(
         "Gmail, forwarded",
         plain(
             "Is this yours?\n\n---------- Forwarded message ---------\nFrom: Advice <advice@news.example>\n"

@@ -504,3 +504,15 @@ def test_the_old_address_hears_of_a_new_one_before_it_is_confirmed(post: Corresp
     confirm(post, "ann@new.example")
     assert post.subscriptions("ann@new.example") == {"advice": "active"}
     assert post.subscriptions() == {}
+
+
+def test_an_order_not_to_write_outlasts_a_confirmation(post: Correspondence) -> None:
+    """Given between the letter and its answer, it stands: nobody is subscribed and nobody is answered."""
+    post.write(JOIN)
+    asked = only(post.new_mail())
+    with post.site.database.write() as session:
+        reason = SuppressionReason.COMPLAINED
+        post.site.suppressions.add(session, parse_address(ANN), reason, post.site.clock())
+    post.write(reply_address(asked), "yes")
+    assert post.subscriptions() == {}
+    assert post.new_mail() == []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from newsletter.feedback.mime import DEPTH
 from newsletter.feedback.reading import (
     REFERENCES_CHARACTERS,
     SUBJECT_CHARACTERS,
@@ -272,6 +273,17 @@ def test_bombs_are_read_in_no_time(name: str, content: bytes) -> None:
     began = time.process_time()
     check(read_mail(content, None))
     assert time.process_time() - began < 10, name
+
+
+def test_parts_are_opened_to_a_depth_that_no_program_reaches() -> None:
+    """What stands deeper is left unread, so that a long message is not gone through for each of its parts."""
+
+    def nested(depth: int) -> bytes:
+        heads = (b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(depth))
+        return b"".join(heads) + b"\nunsubscribe\n"
+
+    assert read_mail(nested(10), None).text == "unsubscribe"
+    assert read_mail(nested(DEPTH + 1), None).text == ""
 
 
 def test_text_is_found_behind_a_large_attachment() -> None:

@@ -123,6 +123,7 @@ TEXTS = {
     "I was thinking about how to unsubscribe from the idea that work matters. What do you think?": None,
     "Dear Ann,\n\nleave\n\nis what my boss said to me. " + "And so I did, with a heavy heart. " * 5: None,
     "unsubscribe\n" + "There is so much to tell of how it went. " * 60: None,
+    "unsubscribe" + " please" * 400: None,
     "Join me for a walk.\nWe shall talk about the last letter then.": None,
 }
 
