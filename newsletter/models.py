@@ -406,6 +406,8 @@ class InboundMessage(SQLModel, table=True):
     state: str = Field(max_length=16)
     attempts: int = 0
     """How often it was begun: one that breaks the process is not begun for ever."""
+    taken_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Until when whoever has begun it is left alone with it."""
     verb: str | None = Field(default=None, max_length=16)
     """What it was found to be."""
     outcome: str | None = Field(default=None, sa_type=Text)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
@@ -46,6 +46,8 @@ from subscribers.suppression import Suppressions
 from subscribers.tokens import Purpose, TokenSigner
 
 _MOST_ATTEMPTS = 3
+_TAKEN_FOR = timedelta(minutes=2)
+"""Handling a message takes a fraction of a second: who has not ended by then has died."""
 _WORDS_OF_A_COMMAND = 8
 """With more of them a command that names no category of ours may as well be a letter."""
 _LIVE = (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)
@@ -126,20 +128,24 @@ class Handler:
         """Handle all that is new, oldest first. Raises DatabaseError; what breaks otherwise is set aside."""
         with self._database.read() as session:
             new = session.exec(
-                select(InboundMessage.id)
-                .where(InboundMessage.state == InboundState.NEW)
-                .order_by(col(InboundMessage.id))
+                select(InboundMessage.id).where(self._is_to_begin()).order_by(col(InboundMessage.id))
             ).all()
         results = ((number, self._begin_and_handle(number)) for number in new)
         return [Handled(number, result) for number, result in results if result]
+
+    def _is_to_begin(self) -> ColumnElement[bool]:
+        """That nobody has begun a message, or whoever did has died over it."""
+        taken_until = col(InboundMessage.taken_until)
+        is_free = taken_until.is_(None) | (taken_until <= self._clock())
+        return (col(InboundMessage.state) == InboundState.NEW) & is_free
 
     def _begin_and_handle(self, number: int) -> Result | None:
         """Handle one; None if somebody else has. What ends the process is begun three times at most."""
         with self._database.write() as session:
             attempts = session.execute(
                 update(InboundMessage)
-                .where(col(InboundMessage.id) == number, col(InboundMessage.state) == InboundState.NEW)
-                .values(attempts=col(InboundMessage.attempts) + 1)
+                .where(col(InboundMessage.id) == number, self._is_to_begin())
+                .values(attempts=col(InboundMessage.attempts) + 1, taken_until=self._clock() + _TAKEN_FOR)
                 .returning(col(InboundMessage.attempts))
             ).scalar_one_or_none()
         if attempts is None:
@@ -156,7 +162,7 @@ class Handler:
                 session.execute(
                     update(InboundMessage)
                     .where(col(InboundMessage.id) == number)
-                    .values(attempts=col(InboundMessage.attempts) - 1)
+                    .values(attempts=col(InboundMessage.attempts) - 1, taken_until=None)
                 )
             raise
         except Exception as error:  # whatever a hostile message breaks, the next one is to be handled

@@ -108,7 +108,7 @@ def retry(session: Session, number: int) -> bool:
             col(InboundMessage.state) == InboundState.ASIDE,
             col(InboundMessage.content).is_not(None),
         )
-        .values(state=InboundState.NEW, attempts=0, outcome=None, handled_at=None)
+        .values(state=InboundState.NEW, attempts=0, taken_until=None, outcome=None, handled_at=None)
         .returning(col(InboundMessage.id))
     )
     return changed.first() is not None

@@ -1,6 +1,7 @@
 """Subscribing, changing and leaving wholly by email, on both databases, with a real sandbox for answers."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from email.message import EmailMessage
 from hashlib import sha256
@@ -403,7 +404,7 @@ def test_what_breaks_the_handler_is_set_aside(post: Correspondence, monkeypatch:
 
 
 def test_what_ends_the_process_is_begun_three_times(
-    post: Correspondence, monkeypatch: pytest.MonkeyPatch
+    post: Correspondence, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mail that kills whoever handles it does not do so for ever."""
 
@@ -415,6 +416,8 @@ def test_what_ends_the_process_is_begun_three_times(
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             post.site.handle_inbound()
+        assert post.site.handle_inbound() == []  # it is left to whoever has begun it, for a while
+        clock.advance(minutes=2)
     assert [one.result.state for one in post.site.handle_inbound()] == [InboundState.ASIDE]
 
 
@@ -516,3 +519,16 @@ def test_an_order_not_to_write_outlasts_a_confirmation(post: Correspondence) -> 
     post.write(reply_address(asked), "yes")
     assert post.subscriptions() == {}
     assert post.new_mail() == []
+
+
+def test_many_that_handle_at_once_handle_each_mail_once(post: Correspondence) -> None:
+    """A pipe starts a process for each mail, beside `run`: nothing is answered twice or set aside for it."""
+    for number in range(12):
+        help_ = f"From: r{number}@example.org\r\nSubject: help\r\nMessage-ID: <{number}@x>\r\n\r\n"
+        post.receive(help_.encode(), NEWS)
+    with ThreadPoolExecutor(6) as pool:
+        handled = [one for found in pool.map(lambda _: post.site.handle_inbound(), range(6)) for one in found]
+    assert sorted(one.id for one in handled) == list(range(1, 13))
+    assert {one.result.outcome for one in handled} == {"told what may be written; answered"}
+    with post.site.database.read() as session:
+        assert len(session.exec(select(Note)).all()) == 12

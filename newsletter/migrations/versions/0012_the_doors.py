@@ -104,6 +104,7 @@ def _make_inbound_messages() -> None:
         sa.Column("received_at", UTCDateTime(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("taken_until", UTCDateTime(), nullable=True),
         sa.Column("verb", sa.String(16), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("handled_at", UTCDateTime(), nullable=True),
