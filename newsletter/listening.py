@@ -1,14 +1,29 @@
-"""A server of asyncio in a thread of its own, beside what the main one does."""
+"""A server of asyncio in a thread of its own, and what the main thread does meanwhile: wait for a signal."""
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
-from threading import Thread
+from threading import Event, Thread
 
 _END_SECONDS = 10
 """How long what is left of its sessions may take to end."""
 
+_GLANCE_SECONDS = 0.2
+"""Until the main thread looks again whether it is to stop."""
+
 Loop = asyncio.AbstractEventLoop
+
+
+def wait_for(stop: Event) -> None:
+    """Wait in the main thread until a signal's handler, or another thread, sets `stop`.
+
+    Not by `stop.wait()`. Python calls handlers only while the main thread goes on: a signal that comes as it
+    begins to wait for a lock, or that the system gives to another thread, would be heard of at the next one.
+    And a handler that sets an event whose lock the main thread holds at this moment waits for ever.
+    """
+    while not stop.is_set():
+        time.sleep(_GLANCE_SECONDS)
 
 
 class ListeningThread:

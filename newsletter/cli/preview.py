@@ -23,6 +23,7 @@ def preview(
     import webbrowser
 
     from newsletter.errors import ContentError
+    from newsletter.listening import wait_for
     from newsletter.web.preview import Desk, make_preview
     from newsletter.web.server import WebServer
 
@@ -44,4 +45,4 @@ def preview(
         note(f"{file} is shown at {server.url}; every save shows at once. Ctrl-C stops it.")
         if is_opened:
             webbrowser.open(server.url)
-        closing.wait()
+        wait_for(closing)

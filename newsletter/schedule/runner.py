@@ -13,6 +13,7 @@ from threading import Event
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from newsletter.errors import PaperroundError
+from newsletter.listening import wait_for
 
 Job = Callable[[], None]
 
@@ -30,6 +31,7 @@ class Runner:
         # A job that is still at work when its next tick comes is normal here, not worth a warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._report = report
+        self._stop = Event()
         self._scheduler = BackgroundScheduler(timezone="UTC")
         for name, (job, every) in jobs.items():
             self._scheduler.add_job(
@@ -45,6 +47,8 @@ class Runner:
             )
 
     def _guarded(self, job: Job) -> None:
+        if self._stop.is_set():
+            return
         try:
             job()
         except (PaperroundError, OSError) as error:
@@ -52,9 +56,10 @@ class Runner:
 
     def run_until(self, stop: Event) -> None:
         """Tick until `stop` is set, then wait for the jobs at work."""
+        self._stop = stop
         self._scheduler.start()
         try:
-            stop.wait()
+            wait_for(stop)
         finally:
             stop.set()
             self._scheduler.shutdown(wait=True)
