@@ -3,13 +3,13 @@
 Given to the person themselves, so it has no secret of anybody else, and no token.
 """
 
-import json
 from typing import Any
 
 from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from newsletter.models import Attempt, Delivery, Edition, InboundMessage, Note
+from subscribers.consent import details_of, wordings_of
 from subscribers.models import ConsentLink, Request, Subscriber, Wording
 from subscribers.subscriptions import consents_of, subscriptions_of
 
@@ -62,10 +62,8 @@ def consent_record(session: Session, subscriber: Subscriber) -> dict[str, Any]:
     records = []
     versions: set[str] = set()
     for consent in consents:
-        details = json.loads(consent.details) if consent.details else {}
-        asked_by = details.get("confirmation") or {}
-        found = (details.get("wording"), details.get("confirmed_wording"), asked_by.get("wording"))
-        versions |= {one for one in found if one}
+        details = details_of(consent)
+        versions |= wordings_of(details)
         link = links.get(consent.id)
         chain = link.model_dump(include={"number", "commitment", "hash"}) if link else None
         records.append({**_told(consent, "details"), "details": details, "chain": chain})
