@@ -2,9 +2,9 @@
 
 An address is kept twice: as first given (that is how we write to it) and as its key, under which it is
 unique. The key folds case in both halves and writes the domain in A-labels (RFC 5890), so `Ann@` and
-`ann@` are one reader. RFC 5321 §2.4 lets a host tell them apart; no mailbox provider does. Folded is to
-lower case and no further, as `str.casefold` would: `ſam@` and `sam@` may be two people's mailboxes, and one of
-them is not to be sent the other's links.
+`ann@` are one reader. RFC 5321 §2.4 lets a host tell them apart; no mailbox provider does. It is folded to
+lower case and no further, not as `str.casefold` would: `ſam@` and `sam@` may be two people's mailboxes, and
+neither is to be sent the other's links.
 """
 
 import unicodedata

@@ -11,11 +11,12 @@ from sqlmodel import Session, col, select
 from newsletter.models import Attempt, Delivery, Edition, InboundMessage, Note
 from subscribers.consent import details_of, wordings_of
 from subscribers.models import ConsentLink, Request, Subscriber, Wording
-from subscribers.subscriptions import consents_of, subscriptions_of
+from subscribers.subscriptions import consents_of, keys_of, subscriptions_of
 
 
 def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
-    """Everything about a person, each part oldest first."""
+    """Everything about a person, each part oldest first; also under addresses that they had before."""
+    keys = keys_of(session, subscriber)
     return {
         "person": _told(subscriber, "cohort_id"),
         "subscriptions": [_told(one, "cohort_id") for one in subscriptions_of(session, subscriber.id)],
@@ -26,7 +27,7 @@ def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
                 select(Request)
                 .where(
                     or_(
-                        col(Request.address_key) == subscriber.address_key,
+                        col(Request.address_key).in_(keys),
                         col(Request.subscriber_id) == subscriber.id,
                     )
                 )
@@ -38,14 +39,14 @@ def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
             _told(one, "content", "identity")
             for one in session.exec(
                 select(InboundMessage)
-                .where(InboundMessage.sender == subscriber.address_key)
+                .where(col(InboundMessage.sender).in_(keys))
                 .order_by(col(InboundMessage.id))
             )
         ],
         "answers_to_you": [
             _told(one, "message")
             for one in session.exec(
-                select(Note).where(Note.recipient_key == subscriber.address_key).order_by(col(Note.id))
+                select(Note).where(col(Note.recipient_key).in_(keys)).order_by(col(Note.id))
             )
         ],
     }
