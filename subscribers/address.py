@@ -54,6 +54,15 @@ def parse_address(text: str) -> Address:
     return Address(given=f"{local}@{domain}", key=f"{local.lower()}@{domain}")
 
 
+def mailbox_of(key: str) -> str:
+    """The address without a tag: what `ann+letters@` and `ann+news@` have in common, as a rule a mailbox.
+
+    For limits only. Who reads what is another matter: there, tags tell readers apart.
+    """
+    local, _, domain = key.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
 def _refusal(text: str, reason: str) -> AddressError:
     shown = text if len(text) <= 80 else text[:77] + "..."
     return AddressError(f"{shown!r} is not an email address: {reason}")
