@@ -2,7 +2,9 @@
 
 An address is kept twice: as first given (that is how we write to it) and as its key, under which it is
 unique. The key folds case in both halves and writes the domain in A-labels (RFC 5890), so `Ann@` and
-`ann@` are one reader. RFC 5321 §2.4 lets a host tell them apart; no mailbox provider does.
+`ann@` are one reader. RFC 5321 §2.4 lets a host tell them apart; no mailbox provider does. It is folded to
+lower case and no further, not as `str.casefold` would: `ſam@` and `sam@` may be two people's mailboxes, and
+neither is to be sent the other's links.
 """
 
 import unicodedata
@@ -49,7 +51,16 @@ def parse_address(text: str) -> Address:
     # Not `found.local_part`: that is folded for Info@ and the like, and letters go to what was given.
     local = unicodedata.normalize("NFC", found.original.rpartition("@")[0])
     domain = (found.ascii_domain or found.domain).lower()
-    return Address(given=f"{local}@{domain}", key=f"{local.casefold()}@{domain}")
+    return Address(given=f"{local}@{domain}", key=f"{local.lower()}@{domain}")
+
+
+def mailbox_of(key: str) -> str:
+    """The address without a tag: what `ann+letters@` and `ann+news@` have in common, as a rule a mailbox.
+
+    For limits only. Who reads what is another matter: there, tags tell readers apart.
+    """
+    local, _, domain = key.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
 
 
 def _refusal(text: str, reason: str) -> AddressError:

@@ -21,7 +21,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from subscribers.models import Consent, ConsentAction, ConsentLink
+from subscribers.models import Consent, ConsentAction, ConsentLink, Wording
 
 _UNSEALED = "paperround_unsealed_consents"
 _AT_ONCE = 1000
@@ -81,6 +81,22 @@ def wording_hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+def details_of(consent: Consent) -> dict[str, Any]:
+    """A record's details as they can be looked into; none where they are no JSON object."""
+    try:
+        details = json.loads(consent.details or "{}")
+    except ValueError:
+        return {}
+    return details if isinstance(details, dict) else {}
+
+
+def wordings_of(details: dict[str, Any]) -> set[str]:
+    """The versions of the texts that a record's details name: on the form, in the letter, by the button."""
+    letter = details.get("confirmation") or {}
+    named = (details.get("wording"), letter.get("wording"), details.get("confirmed_wording"))
+    return {version for version in named if version}
+
+
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """Something in the chain that is not as it was written."""
@@ -104,12 +120,14 @@ class Verified:
 def verify(session: Session, noted: str | None = None) -> Verified:
     """Look through the whole chain, one record at a time; `noted` is a hash that must be in it.
 
-    Of flaws, the first twenty are told.
+    A record holds only the hashes of the texts that somebody agreed to, so these are looked at as well. Of
+    flaws, the first twenty are told.
     """
     flaws: list[Flaw] = []
     erased = _erased(session)
     records = missing = number = 0
     previous, is_noted = "", noted is None
+    named: set[str] = set()
     for link, consent in _links(session):
         number += 1
         if link.number != number:
@@ -121,6 +139,7 @@ def verify(session: Session, noted: str | None = None) -> Verified:
             records += 1
             if commitment_of(consent) != link.commitment:
                 flaws.append(Flaw(number, f"record {consent.id} is not as it was written"))
+            named |= wordings_of(details_of(consent))
         elif number in erased:
             missing += 1
         else:
@@ -130,6 +149,7 @@ def verify(session: Session, noted: str | None = None) -> Verified:
         if len(flaws) >= _MOST_FLAWS:
             break
     flaws += _without_link(session)
+    flaws += _wrong_wordings(session, named)
     if not is_noted:
         flaws.append(Flaw(0, f"the hash {noted} is not in the chain: it was written anew, or cut off, since"))
     return Verified(records, missing, previous, tuple(flaws[:_MOST_FLAWS]))
@@ -160,10 +180,20 @@ def _without_link(session: Session) -> list[Flaw]:
     return [Flaw(0, f"record {one} is not in the chain") for one in loose]
 
 
+def _wrong_wordings(session: Session, named: set[str]) -> list[Flaw]:
+    """Texts that people agreed to and that are others now, or gone."""
+    kept = {one.hash: wording_hash(one.text) for one in session.exec(select(Wording))}
+    changed = sorted(version for version, is_now in kept.items() if is_now != version)
+    gone = sorted(named - kept.keys())
+    return [Flaw(0, f"the wording {version} is not as it was written") for version in changed] + [
+        Flaw(0, f"the wording {version} is gone, and records name it") for version in gone
+    ]
+
+
 def _erased(session: Session) -> set[int]:
     """The links whose records were erased, by what the records of erasures say."""
-    said = session.exec(select(col(Consent.details)).where(Consent.action == ConsentAction.ERASED))
-    return {number for details in said if details for number in json.loads(details)["links"]}
+    said = session.exec(select(Consent).where(Consent.action == ConsentAction.ERASED))
+    return {number for erasure in said for number in details_of(erasure).get("links", ())}
 
 
 def erase_records(session: Session, subscriber_id: int, *, source: str, now: datetime) -> int:

@@ -13,6 +13,7 @@ from subscribers.address import parse_address
 from subscribers.consent import erase_records
 from subscribers.models import Request, Subscriber, Subscription, SubscriptionState, SuppressionReason
 from subscribers.ports import OpenLetters
+from subscribers.subscriptions import keys_of
 from subscribers.suppression import Suppressions
 
 
@@ -41,7 +42,8 @@ def erase_person(
         letters.withdraw(session, subscriber.id, subscription.category, "The reader was erased.")
     suppressions.add(session, parse_address(subscriber.address), SuppressionReason.ERASED, now)
     theirs = or_(
-        col(Request.address_key) == subscriber.address_key, col(Request.subscriber_id) == subscriber.id
+        col(Request.address_key).in_(keys_of(session, subscriber)),
+        col(Request.subscriber_id) == subscriber.id,
     )
     session.execute(delete(Request).where(theirs))
     erase_records(session, subscriber.id, source=source, now=now)

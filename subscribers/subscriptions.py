@@ -13,7 +13,7 @@ from itertools import groupby
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from subscribers.address import Address
+from subscribers.address import Address, parse_address
 from subscribers.consent import record
 from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
 from subscribers.ports import OpenLetters
@@ -27,6 +27,14 @@ class Joined(StrEnum):
     RENEWED = "renewed"
     REFUSED_LEFT = "left"
     """They left before, and nobody asked for this one person to come back."""
+
+
+def keys_of(session: Session, subscriber: Subscriber) -> set[str]:
+    """What a person's address is known by, and those they had before unless they are another's now."""
+    given = {consent.address for consent in consents_of(session, subscriber.id) if consent.address}
+    before = {parse_address(address).key for address in given} - {subscriber.address_key}
+    others = session.exec(select(Subscriber.address_key).where(col(Subscriber.address_key).in_(before)))
+    return (before - set(others)) | {subscriber.address_key}
 
 
 def consents_of(session: Session, subscriber_id: int) -> list[Consent]:

@@ -1,15 +1,16 @@
 """The doors: what people ask for by page or email, and the confirmations that follow.
 
 A door only writes a request down. Whether a letter goes is decided here, later and apart, so that whoever
-asks learns nothing of the address: one letter at a time to an address, so many an hour to a domain, none to
-an address with a standing order. Nothing that was asked for happens before it is confirmed.
+asks learns nothing of the address: one letter at a time to an address and all its tags (`ann+news@`), so many
+an hour to a domain, none to an address with a standing order. Nothing that was asked for happens before it is
+confirmed.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import func
+from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -20,7 +21,7 @@ from newsletter.feedback.writing import Thread, Writer
 from newsletter.schedule.categories import all_categories, streams_of
 from newsletter.settings import DoorsSection
 from newsletter.states import NoteKind
-from subscribers.address import Address, parse_address
+from subscribers.address import Address, mailbox_of, parse_address
 from subscribers.base import Clock
 from subscribers.consent import wording_hash
 from subscribers.models import (
@@ -164,7 +165,13 @@ class Doors:
             self._write(session, request, address, now)
 
     def _has_had_enough(self, session: Session, request: Request, now: datetime) -> bool:
-        written = select(func.count()).where(Request.address_key == request.address_key)
+        mailbox = mailbox_of(request.address_key)
+        local = mailbox.rpartition("@")[0]
+        is_theirs = or_(
+            col(Request.address_key) == mailbox,
+            col(Request.address_key).startswith(f"{local}+", autoescape=True),
+        )
+        written = select(func.count()).where(Request.domain == request.domain, is_theirs)
         window = timedelta(minutes=self._section.confirmation_window_minutes)
         lately = session.exec(written.where(col(Request.posted_at) > now - window)).one()
         today = session.exec(written.where(col(Request.posted_at) > now - _DAY)).one()

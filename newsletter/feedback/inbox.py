@@ -18,6 +18,7 @@ from newsletter.errors import NotFoundError
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.models import InboundMessage
 from newsletter.states import InboundState
+from subscribers.address import AddressError, parse_address
 from subscribers.base import Clock
 
 LARGEST = 25 * 2**20
@@ -54,7 +55,7 @@ class Inbox:
             content=content,
             octets=len(content),
             message_id=_storable(mail.message_id),
-            sender=_storable(mail.sender.casefold())[:320],
+            sender=_storable(_key(mail.sender))[:320],
             subject=_storable(mail.subject),
             received_at=self._clock(),
             state=InboundState.NEW,
@@ -69,6 +70,14 @@ class Inbox:
                 InboundMessage.identity == mail.identity, InboundMessage.recipient == to
             )
             return Kept(session.exec(before).one(), is_new=False)
+
+
+def _key(sender: str) -> str:
+    """What an address is known by, so that what somebody wrote is found with the rest of what is theirs."""
+    try:
+        return parse_address(sender).key
+    except AddressError:
+        return sender.casefold()
 
 
 def _storable(text: str) -> str:

@@ -3,19 +3,20 @@
 Given to the person themselves, so it has no secret of anybody else, and no token.
 """
 
-import json
 from typing import Any
 
 from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from newsletter.models import Attempt, Delivery, Edition, InboundMessage, Note
+from subscribers.consent import details_of, wordings_of
 from subscribers.models import ConsentLink, Request, Subscriber, Wording
-from subscribers.subscriptions import consents_of, subscriptions_of
+from subscribers.subscriptions import consents_of, keys_of, subscriptions_of
 
 
 def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
-    """Everything about a person, each part oldest first."""
+    """Everything about a person, each part oldest first; also under addresses that they had before."""
+    keys = keys_of(session, subscriber)
     return {
         "person": _told(subscriber, "cohort_id"),
         "subscriptions": [_told(one, "cohort_id") for one in subscriptions_of(session, subscriber.id)],
@@ -26,7 +27,7 @@ def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
                 select(Request)
                 .where(
                     or_(
-                        col(Request.address_key) == subscriber.address_key,
+                        col(Request.address_key).in_(keys),
                         col(Request.subscriber_id) == subscriber.id,
                     )
                 )
@@ -38,14 +39,14 @@ def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
             _told(one, "content", "identity")
             for one in session.exec(
                 select(InboundMessage)
-                .where(InboundMessage.sender == subscriber.address_key)
+                .where(col(InboundMessage.sender).in_(keys))
                 .order_by(col(InboundMessage.id))
             )
         ],
         "answers_to_you": [
             _told(one, "message")
             for one in session.exec(
-                select(Note).where(Note.recipient_key == subscriber.address_key).order_by(col(Note.id))
+                select(Note).where(col(Note.recipient_key).in_(keys)).order_by(col(Note.id))
             )
         ],
     }
@@ -62,10 +63,8 @@ def consent_record(session: Session, subscriber: Subscriber) -> dict[str, Any]:
     records = []
     versions: set[str] = set()
     for consent in consents:
-        details = json.loads(consent.details) if consent.details else {}
-        asked_by = details.get("confirmation") or {}
-        found = (details.get("wording"), details.get("confirmed_wording"), asked_by.get("wording"))
-        versions |= {one for one in found if one}
+        details = details_of(consent)
+        versions |= wordings_of(details)
         link = links.get(consent.id)
         chain = link.model_dump(include={"number", "commitment", "hash"}) if link else None
         records.append({**_told(consent, "details"), "details": details, "chain": chain})

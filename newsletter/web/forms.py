@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect
 BODY_OCTETS = 65_536
 """More than a form of ours comes to."""
 _BODY_SECONDS = 15.0
+_NESTED = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
+"""A part of parts. No form has one, and a thousand in one another keep the parser busy until it breaks."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 Fields = dict[str, list[str]]
@@ -56,6 +58,8 @@ def read_form(body: bytes, content_type: str) -> Fields:
 
 def _multipart(body: bytes, content_type: str) -> Fields:
     """RFC 7578: each part is a field, named in its Content-Disposition. A file is no field of ours."""
+    if _NESTED.search(body):
+        return {}
     head = b"Content-Type: " + content_type.encode("latin-1", "replace") + b"\r\n\r\n"
     fields: Fields = {}
     for part in message_from_bytes(head + body, policy=policy.compat32).walk():

@@ -323,6 +323,15 @@ def test_an_address_is_asked_to_confirm_once_in_a_while(post: Correspondence, cl
     assert len(post.new_mail()) == 4
 
 
+def test_tags_are_no_way_around_it(post: Correspondence) -> None:
+    """`bo+1@` and `BO+2@` fill one mailbox; an address whose `_` would match any letter is another's."""
+    tagged = ("bo@crowd.example", "bo+1@crowd.example", "BO+2@crowd.example")
+    for sender in (*tagged, "b_@crowd.example"):
+        post.write(JOIN, sender=sender)
+    assert [len(post.new_mail(one)) for one in tagged] == [1, 0, 0]
+    assert len(post.new_mail("b_@crowd.example")) == 1
+
+
 def test_a_domain_is_written_to_so_often_an_hour(
     post: Correspondence, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,8 @@ from newsletter.privacy.dossier import dossier
 from newsletter.privacy.erasure import erase
 from subscribers.address import parse_address
 from subscribers.consent import verify
-from subscribers.models import Subscriber, SuppressionReason
+from subscribers.models import RequestKind, Subscriber, SuppressionReason
+from subscribers.requests import Asked, Door
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import subscribe
 from tests.feedback.conftest import Correspondence, post
@@ -83,6 +84,39 @@ def test_mail_and_answers_are_erased_too(post: Correspondence) -> None:
     assert "Erasable" not in left
     post.write("news+join.advice@example.org")
     assert post.new_mail() == []
+
+
+def test_what_they_wrote_from_an_address_before_is_theirs(post: Correspondence) -> None:
+    """It is in their dossier and erased with them; also from a domain beyond ASCII."""
+    old, new = "ann@bücher.example", "ann@new.example"
+    subscribe(post.site, old)
+    for text in ("Dear editor, I am Ann Erasable of 5 Main Street.", "help", "pause"):
+        mail = f"From: {old}\r\nTo: {NEWS}\r\nMessage-ID: <{len(text)}@x>\r\n\r\n{text}\r\n"
+        post.receive(mail.encode(), NEWS, old)
+    post.run()
+    with post.site.database.write() as session:
+        asked = Asked(
+            kind=RequestKind.ADDRESS,
+            address=parse_address(new),
+            door=Door.PAGE,
+            place="the preferences page",
+            wording="",
+            language="en",
+            subscriber_id=reader(session, old).id,
+        )
+        request = post.site.doors.ask(session, asked).id
+    with post.site.database.write() as session:
+        post.site.doors.confirm(session, request, by=Door.PAGE, evidence="the button")
+    post.run()
+    with post.site.database.read() as session:
+        held = dossier(session, reader(session, new))
+    assert len(held["messages_from_you"]) == 3
+    assert len(held["answers_to_you"]) >= 2
+    with post.site.database.write() as session:
+        erase(session, reader(session, new), post.site.suppressions, source="page", now=post.site.clock())
+    with post.site.database.read() as session:
+        left = everything(session)
+    assert all(word not in left for word in ("Erasable", "bücher", "xn--bcher-kva", "new.example"))
 
 
 def test_erasing_twice_is_harmless(issue: Issue) -> None:

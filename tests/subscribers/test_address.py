@@ -118,10 +118,13 @@ def test_one_reader(one: str, other: str) -> None:
         ("ann@example.org", "a.nn@example.org"),
         ("ann@faß.example", "ann@fass.example"),
         ("o@example.org", "ö@example.org"),
+        ("sam@example.org", "\u017fam@example.org"),
+        ("strasse@example.org", "straße@example.org"),
+        ("office@example.org", "o\ufb03ce@example.org"),
     ],
 )
 def test_two_readers(one: str, other: str) -> None:
-    """What a mailbox provider may well tell apart stays apart: tags, dots, accents, IDNA 2008's ß."""
+    """What a mailbox provider may well tell apart stays apart: tags, dots, accents, ß and ss, ligatures."""
     assert parse_address(one).key != parse_address(other).key
 
 

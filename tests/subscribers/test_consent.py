@@ -13,17 +13,26 @@ from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from subscribers.address import parse_address
-from subscribers.consent import Verified, commitment_of, erase_records, head, verify
-from subscribers.models import Consent, ConsentAction, ConsentLink
+from subscribers.consent import Verified, commitment_of, erase_records, head, verify, wording_hash
+from subscribers.models import Consent, ConsentAction, ConsentLink, Wording
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, join_many, leave
 from tests.conftest import MONDAY
 from tests.subscribers.test_subscriptions import Letters
 
-CONFIRMED = Permission("page", evidence="a button", confirmed=True, details='{"wording": "abc"}')
+WORDS = "I ask for it."
+CONFIRMED = Permission(
+    "page",
+    evidence="a button",
+    confirmed=True,
+    details=json.dumps({"confirmation": {"wording": wording_hash(WORDS)}}),
+)
 
 
 def add(database: Database, *addresses: str, category: str = "advice") -> None:
-    """Each in a transaction of their own."""
+    """Each in a transaction of their own, agreeing to a text that is kept."""
+    with database.write() as session:
+        row = database.insert(Wording).values(hash=wording_hash(WORDS), text=WORDS, first_at=MONDAY)
+        session.execute(row.on_conflict_do_nothing(index_elements=["hash"]))
     for address in addresses:
         with database.write() as session:
             join(session, Person(parse_address(address)), category, CONFIRMED, renew=True, now=MONDAY)
@@ -121,6 +130,22 @@ def cover_up(session: Session) -> None:
     )
 
 
+def change_the_words(session: Session) -> None:
+    """What somebody agreed to is another text now; no record is touched."""
+    session.execute(update(Wording).values(text="I ask for everything."))
+
+
+def take_the_words_away(session: Session) -> None:
+    session.execute(delete(Wording))
+
+
+def slip_in_an_unreadable_erasure(session: Session) -> None:
+    slip_in(session)
+    session.execute(
+        update(Consent).where(col(Consent.source) == "cli").values(action="erased", details="no JSON")
+    )
+
+
 @pytest.mark.parametrize(
     "meddle",
     [
@@ -138,6 +163,9 @@ def cover_up(session: Session) -> None:
         slip_in,
         swap,
         cover_up,
+        change_the_words,
+        take_the_words_away,
+        slip_in_an_unreadable_erasure,
     ],
 )
 def test_tampering_shows(database: Database, meddle: Callable[[Session], None]) -> None:

@@ -9,22 +9,26 @@ from sqlmodel import col, select
 
 from newsletter.database import Database
 from subscribers.address import parse_address
-from subscribers.consent import verify
-from subscribers.models import Consent, Frequency, Request, RequestKind, Subscriber, Subscription
+from subscribers.consent import verify, wording_hash
+from subscribers.models import Consent, Frequency, Request, RequestKind, Subscriber, Subscription, Wording
 from subscribers.requests import Answer, Asked, Confirmed, Door, ask, confirm, find_request, purge, refuse
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import MONDAY
 from tests.subscribers.test_subscriptions import Letters, joined
 
 LATER = MONDAY + timedelta(hours=1)
+ON_THE_FORM, BY_THE_BUTTON = wording_hash("I ask for it."), wording_hash("I do want it.")
 
 
 def asked(
     database: Database, address: str = "ann@example.org", kind: RequestKind = RequestKind.JOIN, **more: object
 ) -> int:
     """A request for `advice`."""
-    given: dict[str, object] = {"categories": ("advice",), "language": "en", "wording": "abc"} | more
+    given: dict[str, object] = {"categories": ("advice",), "language": "en", "wording": ON_THE_FORM} | more
     with database.write() as session:
+        for text in ("I ask for it.", "I do want it."):
+            row = database.insert(Wording).values(hash=wording_hash(text), text=text, first_at=MONDAY)
+            session.execute(row.on_conflict_do_nothing(index_elements=["hash"]))
         what = Asked(
             kind=kind,
             address=parse_address(address),
@@ -37,7 +41,9 @@ def asked(
 
 def confirmed(database: Database, number: int, now: datetime = LATER) -> Confirmed | None:
     with database.write() as session:
-        return confirm(session, number, Letters(), by=Door.PAGE, evidence="the button", now=now, shown="def")
+        return confirm(
+            session, number, Letters(), by=Door.PAGE, evidence="the button", now=now, shown=BY_THE_BUTTON
+        )
 
 
 def subscriptions(database: Database) -> dict[str, str]:
@@ -81,7 +87,7 @@ def test_confirming_does_what_was_asked_for(database: Database) -> None:
             ("letters", "granted", "page"),
         ]
         details = json.loads(records[0].details or "")
-        assert (details["wording"], details["confirmed_wording"]) == ("abc", "def")
+        assert (details["wording"], details["confirmed_wording"]) == (ON_THE_FORM, BY_THE_BUTTON)
         assert details["confirmed_at"] == LATER.isoformat()
         assert verify(session).flaws == ()
 
