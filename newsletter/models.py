@@ -425,7 +425,9 @@ class Note(SQLModel, table=True):
             sqlite_where=text("state = 'queued'"),
             postgresql_where=text("state = 'queued'"),
         ),
-        Index("ix_note_recipient", "recipient_key", "written_at"),
+        Index("ix_note_recipient", "recipient_key"),
+        Index("ix_note_mailbox", "mailbox", "written_at"),
+        Index("ix_note_domain", "domain", "written_at"),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)
@@ -434,6 +436,9 @@ class Note(SQLModel, table=True):
     kind: str = Field(max_length=16)
     recipient: str = Field(max_length=320)
     recipient_key: str = Field(max_length=320)
+    mailbox: str = Field(max_length=320)
+    """The recipient without a tag: what answers are counted by."""
+    domain: str = Field(max_length=255)
     subject: str = Field(sa_type=Text)
     message: bytes | None = Field(default=None, sa_type=LargeBinary)
     """Header and body as they go to the relay; None once it is old."""

@@ -45,6 +45,8 @@ _CHARACTERS = 2000
 _SENTENCES = 40
 """A text of more is a letter, however short they are."""
 _NAMES = 10
+_WORDS_OF_A_YES = 10
+"""In a longer line a yes may be about something else."""
 _WORDS_OF_A_NAME = 6
 _GREETED_WORDS = 3
 _CLOSING_WORDS = 4
@@ -163,6 +165,31 @@ def is_refusal(subject: str, text: str, vocabularies: Mapping[str, Vocabulary]) 
         for vocabulary in vocabularies.values()
         for phrase in _phrases(vocabulary, "refusal")
     )
+
+
+def is_assent(text: str, vocabularies: Mapping[str, Vocabulary], *, called: str = "") -> bool:
+    """Whether a reply to a confirmation says yes: in its first words, or by saying nothing but thanks.
+
+    `called` is the writer's name, with which they may sign. What else is written is no yes: a program that
+    answers all mail, as ticket systems do, has more to say.
+    """
+    courtesies = [
+        _by_length(phrase for vocabulary in vocabularies.values() for phrase in _phrases(vocabulary, key))
+        for key in ("please", "hello", "thanks", "closing")
+    ]
+    yes = _by_length(phrase for vocabulary in vocabularies.values() for phrase in _phrases(vocabulary, "yes"))
+    names = frozenset(_words(called)) | _MARKS
+    for line in text[:_CHARACTERS].splitlines():
+        words = _words(line)
+        said = words
+        for phrases in courtesies:
+            said = _without(said, phrases)
+        if "?" in words:
+            return False
+        if names.issuperset(said):
+            continue
+        return len(words) <= _WORDS_OF_A_YES and any(_find(words, phrase) is not None for phrase in yes)
+    return True
 
 
 def match_categories(

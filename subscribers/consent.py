@@ -21,7 +21,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from subscribers.models import Consent, ConsentAction, ConsentLink, Wording
+from subscribers.models import Consent, ConsentAction, ConsentLink, Subscriber, Wording
 
 _UNSEALED = "paperround_unsealed_consents"
 _AT_ONCE = 1000
@@ -112,6 +112,8 @@ class Verified:
 
     records: int
     erased: int
+    erased_since: int
+    """How many of those before the hash that was noted were erased after it."""
     head: str
     """The last hash: to be noted elsewhere, and given to `verify` another time."""
     flaws: tuple[Flaw, ...]
@@ -123,10 +125,10 @@ def verify(session: Session, noted: str | None = None) -> Verified:
     A record holds only the hashes of the texts that somebody agreed to, so these are looked at as well. Of
     flaws, the first twenty are told.
     """
-    flaws: list[Flaw] = []
-    erased = _erased(session)
+    erased, flaws = _erased(session)
     records = missing = number = 0
-    previous, is_noted = "", noted is None
+    noted_at: int | None = None
+    previous = ""
     named: set[str] = set()
     for link, consent in _links(session):
         number += 1
@@ -145,14 +147,25 @@ def verify(session: Session, noted: str | None = None) -> Verified:
         else:
             flaws.append(Flaw(number, f"record {link.consent_id} is gone, and no erasure names it"))
         previous = link.hash
-        is_noted = is_noted or previous == noted
+        noted_at = number if previous == noted else noted_at
         if len(flaws) >= _MOST_FLAWS:
             break
     flaws += _without_link(session)
     flaws += _wrong_wordings(session, named)
-    if not is_noted:
+    if noted is not None and noted_at is None:
         flaws.append(Flaw(0, f"the hash {noted} is not in the chain: it was written anew, or cut off, since"))
-    return Verified(records, missing, previous, tuple(flaws[:_MOST_FLAWS]))
+    since = sum(link <= (noted_at or 0) < by for link, by in erased.items())
+    return Verified(records, missing, since, previous, tuple(flaws[:_MOST_FLAWS]))
+
+
+def blank_address(subscriber_id: int) -> str:
+    """What stands in the place of an erased person's address: nobody can have it (RFC 2606)."""
+    return f"erased-{subscriber_id}@erased.invalid"
+
+
+def is_erased(subscriber: Subscriber) -> bool:
+    """Whether this row is what is left of somebody."""
+    return subscriber.address_key == blank_address(subscriber.id)
 
 
 def _links(session: Session) -> Iterator[tuple[ConsentLink, Consent | None]]:
@@ -190,10 +203,26 @@ def _wrong_wordings(session: Session, named: set[str]) -> list[Flaw]:
     ]
 
 
-def _erased(session: Session) -> set[int]:
-    """The links whose records were erased, by what the records of erasures say."""
-    said = session.exec(select(Consent).where(Consent.action == ConsentAction.ERASED))
-    return {number for erasure in said for number in details_of(erasure).get("links", ())}
+def _erased(session: Session) -> tuple[dict[int, int], list[Flaw]]:
+    """The links whose records were erased, each with the link of the erasure that names it; and false ones.
+
+    An erasure is believed only of somebody who is gone: else it would be a way to hide a record.
+    """
+    rows = session.execute(
+        sql_select(Consent, col(ConsentLink.number), Subscriber)
+        .join(ConsentLink, col(ConsentLink.consent_id) == col(Consent.id))
+        .join(Subscriber, col(Subscriber.id) == col(Consent.subscriber_id))
+        .where(col(Consent.action) == ConsentAction.ERASED)
+        .order_by(col(ConsentLink.number))
+    )
+    erased: dict[int, int] = {}
+    false = []
+    for erasure, number, subscriber in rows:
+        if is_erased(subscriber):
+            erased |= {link: number for link in details_of(erasure).get("links", ()) if link not in erased}
+        else:
+            false.append(Flaw(number, f"record {erasure.id} says that somebody was erased who is still here"))
+    return erased, false
 
 
 def erase_records(session: Session, subscriber_id: int, *, source: str, now: datetime) -> int:

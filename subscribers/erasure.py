@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_
 from sqlmodel import Session, col, select
 
 from subscribers.address import parse_address
-from subscribers.consent import erase_records
+from subscribers.consent import blank_address, erase_records
 from subscribers.models import Request, Subscriber, Subscription, SubscriptionState, SuppressionReason
 from subscribers.ports import OpenLetters
 from subscribers.subscriptions import keys_of
@@ -47,13 +47,8 @@ def erase_person(
     )
     session.execute(delete(Request).where(theirs))
     erase_records(session, subscriber.id, source=source, now=now)
-    blank = f"erased-{subscriber.id}@erased.invalid"
+    blank = blank_address(subscriber.id)
     subscriber.address = subscriber.address_key = blank
     subscriber.name = subscriber.timezone = subscriber.frequency = subscriber.weekly_cap = None
     session.add(subscriber)
     session.flush()
-
-
-def is_erased(subscriber: Subscriber) -> bool:
-    """Whether this row is what is left of somebody."""
-    return subscriber.address_key == f"erased-{subscriber.id}@erased.invalid"

@@ -37,6 +37,8 @@ def verify(
         erased = f", {found.erased} erased" if found.erased else ""
         state = "NOT as it was written" if found.flaws else "as it was written"
         print(f"{count_of(found.records, 'record')}{erased}: {state}")
+        if found.erased_since:
+            print(f"of those before the hash that was noted, {found.erased_since} were erased since")
         if not found.flaws and found.head:
             print(f"the last hash: {found.head}")
             note("Note it elsewhere: --noted HASH then shows that nothing up to here was written anew.")

@@ -206,9 +206,11 @@ class Doors:
         """Whoever has the old address hears of it before anything changes."""
         reader = session.get(Subscriber, request.subscriber_id)
         old = parse_address(reader.address) if reader else None
-        if old and not self._suppressions.find(session, old):
+        if old is None or self._suppressions.find(session, old):
+            return
+        kind, now = NoteKind.ANSWER, self._clock()
+        if not self._writer.has_written_enough(session, old, now):
             topic = f"request {request.id}, the old address"
-            kind, now = NoteKind.ANSWER, self._clock()
             self._writer.write(session, drafter.address_old(), old, topic=topic, kind=kind, now=now)
 
     def _ask_to_confirm(

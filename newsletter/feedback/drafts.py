@@ -187,10 +187,11 @@ class Drafter:
         self._add("text", "expired.told")
         return self._draft("expired")
 
-    def listed(self, streams: Sequence[Stream], unknown: str | None = None) -> Draft:
-        """What letters there are; `unknown` is a name that was asked for and is none of them."""
-        if unknown is not None:
-            self._add("text", "unknown.told", category=unknown)
+    def listed(self, streams: Sequence[Stream], *, is_unknown: bool = False) -> Draft:
+        """What letters there are; `is_unknown` where something was asked for that is none of them.
+
+        What was asked for is not repeated: words that nobody has vouched for go into nobody's mailbox.
+        """
         self._add("text", "list.told" if streams else "list.none")
         for stream in streams:
             values: dict[str, Any] = {"title": stream.title, "join": _Writable(stream.join)}
@@ -198,7 +199,7 @@ class Drafter:
                 self._add("item", "list.item_next", **values, day=self._language.date(stream.next_day))
             else:
                 self._add("item", "list.item", **values)
-        return self._draft("list" if unknown is None else "unknown")
+        return self._draft("unknown" if is_unknown else "list")
 
     def mine(
         self,

@@ -9,11 +9,12 @@ Each mail is handled in one transaction: what it did and that it was done are on
 May surprise: `+leave.TOKEN` acts for automatic mail too, in silence: mail programs send it for their readers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
@@ -25,7 +26,7 @@ from newsletter.feedback.drafts import Draft, Drafter
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.feedback.route import Route, RouteVerb, read_route
 from newsletter.feedback.writing import Thread, Writer
-from newsletter.models import InboundMessage, Note
+from newsletter.models import InboundMessage
 from newsletter.render.headers import Mailbox
 from newsletter.settings import Settings
 from newsletter.states import InboundState, NoteKind
@@ -35,6 +36,7 @@ from subscribers.commands import (
     Command,
     Verb,
     Vocabulary,
+    is_assent,
     is_refusal,
     match_categories,
     parse_command,
@@ -202,15 +204,18 @@ class Handler:
         content = held.content or b""
         mail = read_mail(content, held.return_path)
         recipients = [held.recipient] if held.recipient else mail.recipients
-        route = read_route(
-            recipients,
-            inbound_address=self._settings.inbound_address,
-            bounce_address=self._settings.bounce_address,
-        )
+        route = self._route(recipients)
         if route is None:
             return Result(InboundState.ASIDE, "", "it is to none of our addresses")
         came = _Incoming(held.id, mail, route, content, _address(mail.sender), self._clock())
         return self._sorted_out(session, came) or self._read(session, came)
+
+    def _route(self, addresses: Sequence[str]) -> Route | None:
+        """Which of our addresses these are, if any."""
+        settings = self._settings
+        return read_route(
+            addresses, inbound_address=settings.inbound_address, bounce_address=settings.bounce_address
+        )
 
     def _sorted_out(self, session: Session, came: _Incoming) -> Result | None:
         """What needs nobody's words: reports, a token that acts for whoever has it, automatic mail."""
@@ -221,6 +226,8 @@ class Handler:
             return self._leave(session, came)
         if came.mail.automatic:
             return _done(verb or "mail", f"not answered: {came.mail.automatic}")
+        if self._route([came.mail.sender]) is not None:
+            return _done(verb or "mail", "not answered: it says to be from ourselves")
         return None
 
     def _read(self, session: Session, came: _Incoming) -> Result:
@@ -264,7 +271,7 @@ class Handler:
         return self._answer(session, came, came.writer, draft, "leave", told)
 
     def _confirm(self, session: Session, came: _Incoming) -> Result:
-        """An answer to a confirmation: it says yes, unless its words say no."""
+        """An answer to a confirmation: yes, if it says so or nothing; programs answer with more words."""
         number = self._signer.read(Purpose.CONFIRM, came.route.argument)
         if number is None:
             return _done("confirm", "not answered: its token is none of ours")
@@ -273,6 +280,8 @@ class Handler:
             return _done(
                 "confirm", "it says no" if is_refused else "it says no, and there was nothing to refuse"
             )
+        if not is_assent(came.mail.text, self._vocabularies, called=came.mail.sender_name):
+            return self._forward(session, came)  # neither yes nor no: a person is to read it
         confirmed = self._doors.confirm(session, number, by=Door.EMAIL, evidence=came.place)
         if confirmed is None:
             if came.writer is None:
@@ -332,7 +341,7 @@ class Handler:
             return self._forward(session, came)  # the words of a command, in a letter about something else
         if unknown or (command.verb is Verb.JOIN and not slugs):
             name = unknown[0] if unknown else None
-            draft = drafter.listed(streams(session, self._writer, came.now), name)
+            draft = drafter.listed(streams(session, self._writer, came.now), is_unknown=name is not None)
             return self._answer(session, came, writer, draft, command.verb, f"asked for {name or 'nothing'}")
         self._doors.ask(
             session,
@@ -380,11 +389,8 @@ class Handler:
         """Answer a mail, unless this address has had its answers for today, or is not to be written to."""
         if self._suppressions.find(session, to):
             return _done(verb, f"{told}; not answered: there is a standing order not to write")
-        today = select(func.count()).where(
-            Note.recipient_key == to.key, col(Note.written_at) > came.now - timedelta(days=1)
-        )
-        if session.exec(today).one() >= self._settings.doors.answers_per_day:
-            return _done(verb, f"{told}; not answered: this address has had its answers for today")
+        if reason := self._writer.has_written_enough(session, to, came.now):
+            return _done(verb, f"{told}; not answered: {reason}")
         self._writer.write(
             session,
             draft,

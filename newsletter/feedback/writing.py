@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jinja2 import Environment
-from sqlmodel import Session, col
+from sqlalchemy import func
+from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from newsletter.feedback.drafts import Draft, Drafter
@@ -23,9 +24,10 @@ from newsletter.render.templates import render_template
 from newsletter.render.theme import Theme
 from newsletter.settings import Settings, SiteSection
 from newsletter.states import NoteKind, NoteState
-from subscribers.address import Address
+from subscribers.address import Address, mailbox_of
 from subscribers.tokens import Purpose, TokenSigner
 
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _PATIENCE = timedelta(days=3)
 """How long it is tried to deliver one."""
 _LONGEST_LOCAL = 64
@@ -143,6 +145,21 @@ class Writer:
         )
         return self._keep(session, note, to, topic=topic, kind=kind, now=now)
 
+    def has_written_enough(self, session: Session, to: Address, now: datetime) -> str | None:
+        """Why no more answers go to a mailbox today, or to its domain this hour; None if they may.
+
+        With whatever tag, `ann+x@` or `ann+y@`, it is one mailbox.
+        """
+        answers = select(func.count()).where(col(Note.kind) != NoteKind.FORWARD)
+        lately = answers.where(Note.mailbox == mailbox_of(to.key), col(Note.written_at) > now - _DAY)
+        if session.exec(lately).one() >= self._settings.doors.answers_per_day:
+            return "this address has had its answers for today"
+        domain = to.key.rpartition("@")[2]
+        there = answers.where(Note.domain == domain, col(Note.written_at) > now - _HOUR)
+        if session.exec(there).one() >= self._settings.doors.domain_per_hour:
+            return "its domain has had its answers for this hour"
+        return None
+
     def forward(
         self,
         session: Session,
@@ -185,6 +202,8 @@ class Writer:
             kind=kind,
             recipient=to.given,
             recipient_key=to.key,
+            mailbox=mailbox_of(to.key),
+            domain=to.key.rpartition("@")[2],
             subject=clean(note.subject),
             message=message,
             message_id=f"<{note.message_id}>",

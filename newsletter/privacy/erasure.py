@@ -38,5 +38,13 @@ def erase(
     got = col(Note.recipient_key).in_(keys) | col(Note.topic).in_(f"inbound {one}" for one in passed_on)
     unsent = got & (col(Note.state) == NoteState.QUEUED)
     session.execute(update(Note).where(unsent).values(state=NoteState.EXPIRED))
-    nobody = {"recipient": "", "recipient_key": "", "subject": _GONE, "message": None, "reply": None}
+    nobody = {
+        "recipient": "",
+        "recipient_key": "",
+        "mailbox": "",
+        "domain": "",
+        "subject": _GONE,
+        "message": None,
+        "reply": None,
+    }
     session.execute(update(Note).where(got).values(**nobody))

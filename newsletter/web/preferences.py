@@ -45,7 +45,7 @@ from newsletter.web.wishes import (
 from newsletter.web.words import Words
 from newsletter.web.zones import zones
 from subscribers.address import parse_address
-from subscribers.erasure import is_erased
+from subscribers.consent import is_erased
 from subscribers.models import RequestKind, Subscriber, Subscription, SubscriptionState
 from subscribers.pauses import pause, resume
 from subscribers.subscriptions import Permission, Person, join, leave

@@ -99,7 +99,7 @@ def answers(
         "expired": drafter.expired(),
         "list": drafter.listed(streams),
         "list, none": drafter.listed([]),
-        "unknown": drafter.listed(streams, titles[0]),
+        "unknown": drafter.listed(streams, is_unknown=True),
         "mine": drafter.mine(address, held, PREFERENCES, Frequency.DAILY),
         "help": drafter.help("career-advice"),
         "address_old": drafter.address_old(),

@@ -234,10 +234,10 @@ def test_whatever_is_wished_for_there_is_a_language(tags: list[str | None]) -> N
 def test_values_are_kept_apart_in_html() -> None:
     """Escaped, and each in a direction of its own (`<bdi>`); what is HTML already stays as it is."""
     english = BUILT_IN.all[ENGLISH]
-    told = english.markup("letters.unknown.told", category="<b> & {site}")
-    assert told == "We have no letters of the name <bdi>&lt;b&gt; &amp; {site}</bdi>."
-    assert "<i>x</i>." in english.markup("letters.unknown.told", category=Markup("<i>x</i>"))
-    assert english.say("letters.unknown.told", category="<b>").endswith(" <b>.")
+    told = english.markup("letters.changed.pause", day="<b> & {site}")
+    assert told.startswith("It is done: nothing comes until <bdi>&lt;b&gt; &amp; {site}</bdi>.")
+    assert "<i>x</i>." in english.markup("letters.changed.pause", day=Markup("<i>x</i>"))
+    assert " <b>." in english.say("letters.changed.pause", day="<b>")
 
 
 def test_words_of_a_site_are_text_not_html(tmp_path: Path) -> None:

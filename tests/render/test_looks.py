@@ -12,11 +12,13 @@ from markupsafe import Markup
 
 from newsletter.content.tree import Form
 from newsletter.render.html import Direction
+from newsletter.render.languages import Languages
 from newsletter.render.letter import Neighbour
 from newsletter.render.mjml import compile_mjml
 from newsletter.render.templates import render_template, template_environment
 from newsletter.render.theme import BUILT_IN, Logo, Theme, load_theme
 from newsletter.render.views import BlockView, GroupView, PostView, TurnView
+from newsletter.web.words import Words
 from tests.render import reading
 from tests.render.samples import SAMPLE, SLOTS, letter
 
@@ -385,21 +387,24 @@ def test_the_web_version_leads_on(theme: Theme) -> None:
 
 def test_the_archive_lists_the_letters(theme: Theme) -> None:
     """The archive links every letter with its date, and its feed; other pages stay out of search engines."""
-    shared = {"theme": theme, "site": SITE, "category_title": "Work", "feed_url": "https://fold.example/feed"}
+    words = {"theme": theme, "site": SITE, "say": Words(Languages(None).best("en"), "en")}
+    urls = {"feed_url": "https://fold.example/feed", "subscribe_url": "https://fold.example/subscribe"}
+    shared = words | urls | {"category_title": "Work"}
     issues = [("A <b>", datetime.date(2026, 3, 3), "https://fold.example/1")]
     page = render_template(ENVIRONMENT, "web/archive.html.j2", {**shared, "issues": issues})
     assert Balanced(page).links == [
         "https://fold.example/",
+        "https://fold.example/subscribe",
         "https://fold.example/1",
         "https://fold.example/feed",
     ]
     assert "A &lt;b&gt;" in page
-    assert '<time class="muted" datetime="2026-03-03">Tuesday, 3 March 2026</time>' in page
+    assert '<time datetime="2026-03-03">Tuesday, 3 March 2026</time>' in page
     assert "index, follow" in page
     assert "application/atom+xml" in page
     empty = render_template(ENVIRONMENT, "web/archive.html.j2", {**shared, "issues": []})
     assert "No letter has gone out yet." in empty
-    assert "noindex" in render_template(ENVIRONMENT, "web/unknown.html.j2", {"theme": theme, "site": SITE})
+    assert "noindex" in render_template(ENVIRONMENT, "web/unknown.html.j2", words)
 
 
 @pytest.mark.parametrize(("direction", "start", "end"), [("ltr", "left", "right"), ("rtl", "right", "left")])

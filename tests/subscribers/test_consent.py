@@ -13,8 +13,16 @@ from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from subscribers.address import parse_address
-from subscribers.consent import Verified, commitment_of, erase_records, head, verify, wording_hash
-from subscribers.models import Consent, ConsentAction, ConsentLink, Wording
+from subscribers.consent import (
+    Verified,
+    blank_address,
+    commitment_of,
+    erase_records,
+    head,
+    verify,
+    wording_hash,
+)
+from subscribers.models import Consent, ConsentAction, ConsentLink, Subscriber, Wording
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, join_many, leave
 from tests.conftest import MONDAY
 from tests.subscribers.test_subscriptions import Letters
@@ -45,7 +53,7 @@ def verified(database: Database, noted: str | None = None) -> Verified:
 
 def test_every_record_is_in_the_chain_as_it_is_written(database: Database) -> None:
     """Joining, leaving and importing leave a chain without a gap, which can be verified each time."""
-    assert verified(database) == Verified(0, 0, "", ())
+    assert verified(database) == Verified(0, 0, 0, "", ())
     add(database, "ann@example.org", "bo@example.org")
     first = verified(database)
     assert (first.records, first.flaws) == (2, ())
@@ -198,6 +206,7 @@ def test_an_erased_person_leaves_links_and_no_record(database: Database) -> None
         ann = find_subscriber(session, parse_address("ann@example.org"))
         assert ann
         assert erase_records(session, ann.id, source="page", now=MONDAY) == 2
+        ann.address_key = blank_address(ann.id)
     found = verified(database)
     assert (found.records, found.erased, found.flaws) == (2, 2, ())
     with database.write() as session:
@@ -206,6 +215,22 @@ def test_an_erased_person_leaves_links_and_no_record(database: Database) -> None
         assert json.loads(remains.details or "")["links"] == [1, 3]
         session.execute(delete(Consent).where(col(Consent.id) == 2))
     assert [flaw.number for flaw in verified(database).flaws] == [2]
+
+
+def test_an_erasure_of_somebody_who_is_still_here_hides_nothing(database: Database) -> None:
+    """Whoever writes a false erasure, with a right link, and takes the record away, is found out."""
+    add(database, "ann@example.org", "bo@example.org")
+    noted = verified(database).head
+    with database.write() as session:
+        bo = find_subscriber(session, parse_address("bo@example.org"))
+        assert bo
+        erase_records(session, bo.id, source="page", now=MONDAY)
+    found = verified(database, noted)
+    assert [flaw.number for flaw in found.flaws] == [3, 2]
+    with database.write() as session:
+        session.get_one(Subscriber, bo.id).address_key = blank_address(bo.id)
+    found = verified(database, noted)
+    assert (found.records, found.erased, found.erased_since, found.flaws) == (2, 1, 1, ())
 
 
 def test_many_at_once_make_one_chain(database: Database) -> None:

@@ -409,8 +409,8 @@ def test_it_speaks_the_readers_language(doors: App, clock: Clock) -> None:
     """As the address asks, and to the end; a site's own language too, with English where it lacks words."""
     folder = doors.settings.folder / "templates" / "languages"
     folder.mkdir(parents=True, exist_ok=True)
-    hebrew = 'name = "עברית"\ndirection = "rtl"\n[pages.subscribe]\nheading = "המכתבים שלנו"\n'
-    (folder / "he.toml").write_text(hebrew, encoding="utf-8")
+    yiddish = 'name = "ייִדיש"\ndirection = "rtl"\n[pages.subscribe]\nheading = "אונדזערע בריוו"\n'
+    (folder / "yi.toml").write_text(yiddish, encoding="utf-8")
     with browser(doors) as web:
         german = web.get("/subscribe?lang=de-AT").text
         assert '<html lang="de" dir="ltr">' in german
@@ -419,9 +419,9 @@ def test_it_speaks_the_readers_language(doors: App, clock: Clock) -> None:
         form = Form(german).filled(email=ANN, category="advice")
         clock.advance(seconds=20)
         assert "Postfach" in web.post("/subscribe", data=form).text
-        page = web.get("/subscribe?lang=he").text
-        assert '<html lang="he" dir="rtl">' in page
-        assert "המכתבים שלנו" in page
+        page = web.get("/subscribe?lang=yi").text
+        assert '<html lang="yi" dir="rtl">' in page
+        assert "אונדזערע בריוו" in page
         assert "Your email address" in page
         assert '<html lang="en" dir="ltr">' in web.get("/subscribe?lang=xx").text
     assert [one.language for one in requests(doors)] == ["de"]

@@ -122,6 +122,8 @@ def _make_notes() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("recipient", sa.String(320), nullable=False),
         sa.Column("recipient_key", sa.String(320), nullable=False),
+        sa.Column("mailbox", sa.String(320), nullable=False),
+        sa.Column("domain", sa.String(255), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("message", sa.LargeBinary(), nullable=True),
         sa.Column("message_id", sa.Text(), nullable=False),
@@ -134,7 +136,9 @@ def _make_notes() -> None:
         sa.Column("reply", sa.Text(), nullable=True),
     )
     op.create_index("ix_note_due", "note", ["retry_at"], sqlite_where=_IS_QUEUED, postgresql_where=_IS_QUEUED)
-    op.create_index("ix_note_recipient", "note", ["recipient_key", "written_at"])
+    op.create_index("ix_note_recipient", "note", ["recipient_key"])
+    op.create_index("ix_note_mailbox", "note", ["mailbox", "written_at"])
+    op.create_index("ix_note_domain", "note", ["domain", "written_at"])
 
 
 def _link_what_is_there() -> None:
