@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from newsletter.database import Database
+from subscribers.address import parse_address
 from subscribers.consent import verify
 
 
@@ -14,7 +15,8 @@ def test_old_records_are_in_the_chain_after_the_upgrade(database: Database) -> N
             text(
                 "INSERT INTO subscriber (id, address, address_key, created_at) VALUES "
                 "(1, 'Ann@example.org', 'ann@example.org', '2026-01-05 00:00:00+00:00'), "
-                "(2, 'bo@example.org', 'bo@example.org', '2026-01-05 00:00:00+00:00')"
+                "(2, 'bo@example.org', 'bo@example.org', '2026-01-05 00:00:00+00:00'), "
+                "(3, 'Weiß@example.org', 'weiss@example.org', '2026-01-05 00:00:00+00:00')"
             )
         )
         for number in range(1, 2502):
@@ -31,3 +33,5 @@ def test_old_records_are_in_the_chain_after_the_upgrade(database: Database) -> N
         assert (found.records, found.flaws) == (2501, ())
         addresses = session.execute(text("SELECT DISTINCT address FROM consent ORDER BY address")).scalars()
         assert sorted(addresses) == ["Ann@example.org", "bo@example.org"]
+        key = text("SELECT address_key FROM subscriber WHERE id = 3")
+        assert session.execute(key).scalar_one() == parse_address("Weiß@example.org").key

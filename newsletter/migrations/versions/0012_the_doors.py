@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("commitment", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
     )
+    _tell_apart_by_lower_case()
     _link_what_is_there()
     op.create_table(
         "wording",
@@ -50,6 +51,16 @@ def upgrade() -> None:
     _make_requests()
     _make_inbound_messages()
     _make_notes()
+
+
+def _tell_apart_by_lower_case() -> None:
+    """Know addresses beyond ASCII by their lower case: case folding took `ß` and `ss` for one."""
+    connection = op.get_bind()
+    subscriber = sa.table("subscriber", *(sa.column(name) for name in ("id", "address", "address_key")))
+    for number, address, key in connection.execute(sa.select(subscriber)).all():
+        if not address.isascii() and key != address.lower():
+            changed = sa.update(subscriber).where(subscriber.c.id == number)
+            connection.execute(changed.values(address_key=address.lower()))
 
 
 def _make_requests() -> None:
