@@ -31,6 +31,7 @@ from subscribers.requests import Asked, Door
 from subscribers.subscriptions import Permission, find_subscriber, leave
 from tests.conftest import Clock, subscribe
 from tests.feedback.conftest import Correspondence
+from tests.running import ON_SQLITE
 
 NEWS, JOIN = "news@example.org", "news+join.advice@example.org"
 ANN = "ann@example.org"
@@ -118,6 +119,7 @@ def test_confirming_again_changes_nothing_and_is_not_answered(post: Corresponden
     assert post.new_mail() == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("words", ["No!", "I never asked for this", "Who are you? Stop.", "nein, danke"])
 def test_a_reply_that_says_no_confirms_nothing(post: Correspondence, words: str) -> None:
     """Whoever refuses is left alone: nothing is subscribed, nothing is answered, no second yes counts."""
@@ -144,6 +146,7 @@ def test_an_old_confirmation_has_expired(post: Correspondence, clock: Clock) -> 
     assert post.subscriptions() == {}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("token", ["a" * 36, "forged", ""])
 def test_a_forged_token_does_nothing_and_is_not_answered(post: Correspondence, token: str) -> None:
     """To +confirm and +leave alike."""
@@ -191,6 +194,7 @@ def test_a_change_by_words_is_asked_back(
     assert post.subscriptions() == state
 
 
+@ON_SQLITE
 def test_frequency_and_resuming_by_words(post: Correspondence, clock: Clock) -> None:
     """`weekly`, `every letter`, `pause` and `resume`, each confirmed."""
     subscribe(post.site, ANN)
@@ -263,6 +267,7 @@ def test_without_an_editor_elsewhere_letters_wait_here(
     assert post.new_mail(NEWS) == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "fields",
     [
@@ -302,6 +307,7 @@ def test_our_own_letters_that_come_back_are_met_with_silence(post: Correspondenc
     assert post.new_mail("editor@example.org") == []
 
 
+@ON_SQLITE
 def test_an_address_is_answered_so_many_times_a_day(post: Correspondence, clock: Clock) -> None:
     """Ten answers, then silence until the next day: two programs cannot keep each other busy."""
     for _ in range(15):
@@ -312,6 +318,7 @@ def test_an_address_is_answered_so_many_times_a_day(post: Correspondence, clock:
     assert len(post.new_mail()) == 1
 
 
+@ON_SQLITE
 def test_an_address_is_asked_to_confirm_once_in_a_while(post: Correspondence, clock: Clock) -> None:
     """Whoever asks a hundred times fills nobody's mailbox: one letter a window, five a day."""
     for _ in range(20):
@@ -543,6 +550,7 @@ def test_many_that_handle_at_once_handle_each_mail_once(post: Correspondence) ->
         assert len(session.exec(select(Note)).all()) == 12
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "words",
     [
@@ -563,6 +571,7 @@ def test_a_reply_that_does_not_say_yes_confirms_nothing(post: Correspondence, wo
     assert len(post.new_mail("editor@example.org")) == 1
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "words", ["", "Yes", "Thanks, Ann", "Hello,\n\nyes please!\n\nAnn Lee", "OK", "Ja, gerne", "oui"]
 )
@@ -573,6 +582,7 @@ def test_a_reply_that_says_yes_or_nothing_confirms(post: Correspondence, words: 
     assert post.subscriptions() == {"advice": "active"}
 
 
+@ON_SQLITE
 def test_tags_make_no_new_mailbox_for_answers(post: Correspondence) -> None:
     """Thirty addresses of one mailbox get as many answers as one."""
     for number in range(30):
@@ -581,6 +591,7 @@ def test_tags_make_no_new_mailbox_for_answers(post: Correspondence) -> None:
     assert sum(came) == 10
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("sender", [NEWS, "news+help@example.org", "News+bounce@Example.org"])
 def test_we_do_not_answer_ourselves(post: Correspondence, sender: str) -> None:
     """Whoever writes in our name gets no answer sent to us (RFC 3834 §2)."""
