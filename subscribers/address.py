@@ -33,6 +33,20 @@ class Address:
     given: str
     key: str
 
+    @property
+    def domain(self) -> str:
+        """The part after the @, in A-labels and lower case."""
+        return self.key.rpartition("@")[2]
+
+    @property
+    def mailbox(self) -> str:
+        """The key without a tag: what `ann+letters@` and `ann+news@` have in common, as a rule a mailbox.
+
+        For limits only. Who reads what is another matter: there, tags tell readers apart.
+        """
+        local, _, domain = self.key.rpartition("@")
+        return f"{local.partition('+')[0] or local}@{domain}"
+
 
 def parse_address(text: str) -> Address:
     """Read one bare address (RFC 5321 §4.1.2, RFC 6531); no display name, comment, quotes or IP literal.
@@ -54,13 +68,12 @@ def parse_address(text: str) -> Address:
     return Address(given=f"{local}@{domain}", key=f"{local.lower()}@{domain}")
 
 
-def mailbox_of(key: str) -> str:
-    """The address without a tag: what `ann+letters@` and `ann+news@` have in common, as a rule a mailbox.
-
-    For limits only. Who reads what is another matter: there, tags tell readers apart.
-    """
-    local, _, domain = key.rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"
+def readable_address(text: str) -> Address | None:
+    """The address, None where it is none: for what came from outside, and is not to be argued with."""
+    try:
+        return parse_address(text)
+    except AddressError:
+        return None
 
 
 def _refusal(text: str, reason: str) -> AddressError:

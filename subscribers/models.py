@@ -28,6 +28,10 @@ class SubscriptionState(StrEnum):
     LEFT = "left"
 
 
+LIVE = (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)
+"""The states of subscriptions that have been agreed to and not ended."""
+
+
 class Frequency(StrEnum):
     """Which letters a reader wants."""
 
@@ -185,7 +189,8 @@ class Request(SQLModel, table=True):
     """
 
     __table_args__ = (
-        Index("ix_request_address", "address_key", "asked_at"),
+        Index("ix_request_address", "address_key"),
+        Index("ix_request_mailbox", "mailbox", "posted_at"),
         Index("ix_request_domain", "domain", "posted_at"),
         Index(
             "ix_request_new",
@@ -201,6 +206,8 @@ class Request(SQLModel, table=True):
     kind: str = Field(max_length=16)
     address: str = Field(max_length=320)
     address_key: str = Field(max_length=320)
+    mailbox: str = Field(max_length=320)
+    """The key without a tag: what confirmations are counted by."""
     domain: str = Field(max_length=255)
     categories: str = Field(sa_type=Text)
     """Slugs with spaces between them."""

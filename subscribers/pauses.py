@@ -11,7 +11,7 @@ from sqlalchemy import func, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
-from subscribers.models import Subscription, SubscriptionState
+from subscribers.models import LIVE, Subscription, SubscriptionState
 from subscribers.ports import OpenLetters
 
 
@@ -24,9 +24,7 @@ def pause(
     """
     paused = []
     for category in categories:
-        subscription = _held(
-            session, subscriber_id, category, (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)
-        )
+        subscription = _held(session, subscriber_id, category, LIVE)
         if subscription is None:
             continue
         subscription.state = SubscriptionState.PAUSED

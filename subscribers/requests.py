@@ -21,13 +21,13 @@ from sqlmodel import Session, col, select
 from subscribers.address import Address, parse_address
 from subscribers.consent import record
 from subscribers.models import (
+    LIVE,
     ConsentAction,
     Frequency,
     Request,
     RequestKind,
     RequestState,
     Subscriber,
-    SubscriptionState,
 )
 from subscribers.pauses import pause, resume
 from subscribers.ports import OpenLetters
@@ -93,7 +93,8 @@ def ask(session: Session, asked: Asked, *, now: datetime, days: int) -> Request:
         kind=asked.kind,
         address=asked.address.given,
         address_key=asked.address.key,
-        domain=asked.address.key.rpartition("@")[2],
+        mailbox=asked.address.mailbox,
+        domain=asked.address.domain,
         categories=" ".join(asked.categories),
         name=asked.name,
         timezone=asked.timezone,
@@ -293,6 +294,6 @@ def _move(session: Session, request: Request, permission: Permission, now: datet
     reader.address, reader.address_key = address.given, address.key
     session.add(reader)
     for held in subscriptions_of(session, reader.id):
-        if held.state in (SubscriptionState.ACTIVE, SubscriptionState.PAUSED):
+        if held.state in LIVE:
             record(session, permission.consent(ConsentAction.GRANTED, held, address.given, now))
     return True

@@ -10,27 +10,27 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import func, or_
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters
-from newsletter.feedback.drafts import Draft, Drafter, Stream
+from newsletter.feedback.drafts import Draft, Drafter, Offered
 from newsletter.feedback.writing import Thread, Writer
 from newsletter.schedule.categories import all_categories, streams_of
 from newsletter.settings import DoorsSection
 from newsletter.states import NoteKind
-from subscribers.address import Address, mailbox_of, parse_address
+from subscribers.address import Address, parse_address
 from subscribers.base import Clock
 from subscribers.consent import wording_hash
 from subscribers.models import (
+    LIVE,
     Frequency,
     Request,
     RequestKind,
     RequestState,
     Subscriber,
-    SubscriptionState,
     Wording,
 )
 from subscribers.requests import (
@@ -49,7 +49,6 @@ from subscribers.subscriptions import find_subscriber, subscriptions_of
 from subscribers.suppression import Suppressions
 
 _AT_ONCE = 50
-_LIVE = (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -165,13 +164,7 @@ class Doors:
             self._write(session, request, address, now)
 
     def _has_had_enough(self, session: Session, request: Request, now: datetime) -> bool:
-        mailbox = mailbox_of(request.address_key)
-        local = mailbox.rpartition("@")[0]
-        is_theirs = or_(
-            col(Request.address_key) == mailbox,
-            col(Request.address_key).startswith(f"{local}+", autoescape=True),
-        )
-        written = select(func.count()).where(Request.domain == request.domain, is_theirs)
+        written = select(func.count()).where(Request.mailbox == request.mailbox)
         window = timedelta(minutes=self._section.confirmation_window_minutes)
         lately = session.exec(written.where(col(Request.posted_at) > now - window)).one()
         today = session.exec(written.where(col(Request.posted_at) > now - _DAY)).one()
@@ -181,7 +174,7 @@ class Doors:
         titles = titles_of(session)
         reader = find_subscriber(session, address)
         held = subscriptions_of(session, reader.id) if reader else []
-        live = {found.category for found in held if found.state in _LIVE} & titles.keys()
+        live = {found.category for found in held if found.state in LIVE} & titles.keys()
         wanted = [slug for slug in categories_of(request) if slug in titles]
         drafter = self._writer.drafter(request.language)
         if request.kind == RequestKind.ADDRESS:
@@ -264,15 +257,12 @@ def titles_of(session: Session) -> dict[str, str]:
     return {category.slug: category.title for category in all_categories(session)}
 
 
-def streams(
+def offered(
     session: Session, writer: Writer, now: datetime, only: Sequence[str] | None = None
-) -> list[Stream]:
-    """The categories that go out, as letters name them."""
-    found = []
-    for stream in streams_of(session):
-        if only is not None and stream.category.slug not in only:
-            continue
-        coming = stream.timetable.first_from(now)
-        day = coming.local.date() if coming else None
-        found.append(Stream(stream.category.title, writer.join_address(stream.category.slug), day))
-    return found
+) -> list[Offered]:
+    """The categories that go out, or some of them, as letters name them."""
+    return [
+        Offered(stream.category.title, writer.join_address(stream.category.slug), stream.next_day(now))
+        for stream in streams_of(session)
+        if only is None or stream.category.slug in only
+    ]

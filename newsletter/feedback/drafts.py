@@ -48,7 +48,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class Offered:
     """A category as letters name it: the address that joins it, and when it goes out next."""
 
     title: str
@@ -187,16 +187,16 @@ class Drafter:
         self._add("text", "expired.told")
         return self._draft("expired")
 
-    def listed(self, streams: Sequence[Stream], *, is_unknown: bool = False) -> Draft:
+    def listed(self, offered: Sequence[Offered], *, is_unknown: bool = False) -> Draft:
         """What letters there are; `is_unknown` where something was asked for that is none of them.
 
         What was asked for is not repeated: words that nobody has vouched for go into nobody's mailbox.
         """
-        self._add("text", "list.told" if streams else "list.none")
-        for stream in streams:
-            values: dict[str, Any] = {"title": stream.title, "join": _Writable(stream.join)}
-            if stream.next_day:
-                self._add("item", "list.item_next", **values, day=self._language.date(stream.next_day))
+        self._add("text", "list.told" if offered else "list.none")
+        for one in offered:
+            values: dict[str, Any] = {"title": one.title, "join": _Writable(one.join)}
+            if one.next_day:
+                self._add("item", "list.item_next", **values, day=self._language.date(one.next_day))
             else:
                 self._add("item", "list.item", **values)
         return self._draft("unknown" if is_unknown else "list")

@@ -21,7 +21,7 @@ from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.delivery.reports import reader_of
 from newsletter.errors import DatabaseError
-from newsletter.feedback.doors import Doors, streams, titles_of
+from newsletter.feedback.doors import Doors, offered, titles_of
 from newsletter.feedback.drafts import Draft, Drafter
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.feedback.route import Route, RouteVerb, read_route
@@ -30,7 +30,7 @@ from newsletter.models import InboundMessage
 from newsletter.render.headers import Mailbox
 from newsletter.settings import Settings
 from newsletter.states import InboundState, NoteKind
-from subscribers.address import Address, AddressError, parse_address
+from subscribers.address import Address, parse_address, readable_address
 from subscribers.base import Clock
 from subscribers.commands import (
     Command,
@@ -41,7 +41,7 @@ from subscribers.commands import (
     match_categories,
     parse_command,
 )
-from subscribers.models import Frequency, RequestKind, Subscriber, SubscriptionState
+from subscribers.models import LIVE, Frequency, RequestKind, Subscriber, SubscriptionState
 from subscribers.requests import Answer, Asked, Confirmed, Door, categories_of
 from subscribers.subscriptions import Permission, find_subscriber, leave, subscriptions_of
 from subscribers.suppression import Suppressions
@@ -52,7 +52,6 @@ _TAKEN_FOR = timedelta(minutes=2)
 """Handling a message takes a fraction of a second: who has not ended by then has died."""
 _WORDS_OF_A_COMMAND = 8
 """With more of them a command that names no category of ours may as well be a letter."""
-_LIVE = (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)
 _KINDS = {
     Verb.LEAVE: RequestKind.LEAVE,
     Verb.STOP: RequestKind.STOP,
@@ -207,7 +206,7 @@ class Handler:
         route = self._route(recipients)
         if route is None:
             return Result(InboundState.ASIDE, "", "it is to none of our addresses")
-        came = _Incoming(held.id, mail, route, content, _address(mail.sender), self._clock())
+        came = _Incoming(held.id, mail, route, content, readable_address(mail.sender), self._clock())
         return self._sorted_out(session, came) or self._read(session, came)
 
     def _route(self, addresses: Sequence[str]) -> Route | None:
@@ -311,7 +310,7 @@ class Handler:
             return drafter.stranger(request.address)
         url = self._writer.preferences_url(reader_id)
         if kind is RequestKind.JOIN:
-            coming = [one.next_day for one in streams(session, self._writer, now, slugs) if one.next_day]
+            coming = [one.next_day for one in offered(session, self._writer, now, slugs) if one.next_day]
             return drafter.joined([titles[slug] for slug in slugs], url, min(coming, default=None))
         if kind is RequestKind.LEAVE and slugs:
             return drafter.left([titles[slug] for slug in slugs], self._writer.join_address(slugs[0]))
@@ -329,7 +328,7 @@ class Handler:
             draft = drafter.help(next(iter(titles), "career-advice"))
             return self._answer(session, came, writer, draft, "help", "told what may be written")
         if command.verb is Verb.LIST:
-            draft = drafter.listed(streams(session, self._writer, came.now))
+            draft = drafter.listed(offered(session, self._writer, came.now))
             return self._answer(session, came, writer, draft, "list", "told what letters there are")
         reader = find_subscriber(session, writer)
         if command.verb is Verb.MINE:
@@ -341,8 +340,14 @@ class Handler:
             return self._forward(session, came)  # the words of a command, in a letter about something else
         if unknown or (command.verb is Verb.JOIN and not slugs):
             name = unknown[0] if unknown else None
-            draft = drafter.listed(streams(session, self._writer, came.now), is_unknown=name is not None)
+            draft = drafter.listed(offered(session, self._writer, came.now), is_unknown=name is not None)
             return self._answer(session, came, writer, draft, command.verb, f"asked for {name or 'nothing'}")
+        return self._ask_back(session, came, writer, command, slugs)
+
+    def _ask_back(
+        self, session: Session, came: _Incoming, writer: Address, command: Command, slugs: list[str]
+    ) -> Result:
+        """Write down what changes something: it is done once the writer's address confirms it."""
         self._doors.ask(
             session,
             Asked(
@@ -375,7 +380,7 @@ class Handler:
         shown = [
             (titles[one.category], one.paused_until if one.state == SubscriptionState.PAUSED else None)
             for one in held
-            if one.state in _LIVE and one.category in titles
+            if one.state in LIVE and one.category in titles
         ]
         if reader is None or not shown:
             return self._answer(session, came, writer, drafter.stranger(writer.given), "mine", "is no reader")
@@ -424,10 +429,3 @@ class Handler:
 
 def _done(verb: str, outcome: str) -> Result:
     return Result(InboundState.DONE, verb, outcome)
-
-
-def _address(sender: str) -> Address | None:
-    try:
-        return parse_address(sender)
-    except AddressError:
-        return None

@@ -18,7 +18,7 @@ from newsletter.errors import NotFoundError
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.models import InboundMessage
 from newsletter.states import InboundState
-from subscribers.address import AddressError, parse_address
+from subscribers.address import readable_address
 from subscribers.base import Clock
 
 LARGEST = 25 * 2**20
@@ -74,10 +74,8 @@ class Inbox:
 
 def _key(sender: str) -> str:
     """What an address is known by, so that what somebody wrote is found with the rest of what is theirs."""
-    try:
-        return parse_address(sender).key
-    except AddressError:
-        return sender.casefold()
+    address = readable_address(sender)
+    return address.key if address else sender.casefold()
 
 
 def _storable(text: str) -> str:

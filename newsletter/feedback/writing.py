@@ -24,7 +24,7 @@ from newsletter.render.templates import render_template
 from newsletter.render.theme import Theme
 from newsletter.settings import Settings, SiteSection
 from newsletter.states import NoteKind, NoteState
-from subscribers.address import Address, mailbox_of
+from subscribers.address import Address, parse_address
 from subscribers.tokens import Purpose, TokenSigner
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
@@ -151,11 +151,10 @@ class Writer:
         With whatever tag, `ann+x@` or `ann+y@`, it is one mailbox.
         """
         answers = select(func.count()).where(col(Note.kind) != NoteKind.FORWARD)
-        lately = answers.where(Note.mailbox == mailbox_of(to.key), col(Note.written_at) > now - _DAY)
+        lately = answers.where(Note.mailbox == to.mailbox, col(Note.written_at) > now - _DAY)
         if session.exec(lately).one() >= self._settings.doors.answers_per_day:
             return "this address has had its answers for today"
-        domain = to.key.rpartition("@")[2]
-        there = answers.where(Note.domain == domain, col(Note.written_at) > now - _HOUR)
+        there = answers.where(Note.domain == to.domain, col(Note.written_at) > now - _HOUR)
         if session.exec(there).one() >= self._settings.doors.domain_per_hour:
             return "its domain has had its answers for this hour"
         return None
@@ -178,7 +177,7 @@ class Writer:
         end = say(f"letters.editor.{'attached' if is_attached else 'too_large'}", **values)
         written = text.strip() or say("letters.editor.empty")
         name = clean(f"{sender.name or sender.address.rpartition('@')[0]} via {settings.site.name}")
-        editor = Address(settings.editor_address, settings.editor_address.casefold())
+        editor = parse_address(settings.editor_address)
         note = notes.Note(
             sender=Mailbox(name, settings.sender.address),
             recipient=Mailbox("", settings.editor_address),
@@ -202,8 +201,8 @@ class Writer:
             kind=kind,
             recipient=to.given,
             recipient_key=to.key,
-            mailbox=mailbox_of(to.key),
-            domain=to.key.rpartition("@")[2],
+            mailbox=to.mailbox,
+            domain=to.domain,
             subject=clean(note.subject),
             message=message,
             message_id=f"<{note.message_id}>",

@@ -33,6 +33,11 @@ class Stream(NamedTuple):
     category: Category
     timetable: Timetable
 
+    def next_day(self, now: datetime) -> date | None:
+        """The local date of its next slot, None if there is none to come."""
+        coming = self.timetable.first_from(now)
+        return coming.local.date() if coming else None
+
 
 class Removed(NamedTuple):
     """What removing a category came to."""

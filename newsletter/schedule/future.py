@@ -52,7 +52,7 @@ from newsletter.schedule.wishes import (
     week_of,
 )
 from newsletter.states import EntryState, Mode
-from subscribers.models import Subscriber, Subscription, SubscriptionState
+from subscribers.models import LIVE, Subscriber, Subscription, SubscriptionState
 
 _DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
 
@@ -346,9 +346,7 @@ def _kinds_by_receipts(
 def _standings(categories: Sequence[Category], which: ColumnElement[bool] | None) -> Subquery:
     """Readers by their numbers, and what they subscribe to of these categories."""
     slugs = [category.slug for category in categories]
-    wanted = col(Subscription.category).in_(slugs) & col(Subscription.state).in_(
-        [SubscriptionState.ACTIVE, SubscriptionState.PAUSED]
-    )
+    wanted = col(Subscription.category).in_(slugs) & col(Subscription.state).in_(LIVE)
     return (
         sql_select(
             col(Subscription.subscriber_id).label("reader"),

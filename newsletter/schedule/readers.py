@@ -8,7 +8,7 @@ from sqlmodel import Session, col
 from newsletter.models import Category, DigestPost, Displaced, Issue, QueueEntry, Receipt
 from newsletter.schedule.wishes import EVERY_ISSUE, Wish
 from newsletter.states import IssueState
-from subscribers.models import Subscriber, Subscription, SubscriptionState
+from subscribers.models import LIVE, Subscriber, Subscription, SubscriptionState
 
 Rows = Select[*tuple[Any, ...]]
 """A SELECT whose rows are used inside the database."""
@@ -39,7 +39,7 @@ def standing_of(reader: Any) -> ColumnElement[str]:
         select(func.aggregate_strings(told_subscription(), " "))
         .where(
             col(Subscription.subscriber_id) == reader,
-            col(Subscription.state).in_([SubscriptionState.ACTIVE, SubscriptionState.PAUSED]),
+            col(Subscription.state).in_(LIVE),
         )
         .correlate_except(Subscription)
         .scalar_subquery()

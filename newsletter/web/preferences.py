@@ -46,7 +46,7 @@ from newsletter.web.words import Words
 from newsletter.web.zones import zones
 from subscribers.address import parse_address
 from subscribers.consent import is_erased
-from subscribers.models import RequestKind, Subscriber, Subscription, SubscriptionState
+from subscribers.models import LIVE, RequestKind, Subscriber, Subscription
 from subscribers.pauses import pause, resume
 from subscribers.subscriptions import Permission, Person, join, leave
 from subscribers.tokens import Purpose
@@ -272,7 +272,7 @@ def _held_by(session: Session, subscriber_id: int) -> list[_Held]:
         .join(Category, col(Category.slug) == col(Subscription.category))
         .where(
             Subscription.subscriber_id == subscriber_id,
-            col(Subscription.state).in_([SubscriptionState.ACTIVE, SubscriptionState.PAUSED]),
+            col(Subscription.state).in_(LIVE),
         )
         .order_by(col(Category.title), col(Category.slug))
     )

@@ -227,11 +227,7 @@ def choices_of(site: "App") -> list[Choice]:
     now = site.clock()
     with site.database.read() as session:
         streams = streams_of(session)
-    coming = [stream.timetable.first_from(now) for stream in streams]
-    return [
-        Choice(stream.category.slug, stream.category.title, slot.local.date() if slot else None)
-        for stream, slot in zip(streams, coming, strict=True)
-    ]
+    return [Choice(stream.category.slug, stream.category.title, stream.next_day(now)) for stream in streams]
 
 
 def frequencies(say: Words) -> list[tuple[str, str]]:

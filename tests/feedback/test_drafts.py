@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.feedback.drafts import Draft, Drafter, Stream
+from newsletter.feedback.drafts import Draft, Drafter, Offered
 from newsletter.feedback.writing import lay_out
 from newsletter.render.headers import Mailbox
 from newsletter.render.languages import Languages
@@ -35,9 +35,9 @@ SITE = "Test letters"
 ADDRESS = "maria.lindqvist@example.org"
 TITLES = ("Career advice", "Ask a builder", "Lettres de Genève")
 STREAMS = (
-    Stream(TITLES[0], "news+join.career-advice@example.org", DAY),
-    Stream(TITLES[1], "news+join.ask-a-builder@example.org"),
-    Stream(
+    Offered(TITLES[0], "news+join.career-advice@example.org", DAY),
+    Offered(TITLES[1], "news+join.ask-a-builder@example.org"),
+    Offered(
         TITLES[2], "news+join.a-category-with-a-name-as-long-as-they-come-42@newsletters.example.org", DAY
     ),
 )
@@ -76,7 +76,7 @@ def answers(
     site: str = SITE,
     address: str = ADDRESS,
     titles: tuple[str, ...] = TITLES,
-    streams: tuple[Stream, ...] = STREAMS,
+    streams: tuple[Offered, ...] = STREAMS,
 ) -> dict[str, Draft]:
     """Every other letter in a language."""
     drafter = Drafter(LANGUAGES[tag], site=site)

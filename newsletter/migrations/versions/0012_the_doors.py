@@ -70,6 +70,7 @@ def _make_requests() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("address", sa.String(320), nullable=False),
         sa.Column("address_key", sa.String(320), nullable=False),
+        sa.Column("mailbox", sa.String(320), nullable=False),
         sa.Column("domain", sa.String(255), nullable=False),
         sa.Column("categories", sa.Text(), nullable=False),
         sa.Column("name", sa.String(200), nullable=True),
@@ -93,7 +94,8 @@ def _make_requests() -> None:
         sa.Column("letter_wording", sa.String(64), nullable=True),
         sa.Column("confirmed_at", UTCDateTime(), nullable=True),
     )
-    op.create_index("ix_request_address", "request", ["address_key", "asked_at"])
+    op.create_index("ix_request_address", "request", ["address_key"])
+    op.create_index("ix_request_mailbox", "request", ["mailbox", "posted_at"])
     op.create_index("ix_request_domain", "request", ["domain", "posted_at"])
     op.create_index("ix_request_new", "request", ["asked_at"], sqlite_where=_IS_NEW, postgresql_where=_IS_NEW)
     op.create_index("ix_request_expires", "request", ["expires_at"])
