@@ -4,20 +4,15 @@ Every key, its default and its comment stand once, in the classes below; `newsle
 and writes the file from them. Secrets never show in a repr or an error.
 """
 
-import ipaddress
 import os
-import re
 import shlex
 import subprocess
-from collections import Counter
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,196 +20,42 @@ from pydantic import (
     SecretStr,
     StrictBool,
     StrictInt,
-    WrapValidator,
     model_validator,
 )
 
-from newsletter.errors import CadenceError, SettingsError
+from newsletter.errors import SettingsError
 from newsletter.files import open_regular
 from newsletter.render.headers import Mailbox, parse_mailbox
-from newsletter.schedule.cadence import parse_cadence, parse_zone
+from newsletter.settings_values import (
+    MOST_PER_MINUTE,
+    AddressText,
+    CadenceText,
+    DatabaseUrl,
+    DomainRates,
+    EntranceAddress,
+    LanguageTag,
+    Line,
+    ListenAddress,
+    MailboxText,
+    Network,
+    OptionalDomain,
+    RequiredLine,
+    RequiredMailbox,
+    Selector,
+    ServedUrl,
+    WebUrl,
+    ZoneName,
+    is_loopback,
+)
 from newsletter.states import Mode, PicturePolicy
-from subscribers.address import AddressError, parse_address
 from subscribers.tokens import TOKEN_LENGTH
 
-_MOST_PER_MINUTE = 1_000_000
-"""Letters: more than any relay takes, so that a slip of the finger is found out."""
 _PASSWORD_SECONDS = 60
 """How long `password_command` may take: long enough for a person to unlock a key."""
-
-
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-"""What may stand between two dots of a host's name (RFC 1035 §2.3.1, RFC 1123 §2.1)."""
-UNIX = "unix:"
-"""What an address to listen at begins with where it is a socket's file."""
-_LONGEST_SOCKET = 100
-"""Bytes of a socket's path: sockaddr_un has room for 104 to 108 (unix(7))."""
-_LONGEST_INBOUND_LOCAL = 64 - len("+confirm.") - TOKEN_LENGTH
-"""The same for the token of a confirmation."""
 _LONGEST_RETURN_LOCAL = 64 - len("+bounce.") - TOKEN_LENGTH
 """Characters before the @ that leave room for a letter's token."""
-
-
-def _no_control(value: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ValueError("has a line break or control character in it")
-    return value.strip()
-
-
-def _required(value: str) -> str:
-    if not value:
-        raise ValueError("must not be empty")
-    return value
-
-
-def _mailbox(value: str) -> str:
-    if value:
-        try:
-            parse_mailbox(value)
-        except AddressError as error:
-            raise ValueError(str(error)) from error
-    return value
-
-
-def _bare_address(value: str) -> str:
-    if value:
-        try:
-            parse_address(value)
-        except AddressError as error:
-            raise ValueError(str(error)) from error
-    return value
-
-
-def _web_url(value: str) -> str:
-    if not value:
-        return value
-    if not value.isascii():
-        raise ValueError("must be ASCII: write the host as xn--… and escape the path")
-    try:
-        parts = urlsplit(value)
-        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_sound = False
-    if not is_sound or re.search(r"[\s?#@]", value):
-        raise ValueError("is not a web address like https://news.example.org")
-    return value.rstrip("/")
-
-
-def _served_url(value: str) -> str:
-    if value.startswith("http://") and not is_loopback(urlsplit(value).hostname or ""):
-        raise ValueError("must begin with https:// (RFC 8058); http:// is for trials on this machine")
-    return value
-
-
-def _language(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", value):
-        raise ValueError("is not a language tag (BCP 47), such as en or pt-BR")
-    return value
-
-
-def _database(value: str) -> str:
-    if value.startswith("sqlite:///"):
-        if value in ("sqlite:///", "sqlite:////"):
-            raise ValueError("names no file: write it as sqlite:///paperround.db")
-        return value
-    if not value.startswith("postgresql://"):
-        raise ValueError("must begin with sqlite:/// or postgresql://")
-    try:
-        parts = urlsplit(value)
-        is_sound = parts.port != 0 and "@" not in f"{parts.username}{parts.password}"
-    except ValueError:
-        is_sound = False
-    if not is_sound:
-        raise ValueError(
-            "is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in the password, @ is written %40, "
-            "/ is %2F and : is %3A"
-        ) from None
-    return value
-
-
-def _listen(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ValueError("is not HOST:PORT, such as 127.0.0.1:8025")
-    return value
-
-
-def _entrance(value: str) -> str:
-    if value.startswith(UNIX):
-        if len(os.fsencode(value.removeprefix(UNIX))) > _LONGEST_SOCKET:
-            raise ValueError(
-                f"names a socket with more than {_LONGEST_SOCKET} bytes, which systems do not take"
-            )
-        if value == UNIX:
-            raise ValueError("names no socket: write it as unix:/run/paperround/lmtp.sock")
-        return value
-    try:
-        return _listen(value) if value else value
-    except ValueError:
-        raise ValueError("is neither HOST:PORT, such as 127.0.0.1:8024, nor unix:SOCKET") from None
-
-
-def _cadence(value: str) -> str:
-    try:
-        return str(parse_cadence(value))
-    except CadenceError as error:
-        raise ValueError(str(error)) from error
-
-
-def _zone(value: str) -> str:
-    try:
-        return parse_zone(value).key
-    except CadenceError as error:
-        raise ValueError(str(error)) from error
-
-
-def _domain(value: str) -> str:
-    if not value:
-        return value
-    try:
-        return parse_address(f"a@{value}").given.rpartition("@")[2].lower()
-    except AddressError:
-        raise ValueError(f"is not a domain: {value!r}") from None
-
-
-def _domain_or_star(value: str) -> str:
-    return value if value == "*" else _required(_domain(value))
-
-
-def _each_once(given: object, read: Callable[[object], dict[str, int]]) -> dict[str, int]:
-    """The rates of domains; one that is named in two spellings has none that could be called its own."""
-    rates = read(given)
-    if isinstance(given, dict) and len(rates) < len(given):
-        spellings = Counter(_domain_or_star(name) for name in given)
-        twice = next(name for name, number in spellings.items() if number > 1)
-        raise ValueError(f"names {twice} in more than one spelling: keep one of them")
-    return rates
-
-
-def _network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value, strict=False))
-    except ValueError:
-        raise ValueError(f"is not an address or a network of addresses: {value!r}") from None
-
-
-def _selector(value: str) -> str:
-    if value and not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
-        raise ValueError(
-            "is not a selector (RFC 6376 §3.1): letters, digits and hyphens within, such as 2026a, at most "
-            "63 of them between dots (RFC 1035)"
-        )
-    return value
-
-
-Line = Annotated[str, AfterValidator(_no_control)]
-RequiredLine = Annotated[Line, AfterValidator(_required)]
-MailboxText = Annotated[Line, AfterValidator(_mailbox)]
-AddressText = Annotated[Line, AfterValidator(_bare_address)]
-DomainName = Annotated[str, AfterValidator(_domain_or_star)]
-Rate = Annotated[StrictInt, Field(ge=1, le=_MOST_PER_MINUTE)]
-DomainRates = Annotated[dict[DomainName, Rate], WrapValidator(_each_once)]
-WebUrl = Annotated[Line, AfterValidator(_web_url)]
+_LONGEST_INBOUND_LOCAL = 64 - len("+confirm.") - TOKEN_LENGTH
+"""The same for the token of a confirmation."""
 
 
 class TLSMode(StrEnum):
@@ -236,7 +77,7 @@ class SiteSection(Section):
     """Who writes, and where readers find you."""
 
     name: RequiredLine = Field(description="The newsletter's name, as readers see it.")
-    sender: Annotated[MailboxText, AfterValidator(_required)] = Field(
+    sender: RequiredMailbox = Field(
         alias="from", description="The From of every letter: one mailbox, such as Ann Lee <ann@example.org>."
     )
     reply_to: MailboxText = Field(default="", description="Where answers go. Empty: to the From address.")
@@ -244,20 +85,20 @@ class SiteSection(Section):
         default="",
         description="The editor's own address, for notices and List-Owner. Empty: the From address.",
     )
-    base_url: Annotated[WebUrl, AfterValidator(_required), AfterValidator(_served_url)] = Field(
+    base_url: ServedUrl = Field(
         description="Where `paperround run` is reached from outside; unsubscribe links begin with it."
     )
     blog_url: WebUrl = Field(
         default="",
         description="The blog the posts live on: /links and /images in posts begin with it. Empty: base_url.",
     )
-    listen: Annotated[Line, AfterValidator(_listen)] = Field(
+    listen: ListenAddress = Field(
         default="127.0.0.1:8025", description="HOST:PORT where `paperround run` serves its pages."
     )
     postal_address: RequiredLine = Field(
         description="A postal address, shown in every letter because the law in many countries asks for it."
     )
-    language: Annotated[Line, AfterValidator(_language)] = Field(
+    language: LanguageTag = Field(
         default="en", description="Language of posts that name none: a tag of BCP 47, such as en or pt-BR."
     )
     require_permission: StrictBool = Field(
@@ -292,7 +133,7 @@ class SiteSection(Section):
 class DatabaseSection(Section):
     """Where everything is kept."""
 
-    url: Annotated[Line, AfterValidator(_database)] = Field(
+    url: DatabaseUrl = Field(
         default="sqlite:///paperround.db",
         repr=False,
         description="sqlite:///FILE (relative to this folder) or postgresql://USER:PASSWORD@HOST/DATABASE.",
@@ -409,14 +250,12 @@ class SandboxSection(Section):
 class CategoriesSection(Section):
     """What a new category has unless `category add` says otherwise."""
 
-    cadence: Annotated[Line, AfterValidator(_cadence)] = Field(
+    cadence: CadenceText = Field(
         default="weekly tue 08:00",
         description='"weekly tue 08:00", "every 2 weeks tue 08:00", "monthly first mon 09:00", '
         '"daily 07:00", or five cron fields.',
     )
-    timezone: Annotated[Line, AfterValidator(_zone)] = Field(
-        default="UTC", description="The zone of its slots, such as Europe/Berlin."
-    )
+    timezone: ZoneName = Field(default="UTC", description="The zone of its slots, such as Europe/Berlin.")
     mode: Mode = Field(
         default=Mode.BROADCAST,
         description="broadcast (everyone gets the next post) or sequence (each reader gets the first post "
@@ -486,7 +325,7 @@ class DeliverySection(Section):
     per_minute: StrictInt = Field(
         default=0,
         ge=0,
-        le=_MOST_PER_MINUTE,
+        le=MOST_PER_MINUTE,
         description="Letters a minute at most, to all readers together. 0: no limit.",
     )
     domain_per_minute: DomainRates = Field(
@@ -520,17 +359,17 @@ class DeliverySection(Section):
 class DkimSection(Section):
     """Signatures that prove a letter is yours (RFC 6376). `paperround dkim keygen` makes a key."""
 
-    selector: Annotated[Line, AfterValidator(_selector)] = Field(
+    selector: Selector = Field(
         default="", description="The name of the RSA key in the DNS. Empty: letters are not signed here."
     )
     key_file: RequiredLine = Field(
         default="dkim.pem", description="The RSA key, at least 1024 bits; 2048 do."
     )
-    ed25519_selector: Annotated[Line, AfterValidator(_selector)] = Field(
+    ed25519_selector: Selector = Field(
         default="", description="The name of an Ed25519 key for a second signature (RFC 8463). Empty: none."
     )
     ed25519_key_file: RequiredLine = Field(default="dkim-ed25519.pem", description="The Ed25519 key.")
-    domain: Annotated[Line, AfterValidator(_domain)] = Field(
+    domain: OptionalDomain = Field(
         default="", description="The signing domain. Empty: the domain of the From address."
     )
 
@@ -558,16 +397,16 @@ class DoorsSection(Section):
     domain_per_hour: StrictInt = Field(
         default=500,
         ge=1,
-        le=_MOST_PER_MINUTE,
+        le=MOST_PER_MINUTE,
         description="Confirmations an hour at most to one domain; what is more waits.",
     )
     ip_per_hour: StrictInt = Field(
         default=30,
         ge=1,
-        le=_MOST_PER_MINUTE,
+        le=MOST_PER_MINUTE,
         description="How often an hour the form may be sent from one network address.",
     )
-    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+    trusted_proxies: list[Network] = Field(
         default=[],
         description='Proxies whose X-Forwarded-For says who is asking, such as ["127.0.0.1"]. Empty: none.',
     )
@@ -585,7 +424,7 @@ class DoorsSection(Section):
 class InboundSection(Section):
     """How readers' mail comes in: at a listener of `paperround run`, here; from a mailbox, see [imap]."""
 
-    listen: Annotated[Line, AfterValidator(_entrance)] = Field(
+    listen: EntranceAddress = Field(
         default="",
         description="Where your mail server hands it over: HOST:PORT such as 127.0.0.1:8024, or a socket's "
         "file such as unix:/run/paperround/lmtp.sock. Empty: nowhere.",
@@ -764,16 +603,6 @@ class Settings(BaseModel):
         if mode & 0o077:
             raise SettingsError(f"the secret key can be read by others: chmod 600 {path}", path=path)
         return key.encode("ascii")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _without_output(error: Exception) -> str:

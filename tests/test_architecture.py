@@ -25,7 +25,7 @@ LAYERS = [
         "newsletter.log",
         "newsletter.receipts",
     },
-    {"newsletter.settings", "newsletter.settings_file"},
+    {"newsletter.settings", "newsletter.settings_values", "newsletter.settings_file"},
     {"newsletter.models"},
     {"newsletter.states", "newsletter.errors", "newsletter.files", "newsletter"},
     {"subscribers"},
@@ -34,9 +34,13 @@ LAYERS = [
 
 SEAMS = {
     # (importer, imported): why a module reaches up, or past its own layer.
-    ("newsletter.settings", "newsletter.render.headers"): "a mailbox in a setting is read as in a header",
+    ("newsletter.settings", "newsletter.render.headers"): "a mailbox of the settings is one as in a header",
     (
-        "newsletter.settings",
+        "newsletter.settings_values",
+        "newsletter.render.headers",
+    ): "a mailbox in a setting is read as in a header",
+    (
+        "newsletter.settings_values",
         "newsletter.schedule.cadence",
     ): "a cadence in a setting is read as any other",
 }

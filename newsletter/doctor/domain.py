@@ -16,7 +16,8 @@ from newsletter.delivery.dkim_keys import load_keys, signing_domain
 from newsletter.doctor import dmarc, spf
 from newsletter.doctor.findings import Finding, error, ok, warning
 from newsletter.doctor.names import Address, Names
-from newsletter.settings import RelaySection, Settings, is_loopback
+from newsletter.settings import RelaySection, Settings
+from newsletter.settings_values import is_loopback
 
 _GOOD_BITS = 2048
 """RFC 8301 §3.2 asks signers for no fewer."""

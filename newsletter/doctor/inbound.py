@@ -7,7 +7,8 @@ from newsletter.doctor.findings import Finding, error, ok, warning
 from newsletter.errors import EntranceError
 from newsletter.feedback.imap import chosen_folder, connected
 from newsletter.feedback.route import RouteVerb, address_for
-from newsletter.settings import UNIX, ImapSection, InboundSection, TLSMode, is_loopback
+from newsletter.settings import ImapSection, InboundSection, TLSMode
+from newsletter.settings_values import UNIX, is_loopback
 
 _SECONDS = 4.0
 

@@ -12,7 +12,8 @@ from newsletter.delivery.smtp import SMTPTransport
 from newsletter.delivery.transport import Letter
 from newsletter.doctor.findings import Finding, error, ok, warning
 from newsletter.errors import RelayError
-from newsletter.settings import RelaySection, TLSMode, is_loopback
+from newsletter.settings import RelaySection, TLSMode
+from newsletter.settings_values import is_loopback
 
 _SECONDS = 8.0
 _PROBE_SECONDS = 3.0

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from newsletter.delivery.copies import TEST_DELIVERY, unsubscribe_url
 from newsletter.doctor.findings import Finding, error, ok, warning
 from newsletter.doctor.relay import FEW_DAYS, days_left
-from newsletter.settings import is_loopback
+from newsletter.settings_values import is_loopback
 from subscribers.base import Clock
 from subscribers.tokens import TokenSigner
 

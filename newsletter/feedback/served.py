@@ -31,7 +31,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from newsletter.errors import EntranceError
 from newsletter.feedback.entrances import Entrance, Keeper, OurAddresses, Report, with_crlf
 from newsletter.listening import ListeningThread, Loop
-from newsletter.settings import UNIX, InboundSection
+from newsletter.settings import InboundSection
+from newsletter.settings_values import UNIX
 
 _MOST_SESSIONS = 50
 """Postfix opens twenty to one destination."""

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from newsletter.feedback.route import RouteVerb, address_for
-from newsletter.settings import is_loopback
+from newsletter.settings_values import is_loopback
 from newsletter.web.frame import Frame
 from newsletter.web.guard import Cap, client_of, networks
 from newsletter.web.words import Words

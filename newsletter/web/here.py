@@ -9,7 +9,7 @@ import re
 
 from fastapi import HTTPException, Request
 
-from newsletter.settings import is_loopback
+from newsletter.settings_values import is_loopback
 
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
