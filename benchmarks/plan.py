@@ -22,7 +22,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,10 +29,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from types import FrameType
 from typing import Any
 
-from sending.processes import HERE, BenchmarkError, Ended, postgres, run
+from sending.processes import HERE, BenchmarkError, Ended, end_orderly, postgres, run
 
 _SITE = HERE.parent / "planning" / "site.py"
 _DATABASE = "PAPERROUND_DATABASE__URL"
@@ -136,7 +134,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.readers < 1 or given.rounds < 1 or given.posts < 12:
         parser.error("at least 1 reader, 1 round and 12 posts")
-    signal.signal(signal.SIGTERM, _leave)
+    end_orderly()
     try:
         with tempfile.TemporaryDirectory(prefix="paperround-plan-") as name, ExitStack() as stack:
             folder = Path(name)
@@ -163,10 +161,6 @@ def main() -> None:
     else:
         for key, value in figures.items():
             print(f"{key:24} {value}")
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

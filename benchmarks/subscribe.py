@@ -18,7 +18,6 @@ answered with 200 ends the benchmark with 1, and so do counts that differ.
 import argparse
 import asyncio
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,11 +26,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from types import FrameType
 from typing import Any
 from urllib.parse import urlencode
 
-from sending.processes import HERE, HOST, BenchmarkError, run
+from sending.processes import HERE, HOST, BenchmarkError, end_orderly, run
 
 _SERVED = HERE.parent / "subscribing" / "served.py"
 _FORM = "application/x-www-form-urlencoded"
@@ -157,7 +155,7 @@ def main() -> None:
     given = parser.parse_args()
     if min(given.requests, given.connections, given.confirmations, given.rounds) < 1:
         parser.error("at least 1 request, 1 connection, 1 confirmation and 1 round")
-    signal.signal(signal.SIGTERM, _leave)
+    end_orderly()
     try:
         with tempfile.TemporaryDirectory(prefix="paperround-subscribe-") as name:
             figures = measure(Path(name), given)
@@ -169,10 +167,6 @@ def main() -> None:
     else:
         for key, value in figures.items():
             print(f"{key:24} {value}")
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

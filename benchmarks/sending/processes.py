@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 HERE = Path(__file__).parent
@@ -31,6 +32,15 @@ Command = Sequence[object]
 
 class BenchmarkError(Exception):
     """Why there are no figures, in one line."""
+
+
+def end_orderly() -> None:
+    """Let SIGTERM end a benchmark as Ctrl-C does: what it has started ends too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def find_tool(name: str, package: str) -> str:

@@ -1,6 +1,7 @@
 """What the tests of the pages share: a site that serves on a free port, and a letter that is planned."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
@@ -16,7 +17,8 @@ from newsletter.content.history import Editor
 from newsletter.content.post import parse_post, read_bytes
 from newsletter.delivery.copies import unsubscribe_url
 from newsletter.models import Delivery
-from newsletter.schedule.categories import all_categories
+from newsletter.schedule.categories import add_category, all_categories
+from newsletter.states import Mode
 from newsletter.web.server import PageServer
 from subscribers.models import Subscriber
 from tests.conftest import Clock, subscribe, write_post
@@ -60,6 +62,25 @@ class Issue:
         with self.site.open_relays() as relays:
             self.site.send_due(relays, Event())
         return sorted(place.name for place in self.site.settings.sandbox_folder.iterdir())
+
+
+@pytest.fixture
+def doors(advice: App) -> App:
+    """A site with two categories."""
+    with advice.database.write() as session:
+        words = {"title": "Tales & <more>", "cadence": "daily 07:00", "timezone": "UTC"}
+        add_category(session, "tales", **words, mode=Mode.BROADCAST, now=advice.clock())
+    return advice
+
+
+@contextmanager
+def browser(site: App) -> Iterator[httpx.Client]:
+    """A browser without cookies, that follows no redirect, and the running pages of a site."""
+    with (
+        PageServer(site) as server,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -14,9 +14,6 @@ from sqlmodel import select
 
 from newsletter.app import App
 from newsletter.models import Category
-from newsletter.schedule.categories import add_category
-from newsletter.states import Mode
-from newsletter.web.server import PageServer
 from subscribers.address import parse_address
 from subscribers.consent import verify
 from subscribers.models import Frequency, Request, RequestKind, Wording
@@ -25,28 +22,16 @@ from subscribers.subscriptions import all_subscribers, consents_of, find_subscri
 from subscribers.tokens import Purpose, TokenSigner
 from tests.conftest import Clock, subscribe
 from tests.node_tools import axe_violations
-from tests.web.conftest import everything_of, on_sqlite
+from tests.web.conftest import browser, everything_of, on_sqlite
 
 ANN = "ann@example.org"
 PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
 
 
 @pytest.fixture
-def doors(advice: App) -> App:
-    """A site with two categories."""
-    with advice.database.write() as session:
-        words = {"title": "Tales & <more>", "cadence": "daily 07:00", "timezone": "UTC"}
-        add_category(session, "tales", **words, mode=Mode.BROADCAST, now=advice.clock())
-    return advice
-
-
-@pytest.fixture
 def web(doors: App) -> Iterator[httpx.Client]:
     """A browser without cookies that follows no redirect."""
-    with (
-        PageServer(doors) as server,
-        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
-    ):
+    with browser(doors) as client:
         yield client
 
 

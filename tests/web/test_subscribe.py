@@ -16,18 +16,15 @@ from sqlmodel import select
 
 from newsletter.app import App
 from newsletter.errors import DatabaseError
-from newsletter.schedule.categories import add_category
 from newsletter.settings import DoorsSection
-from newsletter.states import Mode
 from newsletter.web.forms import BODY_OCTETS
-from newsletter.web.server import PageServer
 from subscribers.address import parse_address
 from subscribers.models import Request, SuppressionReason, Wording
 from subscribers.suppression import Suppressions
 from subscribers.tokens import Purpose, TokenSigner
 from tests.conftest import Clock, subscribe
 from tests.node_tools import axe_violations
-from tests.web.conftest import everything_of, on_sqlite
+from tests.web.conftest import browser, everything_of, on_sqlite
 
 ANN = "ann@example.org"
 
@@ -58,28 +55,9 @@ class Form(HTMLParser):
 
 
 @pytest.fixture
-def doors(advice: App) -> App:
-    """A site with two categories."""
-    with advice.database.write() as session:
-        words = {"title": "Tales & <more>", "cadence": "daily 07:00", "timezone": "UTC"}
-        add_category(session, "tales", **words, mode=Mode.BROADCAST, now=advice.clock())
-    return advice
-
-
-@pytest.fixture
 def web(doors: App) -> Iterator[httpx.Client]:
     """A browser without cookies that follows no redirect."""
     with browser(doors) as client:
-        yield client
-
-
-@contextmanager
-def browser(site: App) -> Iterator[httpx.Client]:
-    """The same, for a site that was changed before."""
-    with (
-        PageServer(site) as server,
-        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
-    ):
         yield client
 
 
