@@ -351,6 +351,55 @@ class Attempt(SQLModel, table=True):
     """HOST:PORT of the relay it went to; None where the process died before it could say."""
 
 
+class Verdict(SQLModel, table=True):
+    """What was found out about one letter, or about a probe, with its evidence: one for each piece of that.
+
+    Evidence is the attempt (while it was sent) or the report that came in later; both are judged alike.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("attempt_id"),
+        UniqueConstraint("inbound_id", "delivery_id"),
+        Index(
+            "ix_verdict_unjudged",
+            "id",
+            sqlite_where=text("judged_at IS NULL"),
+            postgresql_where=text("judged_at IS NULL"),
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True, sa_type=Key)
+    delivery_id: int | None = Field(default=None, foreign_key="delivery.id", index=True, sa_type=Key)
+    probe_id: int | None = Field(default=None, foreign_key="probe.id", sa_type=Key)
+    kind: str = Field(max_length=16)
+    """See `newsletter.states.VerdictKind`."""
+    bounce_class: str | None = Field(default=None, max_length=16)
+    """Of a bounce: see `newsletter.states.BounceClass`."""
+    at: datetime = Field(sa_type=UTCDateTime)
+    attempt_id: int | None = Field(default=None, foreign_key="attempt.id", sa_type=Key)
+    inbound_id: int | None = Field(default=None, foreign_key="inbound_message.id", sa_type=Key)
+    status: str = Field(default="", max_length=16)
+    """The enhanced status code (RFC 3463) that it was judged by."""
+    diagnostic: str = Field(default="", sa_type=Text)
+    """What the other side said."""
+    remote: str = Field(default="", max_length=255)
+    """Who said it."""
+    judged_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    effect: str | None = Field(default=None, max_length=16)
+    """See `newsletter.states.Effect`; None until it is judged."""
+
+
+class Probe(SQLModel, table=True):
+    """A short letter that asks a reader whose letters come back whether they reach them at all."""
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True, sa_type=Key)
+    asked_at: datetime = Field(sa_type=UTCDateTime)
+    failed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When it came back."""
+
+
 class Notice(SQLModel, table=True):
     """Something that the editor is told by email, once each time that it comes about."""
 
@@ -452,6 +501,8 @@ class Note(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     reply: str | None = Field(default=None, sa_type=Text)
     """What came of the last try: the relay's reply, or what happened instead."""
+    return_path: str = Field(default="", max_length=320)
+    """Where it comes back to; empty for nowhere."""
 
 
 class WatchedMailbox(SQLModel, table=True):

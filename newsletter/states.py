@@ -17,7 +17,7 @@ class DeliveryState(StrEnum):
     SENT = "sent"  # the relay's 250
     DEFERRED = "deferred"  # a passing refusal; due again later
     BOUNCED = "bounced"  # a lasting refusal
-    SUPPRESSED = "suppressed"  # a standing order forbids it; nothing writes it yet
+    SUPPRESSED = "suppressed"  # a standing order forbids it
     IN_DOUBT = "in_doubt"  # its body may have arrived; nobody can know (RFC 1047)
     HELD = "held"  # a person holds it back; nothing writes it yet
     EXPIRED = "expired"  # deferred for so long that the letter is stale
@@ -56,8 +56,11 @@ LEGAL: dict[DeliveryState, frozenset[DeliveryState]] = {
     ),
     DeliveryState.IN_DOUBT: frozenset(
         {DeliveryState.CLAIMED, DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.CANCELLED}
+        | {DeliveryState.SUPPRESSED}
+        # A report that came back for it shows that it had been taken.
+        | {DeliveryState.BOUNCED}
     ),
-    DeliveryState.HELD: frozenset({DeliveryState.QUEUED, DeliveryState.CANCELLED}),
+    DeliveryState.HELD: frozenset({DeliveryState.QUEUED, DeliveryState.CANCELLED, DeliveryState.SUPPRESSED}),
     DeliveryState.SENT: frozenset({DeliveryState.BOUNCED}),
     DeliveryState.BOUNCED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.SUPPRESSED: frozenset(),
@@ -75,6 +78,24 @@ class Fault(StrEnum):
     POLICY = "policy"  # the sender is not trusted: authentication, reputation, rate (x.7.x)
     MESSAGE = "message"  # this letter: its size, its content
     RELAY = "relay"  # the way there: routing, the relay itself
+
+
+class VerdictKind(StrEnum):
+    """What was found out about a letter after, or as, it was sent."""
+
+    BOUNCE = "bounce"  # it did not arrive
+    DELAY = "delay"  # it has not arrived yet
+    DELIVERED = "delivered"  # it has arrived, a report says
+    COMPLAINT = "complaint"  # its reader reported it as unwanted
+
+
+class Effect(StrEnum):
+    """What a verdict did to its reader."""
+
+    NONE = "none"  # nothing: it says nothing against them
+    STRIKE = "strike"  # it counts, together with others
+    PROBE = "probe"  # it was one too many: they were asked whether letters reach them
+    SUPPRESSED = "suppressed"  # they are written to no more
 
 
 class EntryState(StrEnum):
@@ -154,6 +175,7 @@ class NoteKind(StrEnum):
     CONFIRMATION = "confirmation"
     ANSWER = "answer"
     FORWARD = "forward"  # a reader's letter, to the editor
+    PROBE = "probe"  # asks a reader whether letters reach them
 
 
 class InboundState(StrEnum):

@@ -7,11 +7,11 @@ links of their consent records in the chain. Letters and mail are erased by `new
 from datetime import datetime
 
 from sqlalchemy import delete, or_
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from subscribers.address import parse_address
 from subscribers.consent import blank_address, erase_records
-from subscribers.models import Request, Subscriber, Subscription, SubscriptionState, SuppressionReason
+from subscribers.models import Request, Subscriber, SuppressionReason
 from subscribers.ports import OpenLetters
 from subscribers.subscriptions import keys_of
 from subscribers.suppression import Suppressions
@@ -27,20 +27,8 @@ def erase_person(
     now: datetime,
 ) -> None:
     """Erase a person; letters on their way are stopped, and none is written to the address again."""
-    held = session.exec(
-        select(Subscription)
-        .where(Subscription.subscriber_id == subscriber.id)
-        .order_by(col(Subscription.id))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    for subscription in held:
-        subscription.state, subscription.since = SubscriptionState.LEFT, now
-        subscription.paused_until = subscription.cohort_id = None
-        session.add(subscription)
-        session.flush()
-        letters.withdraw(session, subscriber.id, subscription.category, "The reader was erased.")
-    suppressions.add(session, parse_address(subscriber.address), SuppressionReason.ERASED, now)
+    address = parse_address(subscriber.address)
+    suppressions.suppress(session, address, SuppressionReason.ERASED, letters, source=source, now=now)
     theirs = or_(
         col(Request.address_key).in_(keys_of(session, subscriber)),
         col(Request.subscriber_id) == subscriber.id,

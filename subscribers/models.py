@@ -26,6 +26,7 @@ class SubscriptionState(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"  # the reader wants no letters for a while
     LEFT = "left"
+    SUPPRESSED = "suppressed"  # agreed to, but there is a standing order not to write
 
 
 LIVE = (SubscriptionState.ACTIVE, SubscriptionState.PAUSED)

@@ -15,3 +15,10 @@ class OpenLetters(Protocol):
         sending in order.
         """
         ...
+
+    def suppress(self, session: Session, subscriber_id: int, reason: str) -> int:
+        """Stop every letter to a reader that is not yet on the wire, by a standing order; return how many.
+
+        Called as `withdraw` is, in the transaction that gives the order.
+        """
+        ...

@@ -28,10 +28,12 @@ from subscribers.models import (
     RequestKind,
     RequestState,
     Subscriber,
+    SubscriptionState,
 )
 from subscribers.pauses import pause, resume
 from subscribers.ports import OpenLetters
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave, subscriptions_of
+from subscribers.suppression import Suppressions
 
 _NUMBER_BITS = 47
 """Six octets of a token, without its sign."""
@@ -129,6 +131,7 @@ def confirm(
     session: Session,
     number: int,
     letters: OpenLetters,
+    suppressions: Suppressions,
     *,
     by: Door,
     evidence: str,
@@ -159,7 +162,7 @@ def confirm(
         if not _move(session, request, permission, now):
             return Confirmed(request, Answer.TAKEN, subscriber_id)
     elif request.kind == RequestKind.JOIN:
-        subscriber_id = _join(session, request, wanted, permission, now)
+        subscriber_id = _join(session, request, wanted, permission, suppressions, now)
     elif subscriber_id is not None:
         _change(session, request, subscriber_id, wanted, permission, letters, now)
     request.state = RequestState.CONFIRMED
@@ -245,11 +248,16 @@ def _details(request: Request, by: Door, shown: str | None, now: datetime) -> st
 
 
 def _join(
-    session: Session, request: Request, wanted: Sequence[str], permission: Permission, now: datetime
+    session: Session,
+    request: Request,
+    wanted: Sequence[str],
+    permission: Permission,
+    suppressions: Suppressions,
+    now: datetime,
 ) -> int | None:
     person = Person(parse_address(request.address), request.name)
     for slug in wanted:
-        join(session, person, slug, permission, renew=True, now=now)
+        join(session, person, slug, permission, suppressions, renew=True, now=now)
     subscriber = find_subscriber(session, person.address)
     if subscriber is None:
         return None
@@ -294,6 +302,9 @@ def _move(session: Session, request: Request, permission: Permission, now: datet
     reader.address, reader.address_key = address.given, address.key
     session.add(reader)
     for held in subscriptions_of(session, reader.id):
+        if held.state == SubscriptionState.SUPPRESSED:  # there was an order about the address before
+            held.state, held.since = SubscriptionState.ACTIVE, now
+            session.add(held)
         if held.state in LIVE:
             record(session, permission.consent(ConsentAction.GRANTED, held, address.given, now))
     return True

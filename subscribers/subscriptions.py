@@ -17,6 +17,7 @@ from subscribers.address import Address, parse_address
 from subscribers.consent import record
 from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
 from subscribers.ports import OpenLetters
+from subscribers.suppression import Suppressions
 
 
 class Joined(StrEnum):
@@ -27,6 +28,8 @@ class Joined(StrEnum):
     RENEWED = "renewed"
     REFUSED_LEFT = "left"
     """They left before, and nobody asked for this one person to come back."""
+    SUPPRESSED = "suppressed"
+    """There is a standing order not to write to them."""
 
 
 def keys_of(session: Session, subscriber: Subscriber) -> set[str]:
@@ -113,16 +116,19 @@ def join_many(
     people: Sequence[Person],
     category: str,
     permission: Permission,
+    suppressions: Suppressions,
     *,
     renew: bool,
     now: datetime,
 ) -> list[Joined]:
     """Subscribe people to a category, in a few statements for all of them; pending until confirmed.
 
+    Nobody whom there is a standing order about.
+
     A pending subscription becomes active when the new permission is a confirmed one. Answers in the
     order of `people`; one who is named twice is `ALREADY` the second time.
     """
-    subscribers = _find_or_add(session, people, now)
+    subscribers = _find_or_add(session, people, suppressions, now)
     ids = [subscriber.id for subscriber in subscribers.values()]
     # Locked in one order: who leaves at this very moment is seen to have left, and two imports do not
     # wait for each other in a circle.
@@ -135,6 +141,9 @@ def join_many(
     subscriptions = {found.subscriber_id: found for found in session.exec(held)}
     answers = []
     for person in people:
+        if person.address.key not in subscribers:
+            answers.append(Joined.SUPPRESSED)
+            continue
         subscriber_id = subscribers[person.address.key].id
         existing = subscriptions.get(subscriber_id)
         answer = _answer(existing, permission, renew=renew)
@@ -150,14 +159,23 @@ def join_many(
 
 
 def join(
-    session: Session, person: Person, category: str, permission: Permission, *, renew: bool, now: datetime
+    session: Session,
+    person: Person,
+    category: str,
+    permission: Permission,
+    suppressions: Suppressions,
+    *,
+    renew: bool,
+    now: datetime,
 ) -> Joined:
     """Subscribe one person; see `join_many`."""
-    return join_many(session, [person], category, permission, renew=renew, now=now)[0]
+    return join_many(session, [person], category, permission, suppressions, renew=renew, now=now)[0]
 
 
-def _find_or_add(session: Session, people: Sequence[Person], now: datetime) -> dict[str, Subscriber]:
-    """Everybody's row, by address key; a name is learnt where there was none."""
+def _find_or_add(
+    session: Session, people: Sequence[Person], suppressions: Suppressions, now: datetime
+) -> dict[str, Subscriber]:
+    """The rows of all who may be written to, by address key; a name is learnt where there was none."""
     keys = {person.address.key for person in people}
     subscribers = _held_by_key(session, keys)
     added: dict[str, Subscriber] = {}
@@ -174,8 +192,13 @@ def _find_or_add(session: Session, people: Sequence[Person], now: datetime) -> d
             session.add_all(added.values())
     except IntegrityError:
         # Somebody else has added one of them at this very moment: look again, one waits for the other now.
-        return _find_or_add(session, people, now)
-    return subscribers | added
+        return _find_or_add(session, people, suppressions, now)
+    # Looked at only now: an order that is given at this very moment has been waited for.
+    refused = suppressions.among(session, [person.address for person in people])
+    for key in refused & added.keys():
+        session.delete(added[key])
+    session.flush()
+    return {key: found for key, found in (subscribers | added).items() if key not in refused}
 
 
 def _held_by_key(session: Session, keys: Iterable[str]) -> dict[str, Subscriber]:
@@ -196,7 +219,7 @@ def _answer(existing: Subscription | None, permission: Permission, *, renew: boo
         return Joined.RENEWED if renew else Joined.REFUSED_LEFT
     if existing.state == SubscriptionState.PENDING and permission.confirmed:
         return Joined.RENEWED
-    if existing.state == SubscriptionState.PAUSED and renew:
+    if existing.state in (SubscriptionState.PAUSED, SubscriptionState.SUPPRESSED) and renew:
         return Joined.RENEWED
     return Joined.ALREADY
 

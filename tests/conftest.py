@@ -239,7 +239,7 @@ def subscribe(site: App, *addresses: str, category: str = "advice", confirmed: b
     people = [Person(parse_address(address)) for address in addresses]
     permission = Permission("cli", confirmed=confirmed)
     with site.database.write() as session:
-        join_many(session, people, category, permission, renew=True, now=site.clock())
+        join_many(session, people, category, permission, site.suppressions, renew=True, now=site.clock())
 
 
 def write_post(folder: Path, name: str, *, title: str = "A title", text: str = "Some words.") -> Path:

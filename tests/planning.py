@@ -41,6 +41,7 @@ from subscribers.address import parse_address
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.pauses import pause
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave, subscriptions_of
+from tests.orders import SUPPRESSIONS
 from tests.postgres import copied_postgres
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -218,7 +219,7 @@ class Town:
         with self.database.write() as session:
             for name in names:
                 person = Person(parse_address(f"{name}@example.org"))
-                join(session, person, category, permission, renew=True, now=self.now)
+                join(session, person, category, permission, SUPPRESSIONS, renew=True, now=self.now)
 
     def leave(self, name: str, category: str = "advice") -> None:
         with self.database.write() as session:

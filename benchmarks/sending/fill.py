@@ -104,7 +104,7 @@ def fill(folder: Path, numbers: range, prose: int, *, as_letter: bool) -> None:
     for start in range(numbers.start, numbers.stop, _AT_ONCE):
         people = [reader(number) for number in range(start, min(start + _AT_ONCE, numbers.stop))]
         with app.database.write() as session:
-            join_many(session, people, "advice", consent, renew=False, now=began)
+            join_many(session, people, "advice", consent, app.suppressions, renew=False, now=began)
     [planned] = app.plan_due()
     if isinstance(planned, PlanFailure) or planned.readers != len(numbers):
         raise SystemExit(f"the issue was not planned for {len(numbers)} readers: {planned}")

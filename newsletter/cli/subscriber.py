@@ -48,12 +48,14 @@ _ANSWERS = {
     "already": "already in {}",
     "renewed": "now in {}",
     "left": "has left {} and stays out",
+    "suppressed": "is not written to any more and stays out of {}",
 }
 _COUNTED = {
     "added": "added",
     "already": "there already",
     "renewed": "confirmed now",
     "left": "had left and stay out",
+    "suppressed": "are not to be written to and stay out",
 }
 _FREQUENCIES = {
     "issue": "a letter of each issue",
@@ -100,6 +102,7 @@ def add(
                 person,
                 find_category(session, slug).slug,
                 permission,
+                site.suppressions,
                 renew=True,
                 now=site.clock(),
             )
@@ -232,7 +235,9 @@ def import_csv(
     def save() -> None:
         if batch:
             with site.database.write() as session:
-                answers = join_many(session, batch, category, permission, renew=False, now=site.clock())
+                answers = join_many(
+                    session, batch, category, permission, site.suppressions, renew=False, now=site.clock()
+                )
             for answer in answers:
                 counts[answer] += 1
             batch.clear()

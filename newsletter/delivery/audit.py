@@ -22,6 +22,7 @@ SHOWN = 20
 """Row numbers listed of a violation at most."""
 
 _IN_HAND = (DeliveryState.CLAIMED, DeliveryState.SENDING)
+_STOPPED = (DeliveryState.CANCELLED, DeliveryState.SUPPRESSED)
 _TO_SEND = (DeliveryState.QUEUED, *_IN_HAND, DeliveryState.DEFERRED)
 
 
@@ -67,7 +68,7 @@ def promises() -> Iterator[tuple[str, Select[Any]]]:
         "every attempt that a letter counts is on record",
         delivery.outerjoin(tried, tried.c.delivery_id == col(Delivery.id)).where(
             # A try whose letter somebody ended meanwhile is on record, and decided nothing.
-            or_(counted > on_record, and_(counted < on_record, state != DeliveryState.CANCELLED))
+            or_(counted > on_record, and_(counted < on_record, state.not_in(_STOPPED)))
         ),
     )
     receipt = exists().where(

@@ -123,8 +123,12 @@ def cancel_open(
     reply: str,
     *,
     keeps: ColumnElement[bool] | None = None,
+    end: DeliveryState = DeliveryState.CANCELLED,
 ) -> int:
-    """`cancel_letters` on a connection; of digests, the posts that `keeps` is true of wait for another."""
+    """`cancel_letters` on a connection; of digests, the posts that `keeps` is true of wait for another.
+
+    They come to an `end`: that they were cancelled, or that a standing order forbids them.
+    """
     can_end = col(Delivery.state).in_([*OPEN, DeliveryState.IN_DOUBT])
     open_ones = (
         select(col(Delivery.id))
@@ -136,7 +140,7 @@ def cancel_open(
     cancelled = connection.execute(
         update(Delivery)
         .where(col(Delivery.id).in_(select(open_ones.c.id)), can_end)
-        .values(state=DeliveryState.CANCELLED, reply=reply)
+        .values(state=end, reply=reply)
         .returning(col(Delivery.id))  # SQLite does not count the rows of an UPDATE that begins with WITH
     )
     number = len(cancelled.all())
@@ -214,3 +218,11 @@ class LedgerLetters:
         theirs = (col(Delivery.subscriber_id) == subscriber_id) & (col(Delivery.category) == category)
         posts = (col(DigestPost.subscriber_id) == subscriber_id) & (col(DigestPost.category) == category)
         return cancel_letters(session, theirs, reason) + cancel_in_digests(session, posts, reason)
+
+    def suppress(self, session: Session, subscriber_id: int, reason: str) -> int:
+        """End a reader's letters that are not on the wire, and posts that wait, by a standing order."""
+        session.flush()
+        connection = session.connection()
+        take_out_waiting(connection, col(DigestPost.subscriber_id) == subscriber_id)
+        theirs = col(Delivery.subscriber_id) == subscriber_id
+        return cancel_open(connection, theirs, reason, end=DeliveryState.SUPPRESSED)

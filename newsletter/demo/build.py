@@ -88,4 +88,4 @@ def _fill(app: App, folder: Path) -> None:
             for slug in slugs:
                 permission = Permission("cli", evidence="A made-up reader of the demo.", confirmed=True)
                 person = Person(parse_address(address), name)
-                join(session, person, slug, permission, renew=True, now=now)
+                join(session, person, slug, permission, app.suppressions, renew=True, now=now)

@@ -101,6 +101,7 @@ class Doors:
             session,
             number,
             self._letters,
+            self._suppressions,
             by=by,
             evidence=evidence,
             now=self._clock(),

@@ -46,9 +46,9 @@ from newsletter.web.words import Words
 from newsletter.web.zones import zones
 from subscribers.address import parse_address
 from subscribers.consent import is_erased
-from subscribers.models import LIVE, RequestKind, Subscriber, Subscription
+from subscribers.models import LIVE, RequestKind, Subscriber, Subscription, SuppressionReason
 from subscribers.pauses import pause, resume
-from subscribers.subscriptions import Permission, Person, join, leave
+from subscribers.subscriptions import Joined, Permission, Person, join, leave
 from subscribers.tokens import Purpose
 
 if TYPE_CHECKING:
@@ -200,7 +200,8 @@ class _Preferences:
         self, session: Session, reader: _Reader, wishes: Wishes, held: Sequence[str], say: Words
     ) -> list[Markup]:
         """Change what is wished otherwise; returns what there is to tell of it."""
-        now, letters, told = self._site.clock(), self._site.letters, []
+        site, told = self._site, list[Markup]()
+        now, letters = site.clock(), site.letters
         # Held first, as joining and erasing do: who is erased at this very moment is not joined again.
         row = session.get_one(Subscriber, reader.id, with_for_update=True, populate_existing=True)
         if is_erased(row):
@@ -214,9 +215,16 @@ class _Preferences:
             text = self._frame.consent_text(say, "preferences.join_wording")
             joining = self._permission(reader, self._site.doors.keep_wording(session, text))
             person = Person(parse_address(row.address))
-            for slug in wishes.join:
-                join(session, person, slug, joining, renew=True, now=now)
-            told.append(say("preferences.joined", titles=say.names(titles[slug] for slug in wishes.join)))
+            # Who asks for letters that came back may have them tried again; any other order stands.
+            site.suppressions.lift(session, person.address, [SuppressionReason.BOUNCED], now=now)
+            answers = {
+                join(session, person, slug, joining, site.suppressions, renew=True, now=now)
+                for slug in wishes.join
+            }
+            if Joined.SUPPRESSED in answers:
+                told.append(say("preferences.suppressed"))
+            else:
+                told.append(say("preferences.joined", titles=say.names(titles[slug] for slug in wishes.join)))
         if fulfil(row, wishes):
             session.add(row)
             told.append(say("preferences.saved"))

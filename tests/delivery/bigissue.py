@@ -48,7 +48,7 @@ def make_readers(site: App, number: int) -> set[str]:
     people = [Person(parse_address(address)) for address in addresses]
     permission = Permission("cli", confirmed=True)
     with site.database.write() as session:
-        join_many(session, people, "advice", permission, renew=True, now=site.clock())
+        join_many(session, people, "advice", permission, site.suppressions, renew=True, now=site.clock())
     queue_post(site)
     return set(addresses)
 

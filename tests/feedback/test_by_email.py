@@ -31,6 +31,7 @@ from subscribers.requests import Asked, Door
 from subscribers.subscriptions import Permission, find_subscriber, leave
 from tests.conftest import Clock, subscribe
 from tests.feedback.conftest import Correspondence
+from tests.orders import suppress
 from tests.running import ON_SQLITE
 
 NEWS, JOIN = "news@example.org", "news+join.advice@example.org"
@@ -359,7 +360,7 @@ def test_a_domain_is_written_to_so_often_an_hour(
 def test_a_suppressed_address_is_never_written_to(post: Correspondence) -> None:
     """No confirmation, no answer: not even help."""
     with post.site.database.write() as session:
-        post.site.suppressions.add(session, parse_address(ANN), SuppressionReason.ASKED, post.site.clock())
+        suppress(post.site, session, ANN, SuppressionReason.ASKED)
     post.write(JOIN)
     post.write(NEWS, "help")
     assert post.new_mail() == []
@@ -531,7 +532,7 @@ def test_an_order_not_to_write_outlasts_a_confirmation(post: Correspondence) -> 
     asked = only(post.new_mail())
     with post.site.database.write() as session:
         reason = SuppressionReason.COMPLAINED
-        post.site.suppressions.add(session, parse_address(ANN), reason, post.site.clock())
+        suppress(post.site, session, ANN, reason)
     post.write(reply_address(asked), "yes")
     assert post.subscriptions() == {}
     assert post.new_mail() == []

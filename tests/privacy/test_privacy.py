@@ -17,6 +17,7 @@ from subscribers.requests import Asked, Door
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import subscribe
 from tests.feedback.conftest import Correspondence, post
+from tests.orders import suppress
 from tests.web.conftest import Issue, issue
 
 __all__ = ["issue", "post"]
@@ -47,7 +48,7 @@ def test_an_erased_reader_is_nowhere(issue: Issue) -> None:
     issue.send()
     with site.database.write() as session:
         reader(session, BO).name = "Bo Erasable"
-        site.suppressions.add(session, parse_address("x@y.org"), SuppressionReason.ASKED, site.clock())
+        suppress(site, session, "x@y.org", SuppressionReason.ASKED)
     with site.database.write() as session:
         erase(session, reader(session, BO), site.suppressions, source="page", now=site.clock())
     with site.database.read() as session:

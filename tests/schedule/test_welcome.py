@@ -12,6 +12,7 @@ from newsletter.schedule.welcome import set_welcome
 from newsletter.states import Mode
 from subscribers.address import parse_address
 from subscribers.subscriptions import Permission, Person, join
+from tests.orders import SUPPRESSIONS
 from tests.planning import MONDAY, TUESDAY, WEEK, Town, another, database, shared_database, summary, town
 
 __all__ = ["database", "shared_database", "town"]
@@ -59,7 +60,7 @@ def test_who_was_imported_has_not_just_joined(town: Town) -> None:
     welcome(town)
     with town.database.write() as session:
         person, permission = Person(parse_address("ann@example.org")), Permission("import", confirmed=True)
-        join(session, person, "advice", permission, renew=False, now=town.now)
+        join(session, person, "advice", permission, SUPPRESSIONS, renew=False, now=town.now)
     assert town.plan(town.now + MINUTE) == []
 
 

@@ -25,6 +25,7 @@ from subscribers.consent import (
 from subscribers.models import Consent, ConsentAction, ConsentLink, Subscriber, Wording
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, join_many, leave
 from tests.conftest import MONDAY
+from tests.orders import SUPPRESSIONS
 from tests.subscribers.test_subscriptions import Letters
 
 WORDS = "I ask for it."
@@ -43,7 +44,15 @@ def add(database: Database, *addresses: str, category: str = "advice") -> None:
         session.execute(row.on_conflict_do_nothing(index_elements=["hash"]))
     for address in addresses:
         with database.write() as session:
-            join(session, Person(parse_address(address)), category, CONFIRMED, renew=True, now=MONDAY)
+            join(
+                session,
+                Person(parse_address(address)),
+                category,
+                CONFIRMED,
+                SUPPRESSIONS,
+                renew=True,
+                now=MONDAY,
+            )
 
 
 def verified(database: Database, noted: str | None = None) -> Verified:
@@ -59,7 +68,7 @@ def test_every_record_is_in_the_chain_as_it_is_written(database: Database) -> No
     assert (first.records, first.flaws) == (2, ())
     with database.write() as session:
         people = [Person(parse_address(f"r{n}@example.org")) for n in range(50)]
-        join_many(session, people, "advice", CONFIRMED, renew=False, now=MONDAY)
+        join_many(session, people, "advice", CONFIRMED, SUPPRESSIONS, renew=False, now=MONDAY)
         ann = find_subscriber(session, parse_address("ann@example.org"))
         assert ann
         leave(session, ann.id, ["advice"], Permission("one-click"), Letters(), now=MONDAY)
@@ -80,7 +89,7 @@ def test_what_is_rolled_back_leaves_no_link(database: Database) -> None:
     def fail() -> None:
         with database.write() as session:
             person = Person(parse_address("bo@example.org"))
-            join(session, person, "advice", CONFIRMED, renew=True, now=MONDAY)
+            join(session, person, "advice", CONFIRMED, SUPPRESSIONS, renew=True, now=MONDAY)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -257,7 +266,7 @@ def test_any_evidence_is_verified_as_it_was_written(database: Database, evidence
         for number, text in enumerate(evidence):
             permission = Permission("cli", evidence=text, confirmed=True, details=text)
             person = Person(parse_address(f"r{number}@example.org"))
-            join(session, person, "advice", permission, renew=True, now=MONDAY)
+            join(session, person, "advice", permission, SUPPRESSIONS, renew=True, now=MONDAY)
     found = verified(database)
     assert found.flaws == ()
     with database.read() as session:

@@ -14,6 +14,7 @@ from subscribers.models import Consent, Frequency, Request, RequestKind, Subscri
 from subscribers.requests import Answer, Asked, Confirmed, Door, ask, confirm, find_request, purge, refuse
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import MONDAY
+from tests.orders import SUPPRESSIONS
 from tests.subscribers.test_subscriptions import Letters, joined
 
 LATER = MONDAY + timedelta(hours=1)
@@ -42,7 +43,14 @@ def asked(
 def confirmed(database: Database, number: int, now: datetime = LATER) -> Confirmed | None:
     with database.write() as session:
         return confirm(
-            session, number, Letters(), by=Door.PAGE, evidence="the button", now=now, shown=BY_THE_BUTTON
+            session,
+            number,
+            Letters(),
+            SUPPRESSIONS,
+            by=Door.PAGE,
+            evidence="the button",
+            now=now,
+            shown=BY_THE_BUTTON,
         )
 
 
@@ -145,7 +153,9 @@ def test_only_categories_that_there_still_are_are_joined(database: Database) -> 
     """A category that was removed since is left out."""
     number = asked(database, categories=("advice", "gone"))
     with database.write() as session:
-        confirm(session, number, Letters(), by=Door.EMAIL, evidence="", now=LATER, only=["advice"])
+        confirm(
+            session, number, Letters(), SUPPRESSIONS, by=Door.EMAIL, evidence="", now=LATER, only=["advice"]
+        )
     assert subscriptions(database) == {"ann@example.org advice": "active"}
 
 

@@ -23,6 +23,7 @@ from subscribers.subscriptions import (
     subscriptions_of,
 )
 from tests.conftest import MONDAY
+from tests.orders import SUPPRESSIONS
 
 CONFIRMED = Permission("cli", evidence="she wrote to us", confirmed=True)
 ASKED = Permission("import", evidence="readers.csv")
@@ -34,6 +35,7 @@ class Letters:
     """Letters under way, as `leave` knows them."""
 
     withdrawn: list[tuple[int, str]] = field(default_factory=list)
+    suppressed: list[tuple[int, str]] = field(default_factory=list)
     error: Exception | None = None
 
     def withdraw(self, session: Session, subscriber_id: int, category: str, reason: str) -> int:
@@ -41,6 +43,11 @@ class Letters:
         if self.error:
             raise self.error
         self.withdrawn.append((subscriber_id, category))
+        return 1
+
+    def suppress(self, session: Session, subscriber_id: int, reason: str) -> int:
+        """Note it."""
+        self.suppressed.append((subscriber_id, reason))
         return 1
 
 
@@ -55,7 +62,13 @@ def joined(
     """Let people join `advice`, in a transaction of its own."""
     with database.write() as session:
         return join_many(
-            session, [person(address) for address in addresses], "advice", permission, renew=renew, now=MONDAY
+            session,
+            [person(address) for address in addresses],
+            "advice",
+            permission,
+            SUPPRESSIONS,
+            renew=renew,
+            now=MONDAY,
         )
 
 
@@ -117,7 +130,7 @@ def test_leaving_one_category_leaves_the_others(database: Database) -> None:
     """Subscriptions end one by one, and one reader's leaving touches nobody else."""
     joined(database, "ann@example.org", "bo@example.org")
     with database.write() as session:
-        join(session, person("ann@example.org"), "letters", CONFIRMED, renew=False, now=MONDAY)
+        join(session, person("ann@example.org"), "letters", CONFIRMED, SUPPRESSIONS, renew=False, now=MONDAY)
     left(database, "ann@example.org", Letters())
     assert states(database) == {
         "ann@example.org": {"advice": "left", "letters": "active"},
@@ -208,9 +221,17 @@ def test_a_name_is_learnt_once(database: Database) -> None:
             person("ann@example.org", "Ann"),
             person("ann@example.org", "Other"),
         ]
-        join_many(session, batch, "advice", CONFIRMED, renew=False, now=MONDAY)
+        join_many(session, batch, "advice", CONFIRMED, SUPPRESSIONS, renew=False, now=MONDAY)
     with database.write() as session:
-        join(session, person("ann@example.org", "Third"), "letters", CONFIRMED, renew=False, now=LATER)
+        join(
+            session,
+            person("ann@example.org", "Third"),
+            "letters",
+            CONFIRMED,
+            SUPPRESSIONS,
+            renew=False,
+            now=LATER,
+        )
     with database.read() as session:
         subscriber = find_subscriber(session, parse_address("ANN@example.org"))
         assert subscriber is not None
@@ -272,7 +293,7 @@ def test_readers_are_listed_one_at_a_time_in_order(database: Database) -> None:
     with database.write() as session:
         for category in ("letters", "advice"):
             batch = [person(f"reader{number}@example.org") for number in range(600)]
-            join_many(session, batch, category, CONFIRMED, renew=False, now=MONDAY)
+            join_many(session, batch, category, CONFIRMED, SUPPRESSIONS, renew=False, now=MONDAY)
     with database.read() as session:
         rows = [(found.address, held) for found, held in all_subscribers(session)]
         assert rows[0] == ("reader0@example.org", {"advice": "active", "letters": "active"})

@@ -20,10 +20,10 @@ from newsletter.settings import DoorsSection
 from newsletter.web.forms import BODY_OCTETS
 from subscribers.address import parse_address
 from subscribers.models import Request, SuppressionReason, Wording
-from subscribers.suppression import Suppressions
 from subscribers.tokens import Purpose, TokenSigner
 from tests.conftest import Clock, subscribe
 from tests.node_tools import axe_violations
+from tests.orders import suppress
 from tests.web.conftest import browser, everything_of, on_sqlite
 
 ANN = "ann@example.org"
@@ -179,8 +179,7 @@ def test_the_answer_is_the_same_whoever_has_the_address(web: httpx.Client, doors
     subscribe(doors, "known@example.org")
     with doors.database.write() as session:
         blocked = parse_address("block@example.org")
-        orders = Suppressions(doors.settings.secret_key())
-        orders.add(session, blocked, SuppressionReason.COMPLAINED, doors.clock())
+        suppress(doors, session, blocked.given, SuppressionReason.COMPLAINED)
     fill(web, clock, email="first@example.org")  # the words are kept once, at the first time
     answers, work = [], []
     for email in ("fresh@example.org", "known@example.org", "block@example.org", "fresh@example.org"):
