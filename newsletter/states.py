@@ -98,6 +98,18 @@ class Effect(StrEnum):
     SUPPRESSED = "suppressed"  # they are written to no more
 
 
+class BounceClass(StrEnum):
+    """Why a letter did not arrive; policy and content are never held against its reader."""
+
+    DEAD = "dead"  # nobody is there, and nobody will be
+    DISABLED = "disabled"  # the mailbox is switched off, perhaps for a while
+    FULL = "full"  # the mailbox has no room
+    ROUTING = "routing"  # the way there: names, hosts, time that ran out
+    UNCLEAR = "unclear"  # it failed, and nobody says why
+    POLICY = "policy"  # the sender is not trusted: lists, authentication, reputation, rate
+    CONTENT = "content"  # this letter: its size, what it holds
+
+
 class EntryState(StrEnum):
     """Where a post stands in a category's queue."""
 
