@@ -24,9 +24,9 @@ _FROM_A_PROVIDER = re.compile(
     re.IGNORECASE,
 )
 _SAYS_COMPLAINT = re.compile(
-    r"""complaint\ about\ message | (?:abuse|spam|junk|feedback|complaint)\ (?:e?-?mail\ )?(?:report|notif|feedback)
-      | (?:reported|marked|flagged)\ (?:\w+\ ){0,2}(?:as\ )?(?:spam|junk) | feedback\ loop | email\ feedback
-      | spam\ complaint""",
+    r"""complaint\ about\ message | feedback\ loop | email\ feedback | spam\ complaint
+      | (?:abuse|spam|junk|feedback|complaint)\ (?:e?-?mail\ )?(?:report|notif|feedback)
+      | (?:reported|marked|flagged)\ (?:\w+\ ){0,2}(?:as\ )?(?:spam|junk)""",
     re.IGNORECASE | re.VERBOSE,
 )
 

@@ -1,8 +1,8 @@
 """Who sent what came in: a mail system, another machine, or a person; by what the mail says itself.
 
 May surprise: none of it is proof. Mail systems send failures by names that people have as well (admin,
-noreply), and with a return path; people's programs answer without one. So this says what may be, and the words
-of a mail decide.
+noreply), and with a return path; people's programs answer without one. So this says what may be, and the
+words of a mail decide.
 """
 
 import re
@@ -13,13 +13,15 @@ from newsletter.feedback.mime import Part, decode_words, raw_text
 
 _SYSTEM_LOCAL = re.compile(
     r"""(?: mailer[-_.]?daemon | mail[-_.]?daemon | postmaster | mail[-_.]?(?:delivery|system|admin\w*)
-      | mdaemon | mmdf | smtp | mta | microsoftexchange\w* | double-bounce | bounces? | delivery )(?:[+-].*)?""",
+      | mdaemon | mmdf | smtp | mta | microsoftexchange\w* | double-bounce | bounces? | delivery
+      )(?:[+-].*)?""",
     re.IGNORECASE | re.VERBOSE,
 )
 _SYSTEM_NAME = re.compile(
     r"""\b(?: mail(?:er)?\ ?deliver | delivery\ (?:sub)?system | mailer.?daemon | post\ ?master
       | mail\ (?:system|daemon) | mail\ administrator | system\ ?administrator
-      | microsoft\ (?:exchange|outlook) | mail\ router | e-?mail\ system | administrateur\ syst | administrador\ del?\ sistema )""",
+      | microsoft\ (?:exchange|outlook) | mail\ router | e-?mail\ system
+      | administrateur\ syst | administrador\ del?\ sistema )""",
     re.IGNORECASE | re.VERBOSE,
 )
 _MACHINE_LOCAL = re.compile(

@@ -24,7 +24,7 @@ _LONGEST_ADDRESS = 320
 _FAILS = re.compile(
     any_of(
         r"""
-        (?:could ?nt|could not|cannot|cant|can not|unable to|not able to) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
+        (?:could ?nt|could not|cannot|cant|can not|(?:un|not )able to) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:was not|wasnt|werent|were not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:has not|hasnt|have not|havent) been (?:\w+ )?(?:deliver|sent) | undeliver
         unsuccessful delivery | not been delivered
@@ -72,7 +72,7 @@ _DELAYS = re.compile(
         delayed (?:\d|mail|delivery|message|warning) | delivery (?:\w+ ){0,4}\bdelay
         not yet been delivered | not been delivered yet
         hasnt been delivered yet | still being (?:retried|attempted|tried)
-        will (?:\w+ )?(?:keep|continue|be|re ?try|try)\b (?:\w+ ){0,3}(?:tr[yi]|attempt|retr|deliver|again|for|sent)
+        will (?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|deliver|again|sent)
         will (?:be )?re ?tr(?:y|ied)
         attempts (?:\w+ ){0,4}(?:will|to deliver \w+ \w+ will) (?:be made|continue)
         warning (?:message )?only | (?:just|only) a warning
