@@ -99,6 +99,14 @@ def class_of_reason(reason: tuple[int, int]) -> BounceClass:
     return _BY_REASON.get(reason) or _BY_SUBJECT.get(reason[0], BounceClass.UNCLEAR)
 
 
+def how_telling(enhanced_status: str) -> int:
+    """How much an enhanced status code says by itself: 2 why, 1 what may hide more, 0 nothing."""
+    reason = _reason(enhanced_status)
+    if class_of_reason(reason) is BounceClass.UNCLEAR:
+        return 0
+    return 1 if reason in _HIDING else 2
+
+
 def fault_of_class(bounce_class: BounceClass) -> Fault:
     """Whose fault a failure of a class is. What nobody gives a reason for is held against no reader."""
     return _FAULTS[bounce_class]

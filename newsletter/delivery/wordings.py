@@ -30,7 +30,7 @@ def sentences(text: str) -> str:
     return " ".join(_NO_WORD.sub(" ", kept).split())
 
 
-def _any(phrases: str) -> str:
+def any_of(phrases: str) -> str:
     """One pattern for phrases that stand in lines, or between strokes with spaces around them."""
     return "|".join(phrase.strip() for phrase in re.split(r"\n| \| ", phrases) if phrase.strip())
 
@@ -40,9 +40,10 @@ def _near(who: str, what: str) -> str:
     return f"(?:{who})[\\w ]{{0,60}}?(?:{what})|(?:{what})[\\w ]{{0,25}}?(?:{who})"
 
 
-_WHO = _any(
+_WHO = any_of(
     r"""
-    user | recipient | mail ?box | inbox | account | address | alias | person | customer | subscriber | member
+    user | recipient | mail ?box | inbox | account | address | alias | person | customer | subscriber
+    member
     local part | rcpt | benutzer | empfänger | postfach | konto | teilnehmer | utilisateur | destinataire
     bo[iî]te | compte | usu[aá]rio | destinat[aá]ri | direcci[oó]n | buz[oó]n | cuenta | casilla | casella
     utente | indirizzo | endereço | caixa | conta | gebruiker | ontvanger | adres | postbus | użytkownik
@@ -52,8 +53,8 @@ _WHO = _any(
     """
 )
 """The one a letter is for."""
-_WHERE = _any(r"domain | domäne | host\b | domaine | dominio | domínio | домен | ドメイン | 域名")
-_IS_ABSENT = _any(
+_WHERE = any_of(r"domain | domäne | host\b | domaine | dominio | domínio | домен | ドメイン | 域名")
+_IS_ABSENT = any_of(
     r"""
     unknown | not ?found | no such | (?:not|nt) exist | non ?exist | invalid | no longer | undeliverable
     unrout | unresolv | illegal | incorrect
@@ -69,30 +70,31 @@ _IS_ABSENT = _any(
     찾을 수
     """
 )
-_IS_NOWHERE = _any(
+_IS_NOWHERE = any_of(
     r"""
     unknown | not ?found | (?:not|nt) find | no such | (?:not|nt) exist | non ?exist | invalid | nt be found
     existiert nicht | nicht gefunden | existe p | no existe | не существ | не найден | 存在し
     """
 )
-_IS_OFF = _any(
+_IS_OFF = any_of(
     r"""
     disabled | inactive | not active | suspended | deactivated | \blocked\b | \bfrozen | discontinued
     dormant
-    not accepting | blocked due to inactivity | deaktiviert | gesperrt | inaktiv | stillgelegt | désactiv
+    not accepting(?! \w+ from) | blocked due to inactivity | deaktiviert | gesperrt | inaktiv
+    stillgelegt | désactiv
     suspendu | bloqué | inactif | clôtur | desactiv | deshabilit | suspendid | inactiv | bloquead
     disabilitat
     disattivat | sospes | inattiv | desativad | inativ | отключ | заблокир | неактив | приостан | zablokowan
     nieaktywn | 停止 | 無効 | 停用 | 禁用 | 冻结 | 凍結
     """
 )
-_HAS_NO_ROOM = _any(
+_HAS_NO_ROOM = any_of(
     r"""
     \b(?:over)?full\b | \bvoll\b | überfüllt | pleine?\b | saturée? | llen[oa]\b | pien[oa]\b | chei[oa]\b
     \bvol\b
     """
 )
-_RATE = _any(
+_RATE = any_of(
     r"""
     rate ?limit | throttl
     too many (?:messages|connections|e?mails|recipients|errors|concurrent|sessions)
@@ -102,22 +104,26 @@ _RATE = _any(
     receiving (?:e?mail|messages) at a rate | gr[ea]y ?list | frequency limited | slow down
     """
 )
-_FULL = _any(
+_FULL = any_of(
     rf"""
     {_near(_WHO, _HAS_NO_ROOM)}
-    quota | kontingent | \bcuota | disk full | no space left | storage (?:allocation|limit)
+    quota | kontingent | \bcuota | disk full
+    space (?:is )?(?:not enough|insufficient) | no space left | storage (?:allocation|limit)
     over (?:the|his|her|its|their) [\w ]{{0,30}}(?:limit|size) | mail ?box size limit
     (?:out of|insufficient|not enough|no more|exceeded|low on) (?:\w+ ){{0,2}}(?:storage|disk|space)
     exceeded (?:\w+ ){{0,3}}mail ?box | mail ?box (?:has )?exceed
     speicherplatz | przepełnion | переполн | квот | 容量 | いっぱい | 満杯 | 已满 | 已滿 | 空间不足 | 가득
     """
 )
-_CONTENT = _any(
+_CONTENT = any_of(
     r"""
     (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large|long)|exceeds?|larger)
     (?:size|length) (?:\w+ ){0,2}(?:exceed|limit) | maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size
-    virus | malware | phish | infected | trojan | attachment | executable | malformed | invalid header
-    line too long | \bbare lf | conversion | smtputf8 | rfc ?5322
+    (?<!for )(?<!anti )\bvirus(?!es\b| scan| check| protect| wall) | malware | phish | infected | trojan
+    malformed
+    attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | invalid header | executable
+    (?:blocked|forbidden|banned|prohibited|dangerous) (?:\w+ )?(?:attachment|file)
+    line too long | \bbare lf | conversion (?:is )?(?:required|prohibit|fail|not) | smtputf8 | rfc ?5322
     (?:message|mail|body|header|subject|link|url)s? content
     (?:forbidden|bad|banned) (?:content|word|url|link)
     content (?:\w+ ){0,3}(?:reject|denied|not accept|filter|refused|block|restrict)
@@ -125,13 +131,13 @@ _CONTENT = _any(
     サイズ | ウイルス | 太大 | 病毒
     """
 )
-_DISABLED = _any(
+_DISABLED = any_of(
     rf"""
     {_near(_WHO, _IS_OFF)}
     account (?:is |has been |was |has )?(?:closed|terminated|blocked|cancell?ed|expired)
     """
 )
-_DEAD = _any(
+_DEAD = any_of(
     rf"""
     {_near(_WHO, _IS_ABSENT)}
     {_near(_WHERE, _IS_NOWHERE)}
@@ -142,7 +148,9 @@ _DEAD = _any(
     mail ?box (?:is )?(?:not available|unavailable)
     """
 )
-_ROUTING = _any(
+_NAMES = any_of("name service error | mx records? | not found try again | dns error | dns lookup")
+"""Trouble with names that says "not found" too, and is no word about the address."""
+_ROUTING = any_of(
     r"""
     time(?:d )?out | timed ?out | unreachable | not reachable | no route | \bexpired\b | retry time
     hop count
@@ -157,15 +165,17 @@ _ROUTING = _any(
     超时
     """
 )
-_POLICY = _any(
+_POLICY = any_of(
     r"""
-    polic(?:y|ies) | relay | not permitted | access denied | denied by | prohibited | not allowed | restricted
+    polic(?:y|ies) | relay | not permitted | access denied | denied by | prohibited | not allowed
+    restricted
     un?authori[sz]ed | authentication required | security | administrative | (?:rejected|refused|blocked) by
     \bblocked\b | rcpthosts | \bspam\b | abuse | suspicious | permission | forbidden | only accepts
+    not accept\w* (?:mail|messages|email) from
     richtlinie | politique | directiva | pol[ií]tica | политик | запрещ | ポリシー | 拒否 | 拒绝
     """
 )
-_DISTRUST = _any(
+_DISTRUST = any_of(
     r"""
     \bdnsbl | \brbls?\b | black ?list | block ?list | deny ?list | (?<!not )\blisted (?:in|at|on|by)\b
     \bbanned\b
@@ -198,6 +208,7 @@ WORDINGS = tuple(
         (BounceClass.FULL, _FULL),
         (BounceClass.CONTENT, _CONTENT),
         (BounceClass.DISABLED, _DISABLED),
+        (BounceClass.ROUTING, _NAMES),
         (BounceClass.DEAD, _DEAD),
         (BounceClass.ROUTING, _ROUTING),
         (BounceClass.POLICY, _POLICY),

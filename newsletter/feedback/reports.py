@@ -1,9 +1,64 @@
-"""A mail that came in about a letter of ours: what it says became of it, why, and which letter it means."""
+"""A mail that came in about a letter of ours: what it says became of it, why, and which letter it means.
 
-from dataclasses import dataclass
+Promises: `read_report` is pure and never raises, whatever octets it is given, and takes time in proportion to
+them. What answers by itself is no report, also where it comes without a return path or quotes one; nor is
+what a person writes about failures.
+
+Evidence counts in this order: the fields of a delivery status (RFC 3464) or a feedback report (RFC 5965),
+what the detectors of flufl.bounce find, and the words of the report.
+
+May surprise: nothing here is verified. A report may be forged, and says for which letter it is only by tokens
+that `subscribers.tokens` must read. Of several recipients one that failed counts before one that is waited
+for, and that before one that was reached.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from newsletter.delivery.bounces import class_of
+from newsletter.delivery.wordings import sentences
+from newsletter.feedback.autoreplies import AWAY, IS_REPLY
+from newsletter.feedback.complaints import REPORT_TYPE, is_complaint, is_sent_as_one, read_feedback
+from newsletter.feedback.detectors import detect
+from newsletter.feedback.dsn import (
+    DIAGNOSTIC_CHARACTERS,
+    STATUS_TYPES,
+    Status,
+    codes_in,
+    read_status_lines,
+    read_statuses,
+)
+from newsletter.feedback.machines import Sender, read_sender
+from newsletter.feedback.mailboxes import read_mailboxes
+from newsletter.feedback.markup import text_of_html
+from newsletter.feedback.mime import (
+    Part,
+    body_octets,
+    body_text,
+    decode_words,
+    decoded,
+    leaves,
+    one_line,
+    raw_text,
+    read_part,
+    with_newlines,
+)
+from newsletter.feedback.oldbounces import Words, addresses_in, own_words, said_about
+from newsletter.feedback.traces import Traces, find_traces
 from newsletter.states import BounceClass
+
+__all__ = ["Report", "ReportKind", "Traces", "read_report"]
+
+_RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+_RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
+_RETURNED = 5
+"""Messages within a report that are opened, however they nest."""
+_HEADER_OCTETS = 100_000
+_TEXT_CHARACTERS = 100_000
+_AUTOREPLY_FIELDS = (
+    "x-autoreply", "x-auto-reply", "x-autoreply-from", "x-mail-autoreply", "x-autorespond", "x-autoresponder",
+)  # fmt: skip
 
 
 class ReportKind(StrEnum):
@@ -16,16 +71,18 @@ class ReportKind(StrEnum):
     OTHER = "other"  # an automatic reply, or no report at all
 
 
-@dataclass(frozen=True, slots=True)
-class Traces:
-    """What of ours stands in a report, most trusted first, tokens in lower case. Nothing is verified."""
-
-    bounce_tokens: tuple[str, ...] = ()
-    """Of addresses `…+bounce.TOKEN@…`."""
-    message_ids: tuple[str, ...] = ()
-    """`TOKEN@domain`: Message-IDs that may be ours, of the letter itself before those that refer to it."""
-    leave_tokens: tuple[str, ...] = ()
-    """Of `…/u/TOKEN` and `…+leave.TOKEN@…`."""
+_KINDS = (
+    ("fail", ReportKind.FAILED),
+    ("error", ReportKind.FAILED),  # so says OpenSMTPD
+    ("delay", ReportKind.DELAYED),
+    ("deliver", ReportKind.DELIVERED),
+    ("relay", ReportKind.DELIVERED),
+    ("expand", ReportKind.DELIVERED),
+)
+"""By what the action of a delivery status begins with."""
+_CLASS_KINDS = {"5": ReportKind.FAILED, "4": ReportKind.DELAYED, "2": ReportKind.DELIVERED}
+"""By the class of its status, where no action is told."""
+_IMPORTANCE = (ReportKind.FAILED, ReportKind.DELAYED, ReportKind.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +102,228 @@ class Report:
     """The system that refused it, or else the one that reports; "" if neither is named."""
     feedback_type: str = ""
     """Of a complaint, in lower case: `abuse`."""
-    traces: Traces = Traces()
+    traces: Traces = field(default_factory=Traces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anatomy:
+    """The parts of a report, by what they are."""
+
+    message: Part
+    header: str
+    statuses: tuple[Part, ...]
+    feedback: tuple[Part, ...]
+    texts: tuple[tuple[str, str, str], ...]
+    """Media type, description and text of what is to be read."""
+    returned: tuple[Part, ...]
+    """The letter that came back, and what stands within."""
+    is_receipt: bool
+    """Whether somebody's program tells that they have read or deleted a mail (RFC 8098)."""
+
+    @property
+    def text(self) -> str:
+        """What is to be read: the plain text, HTML where there is none."""
+        plain = [text for kind, _, text in self.texts if kind == "text/plain"]
+        return "\n".join(plain if "".join(plain).strip() else (text for _, _, text in self.texts))
 
 
 def read_report(content: bytes, return_path: str | None) -> Report:
     """Read a message. `return_path` is its envelope's sender: "" the null path, None if it is not known."""
-    raise NotImplementedError
+    anatomy = _anatomy(with_newlines(content))
+    if _wraps_a_report(anatomy) and read_sender(anatomy.message, return_path).is_machine:
+        anatomy = _anatomy(anatomy.returned[0].content)
+    found = _complaint(anatomy) or _status_report(anatomy, return_path) or _words_report(anatomy, return_path)
+    return replace(found, traces=_traces(anatomy))
+
+
+def _wraps_a_report(anatomy: _Anatomy) -> bool:
+    """Whether all there is stands in a message within: so some filters pass on what they find suspicious."""
+    if anatomy.statuses or anatomy.feedback or not anatomy.returned:
+        return False
+    return anatomy.returned[0].content_type.name == "multipart/report"
+
+
+def _anatomy(content: bytes) -> _Anatomy:
+    message = read_part(content)
+    statuses: list[Part] = []
+    feedback: list[Part] = []
+    texts: list[tuple[str, str, str]] = []
+    returned: list[Part] = []
+    is_receipt = False
+    length = 0
+    for part, _ in leaves(message):
+        kind = part.content_type.name
+        if kind in STATUS_TYPES:
+            statuses.append(part)
+        elif kind == REPORT_TYPE:
+            feedback.append(part)
+        elif kind in _RETURNED_TYPES:
+            returned += _messages_in(part, _RETURNED - len(returned))
+        elif kind in _RECEIPT_TYPES:
+            is_receipt = True
+        elif kind in ("text/plain", "text/html") and length < _TEXT_CHARACTERS:
+            text = body_text(part)
+            text = text_of_html(text) if kind == "text/html" else text
+            texts.append((kind, part.text_of("content-description"), text[:_TEXT_CHARACTERS]))
+            length += len(text)
+    return _Anatomy(
+        message=message,
+        header=decoded(content[: min(message.start, _HEADER_OCTETS)], ""),
+        statuses=tuple(statuses),
+        feedback=tuple(feedback),
+        texts=tuple(texts),
+        returned=tuple(returned),
+        is_receipt=is_receipt,
+    )
+
+
+def _messages_in(part: Part, most: int) -> list[Part]:
+    """The message in a part, and those within it, as far as `most` of them."""
+    found: list[Part] = []
+    waiting = [part]
+    while waiting and len(found) < most:
+        message = read_part(with_newlines(body_octets(waiting.pop()).lstrip(b"\r\n")))
+        found.append(message)
+        waiting += [leaf for leaf, _ in leaves(message) if leaf.content_type.name in _RETURNED_TYPES]
+    return found
+
+
+def _traces(anatomy: _Anatomy) -> Traces:
+    returned: list[str] = []
+    bodies: list[str] = []
+    for message in anatomy.returned:
+        returned.append(decoded(message.content[: min(message.start, _HEADER_OCTETS)], ""))
+        bodies += [body_text(leaf) for leaf, _ in leaves(message) if leaf.content_type.main == "text"]
+    noted = (decoded(body_octets(part), "") for part in (*anatomy.statuses, *anatomy.feedback))
+    return find_traces(
+        envelope=[anatomy.header, *noted],
+        returned=returned,
+        words=[*(text for _, _, text in anatomy.texts), *bodies],
+    )
+
+
+def _complaint(anatomy: _Anatomy) -> Report | None:
+    """The report of a reader's provider; None if it is none."""
+    if anatomy.feedback:
+        feedback_type, recipient, remote = read_feedback(anatomy.feedback[0])
+        if not is_complaint(feedback_type):
+            return Report(ReportKind.OTHER, feedback_type=feedback_type)
+        return Report(ReportKind.COMPLAINT, recipient=recipient, remote=remote, feedback_type=feedback_type)
+    subject = decode_words(anatomy.message.text_of("subject"))
+    if anatomy.returned and not anatomy.statuses and is_sent_as_one(anatomy.message, subject, anatomy.text):
+        return Report(ReportKind.COMPLAINT, recipient=_addressee(anatomy), feedback_type="abuse")
+    return None
+
+
+def _addressee(anatomy: _Anatomy) -> str:
+    """Whom the returned letter was for, by its own header."""
+    fields = (value for message in anatomy.returned for value in message.fields.get("to", ()))
+    boxes = (box for value in fields for box in read_mailboxes(raw_text(value)))
+    return next((box.address for box in boxes if box), "")
+
+
+def _status_report(anatomy: _Anatomy, return_path: str | None) -> Report | None:
+    """The report that delivery statuses make; None if there are none, or a person has attached them."""
+    told = [status for part in anatomy.statuses for status in read_statuses(part)]
+    sender = read_sender(anatomy.message, return_path)
+    if not told and sender.is_system:
+        # Some gateways make one text of all parts.
+        told = read_status_lines(anatomy.text)
+    if not (sender.is_machine or anatomy.message.content_type.name == "multipart/report"):
+        return None
+    kinds = [(kind, status) for status in told if (kind := _kind(status))]
+    if not kinds:
+        return None
+    kind, status = min(kinds, key=lambda pair: _IMPORTANCE.index(pair[0]))
+    words = own_words(anatomy.text)
+    report = Report(
+        kind,
+        status=status.status,
+        diagnostic=status.diagnostic or said_about(words, status.recipient)[:DIAGNOSTIC_CHARACTERS],
+        recipient=status.recipient or _addressee(anatomy),
+        remote=status.remote,
+    )
+    if kind is not ReportKind.FAILED:
+        return report
+    return _classified(report, status.code, said_about(words, status.recipient), words)
+
+
+def _kind(status: Status) -> ReportKind | None:
+    """What became of a letter by the action, else by the class of the status; None if neither says."""
+    for beginning, kind in _KINDS:
+        if status.action.startswith(beginning):
+            return kind
+    return _CLASS_KINDS.get(status.status[:1])
+
+
+def _classified(report: Report, code: int | None, *texts: str) -> Report:
+    """A failure with its class: by codes and diagnostic, else by the first text that tells."""
+    bounce_class = class_of(code, report.status or None, report.diagnostic)
+    status = report.status
+    for text in texts:
+        if bounce_class is not BounceClass.UNCLEAR:
+            break
+        said_code, said_status = codes_in(text)
+        bounce_class = class_of(said_code or code, said_status or report.status or None, text)
+        status = said_status or status
+    return replace(report, bounce_class=bounce_class, status=status)
+
+
+def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
+    """What the words of a report make of it, and the detectors of flufl.bounce."""
+    text = own_words(anatomy.text)
+    words = Words(decode_words(anatomy.message.text_of("subject")), text)
+    sender = read_sender(anatomy.message, return_path)
+    if _is_reply(anatomy, words, sender):
+        return Report(ReportKind.OTHER)
+    parts = [(kind, name, own_words(one)) for kind, name, one in anatomy.texts]
+    delayed, failed = detect(_header_for_detectors(anatomy.message), parts)
+    if not sender.is_machine and not failed and not anatomy.returned:
+        return Report(ReportKind.OTHER)
+    if words.is_late:
+        kind = ReportKind.DELAYED
+    elif failed or words.fails:
+        kind = ReportKind.FAILED
+    elif delayed:
+        kind = ReportKind.DELAYED
+    elif words.arrived:
+        kind = ReportKind.DELIVERED
+    else:
+        return Report(ReportKind.OTHER)
+    recipient = next(_recipients(anatomy, text, failed | delayed), "")
+    said = said_about(text, recipient)
+    code, status = codes_in(said)
+    report = Report(kind, status=status, diagnostic=said[:DIAGNOSTIC_CHARACTERS], recipient=recipient)
+    return _classified(report, code, text) if kind is ReportKind.FAILED else report
+
+
+def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
+    """Whether a mail without a delivery status answers automatically, or is a person's."""
+    if AWAY.match(words.subject):
+        return True
+    if sender.is_system:
+        # Programs tell that a mail was read, and some that they could not file it.
+        return anatomy.is_receipt and not words.fails
+    if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
+        return True
+    # A return path is missing from answers too, and what they say about an address sounds like a failure.
+    if IS_REPLY.search(sentences(f"{words.subject}. {words.text}")):
+        return True
+    if sender.is_machine:
+        return not words.fails_by_subject and not codes_in(words.text)[1]
+    return not (sender.may_be_machine and words.fails_by_subject)
+
+
+def _header_for_detectors(message: Part) -> dict[str, str]:
+    names = ("from", "subject", "x-mailer", "x-failed-recipients")
+    return {name: one_line(message.text_of(name)) for name in names if name in message.fields}
+
+
+def _recipients(anatomy: _Anatomy, text: str, detected: frozenset[str]) -> Iterator[str]:
+    """Whom the letter was for, by the surest sign first."""
+    for value in anatomy.message.fields.get("x-failed-recipients", ()):
+        yield from (box.address for box in read_mailboxes(raw_text(value)) if box)
+    yield from sorted(detected)
+    yield from addresses_in(text)
+    if address := _addressee(anatomy):
+        yield address

@@ -1,0 +1,57 @@
+"""What answers by itself: absences, receipts of tickets, challenges, new addresses, in many languages.
+
+May surprise: these are words that people write too. They tell an automatic reply from a failure report, and
+say nothing of a mail that is neither.
+"""
+
+import re
+
+from newsletter.delivery.wordings import any_of
+
+AWAY = re.compile(
+    r"""\s*(?: automatic\ (?:e-?mail\ )?reply | auto(?:matic)?[- ]?(?:reply|response|matisch) | autosvar
+      | (?:i\ am\ |i'm\ )?out[- ]of[- ](?:the[- ])?office | (?:on\ )?vacation | away\ from | ooo\b
+      absen[ct]e?
+      | automatische?\ (?:antwort|r[ée]ponse) | abwesen | urlaub | réponse\ automatique | respuesta\ autom
+      | fuera\ de\ la\ oficina | risposta\ automatica | fuori\ ufficio | automatisch\ antwoord | afwezig
+      | resposta\ autom | fora\ do\ escritório | ausência | автоматический\ ответ | автоответ
+      нет\ на\ месте
+      | autom(?:atická|atyczna)\ odpowied | odpowiedź\ automatyczna | automaattinen | frånvaro | fravær
+      自動応答
+      | 自動返信 | 不在 | 自动回复 | 自動回覆 | 자동 | מענה\ אוטומטי | תשובה\ אוטומטית | رد\ تلقائي )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What the subject of an absence begins with."""
+
+IS_REPLY = re.compile(
+    any_of(
+        r"""
+        out of (?:the )?office | on (?:\w+ )?(?:vacation|holidays?|leave)\b
+        i ?a?m (?:currently |now )?(?:away|out)\b
+        (?:will|shall) (?:\w+ )?(?:respond|reply|answer|get back|read your) | auto ?(?:reply|respon|acknowl)
+        automatic(?:ally)? (?:generated )?(?:reply|respon|acknowl|answer)
+        thank(?:s| you) for (?:your|contacting|writing)
+        (?:have|has|we) received your | your (?:request|ticket|inquiry|enquiry|case|query) | \bticket\b
+        support team
+        (?:changed|change of|new|updated) (?:my |our |the )?(?:e ?mail )?address\b
+        \bmoved to a new address
+        no longer (?:\w+ )?(?:work|employ|with|at|monitor|in use|read|check)\w*
+        left the (?:company|organi)
+        (?:confirm|verify|prove|authenticate) (?:\w+ )?(?:you|your|that) | challenge | approved senders?
+        to (?:complete|release|allow) (?:the )?delivery | sender verification | one time
+        nicht im (?:büro|haus) | abwesen | urlaub | elternzeit | nicht mehr (?:für|bei|im)
+        vielen dank für ihre
+        neue (?:e ?mail ?)?adresse | en congés? | absente? (?:du|jusqu) | de retour | nouvelle adresse
+        votre demande
+        bien reçu | de vacaciones | fuera de la oficina | nueva dirección | hemos recibido | gracias por
+        in ferie | fuori ufficio | assente | nuovo indirizzo | de férias | fora do escritório
+        novo endereço
+        op vakantie | afwezig | nieuw e ?mail ?adres | в отпуске | отсутствую | автоответ | новый адрес
+        ваш запрос
+        urlop | nieobecn | nowy adres | på semester | på ferie | lomalla | 不在 | 休暇
+        自動(?:返信|応答) | 新しいアドレス
+        外出 | 休假 | 自动回复 | 휴가 | 부재
+        """
+    )
+)
+"""What stands in an automatic reply, in words as `newsletter.delivery.wordings` leaves them."""

@@ -1,0 +1,75 @@
+"""Who sent what came in: a mail system, another machine, or a person; by what the mail says itself.
+
+May surprise: none of it is proof. Mail systems send failures by names that people have as well (admin,
+noreply), and with a return path; people's programs answer without one. So this says what may be, and the
+words of a mail decide.
+"""
+
+import re
+from dataclasses import dataclass
+
+from newsletter.feedback.mailboxes import read_mailboxes
+from newsletter.feedback.mime import Part, decode_words, raw_text
+
+_SYSTEM_LOCAL = re.compile(
+    r"""(?: mailer[-_.]?daemon | mail[-_.]?daemon | postmaster | mail[-_.]?(?:delivery|system|admin\w*)
+      | mdaemon | mmdf | smtp | mta | microsoftexchange\w* | double-bounce | bounces? | delivery
+      )(?:[+-].*)?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SYSTEM_NAME = re.compile(
+    r"""\b(?: mail(?:er)?\ ?deliver | delivery\ (?:sub)?system | mailer.?daemon | post\ ?master
+      | mail\ (?:system|daemon) | mail\ administrator | system\ ?administrator
+      | microsoft\ (?:exchange|outlook) | mail\ router | e-?mail\ system
+      | administrateur\ syst | administrador\ del?\ sistema )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_MACHINE_LOCAL = re.compile(
+    r"""(?:^|[-_.])(?: ndr | dsn | (?:sys)?admin\w* | (?:do)?-?no[-_.]?t?-?reply | system | service | server
+      | gateways? | \w*gw\d* | anti-?virus | mail\w* | smtp\w* | mx\d* | notifications? | alerts? | exchange
+      )(?:$|[-_.\d])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_ANSWERS = re.compile(
+    r"\s*(?:re|aw|sv|antw|fwd?|wg|tr|rv|vs|odp|отв|回复|答复)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE
+)
+_LONGEST_LOCAL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a mail. Each of the three says less than the one before."""
+
+    is_system: bool
+    """A mail system, by its name."""
+    is_machine: bool
+    """A mail system, or whatever sent it without a return path or says that nobody wrote it."""
+    may_be_machine: bool
+    """As above, or somebody with a name that machines have."""
+
+
+def read_sender(message: Part, return_path: str | None) -> Sender:
+    """Who sent a message; `return_path` is its envelope's sender, None if only its Return-Path is known."""
+    path = return_path if return_path is not None else message.text_of("return-path")
+    path = path.strip().removeprefix("<").removesuffix(">").strip()
+    is_null = path == "" and (return_path is not None or "return-path" in message.fields)
+    senders = [raw_text(value) for value in message.fields.get("from", ())]
+    addresses = [box.address for text in senders for box in read_mailboxes(text) if box]
+    names = [(one.rpartition("@")[0] or one)[:_LONGEST_LOCAL] for one in (*addresses, path)]
+    marked = message.text_of("auto-submitted").lower()
+    is_automatic = is_null or (marked != "" and not marked.startswith("no"))
+    is_system = (
+        any(map(_SYSTEM_LOCAL.fullmatch, names))
+        or any(_SYSTEM_NAME.search(decode_words(text[:1000])) for text in senders)
+        or (not addresses and (is_null or bool(senders)))
+        or "x-failed-recipients" in message.fields
+    )
+    # A postmaster may write by hand.
+    is_answer = _ANSWERS.match(decode_words(message.text_of("subject"))) is not None
+    is_system = is_system and (is_automatic or not is_answer)
+    is_machine = is_system or is_automatic
+    return Sender(
+        is_system=is_system,
+        is_machine=is_machine,
+        may_be_machine=is_machine or (not is_answer and any(map(_MACHINE_LOCAL.search, names))),
+    )
