@@ -63,8 +63,8 @@ _FAULTS = {
 
 _STATUS = re.compile(r"[245]\.([0-9]{1,3})\.([0-9]{1,3})")
 _NO_DOMAIN = (1, 2)
-_HIDING = ((4, 0), (4, 7))
-"""A relay's own "expired", and "routing" at large: what the other side said all the time is the reason."""
+_HIDING = ((4, 0), (4, 5), (4, 7))
+"""A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
 _EDGE = (4, 1)
 
 

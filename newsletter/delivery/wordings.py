@@ -12,6 +12,7 @@ from newsletter.states import BounceClass
 TEXT_LIMIT = 4000
 """Characters of a text that are looked at."""
 
+_PIECE = re.compile(r"""[\s<>()\[\],:"]+""")
 _PLACE = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
 _STOP = re.compile(r"[.;!?。]+(?=\s|\Z)")
 _NO_WORD = re.compile(r"[^\w.]+")
@@ -25,7 +26,8 @@ def sentences(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", text[:TEXT_LIMIT]).casefold()
     folded = folded.replace("’", "").replace("'", "")
-    kept = " ".join(word for word in folded.split() if "@" not in word and "://" not in word)
+    kept = " ".join(word for word in folded.split() if "://" not in word)
+    kept = " ".join(piece for piece in _PIECE.split(kept) if "@" not in piece)
     kept = _STOP.sub(" . ", _PLACE.sub(" ", kept))
     return " ".join(_NO_WORD.sub(" ", kept).split())
 
@@ -72,7 +74,8 @@ _IS_ABSENT = any_of(
 )
 _IS_NOWHERE = any_of(
     r"""
-    unknown | not ?found | (?:not|nt) find | no such | (?:not|nt) exist | non ?exist | invalid | nt be found
+    unknown | not ?found | (?:not|nt) find | unrout | no such | (?:not|nt) exist | non ?exist | invalid
+    nt be found
     existiert nicht | nicht gefunden | existe p | no existe | не существ | не найден | 存在し
     """
 )
@@ -85,7 +88,7 @@ _IS_OFF = any_of(
     suspendu | bloqué | inactif | clôtur | desactiv | deshabilit | suspendid | inactiv | bloquead
     disabilitat
     disattivat | sospes | inattiv | desativad | inativ | отключ | заблокир | неактив | приостан | zablokowan
-    nieaktywn | 停止 | 無効 | 停用 | 禁用 | 冻结 | 凍結
+    nieaktywn | archived | archivée? | 停止 | 無効 | 停用 | 禁用 | 冻结 | 凍結
     """
 )
 _HAS_NO_ROOM = any_of(
@@ -96,7 +99,7 @@ _HAS_NO_ROOM = any_of(
 )
 _RATE = any_of(
     r"""
-    rate ?limit | throttl
+    rate ?limit | throttl | too many invalid recipients
     too many (?:messages|connections|e?mails|recipients|errors|concurrent|sessions)
     (?:sending|daily|hourly|message|outbound) (?:\w+ ){0,2}(?:rate|quota|limit) (?:\w+ ){0,2}exce
     exceed\w* (?:\w+ ){0,3}(?:sending|daily|hourly)\b | (?:unusual|high) (?:rate|volume)
@@ -120,12 +123,13 @@ _CONTENT = any_of(
     (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large|long)|exceeds?|larger)
     (?:size|length) (?:\w+ ){0,2}(?:exceed|limit) | maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size
     (?<!for )(?<!anti )\bvirus(?!es\b| scan| check| protect| wall) | malware | phish | infected | trojan
-    malformed
-    attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | invalid header | executable
+    malformed (?:message|mail|header|mime) | invalid header | line too long | \bbare lf | smtputf8
+    rfc ?5322
+    attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | executable
     (?:blocked|forbidden|banned|prohibited|dangerous) (?:\w+ )?(?:attachment|file)
-    line too long | \bbare lf | conversion (?:is )?(?:required|prohibit|fail|not) | smtputf8 | rfc ?5322
+    conversion (?:is )?(?:required|prohibit|fail|not)
     (?:message|mail|body|header|subject|link|url)s? content
-    (?:forbidden|bad|banned) (?:content|word|url|link)
+    (?:forbidden|bad|banned|suspicious|malicious|prohibited|offensive) (?:content|word|url|link)
     content (?:\w+ ){0,3}(?:reject|denied|not accept|filter|refused|block|restrict)
     zu gross | trop (?:volumineux|gros|grand) | demasiado grande | troppo grande | слишком больш | вирус
     サイズ | ウイルス | 太大 | 病毒
@@ -144,16 +148,18 @@ _DEAD = any_of(
     no (?:mail ?box|account|user|recipient)s? (?:\w+ )?(?:here|by that name|with that name|at this)
     no such \w
     (?:not|nt) have an? (?:\w+ ){{0,4}}account | not our customer | recipient ?not ?found | nxdomain
+    account (?:is )?(?:not available|unavailable)
     not listed in [\w ]{{0,40}}directory | doesnt like recipient
     mail ?box (?:is )?(?:not available|unavailable)
     """
 )
-_NAMES = any_of("name service error | mx records? | not found try again | dns error | dns lookup")
+_NAMES = any_of("name service error | mx records? | not found try again")
 """Trouble with names that says "not found" too, and is no word about the address."""
 _ROUTING = any_of(
     r"""
     time(?:d )?out | timed ?out | unreachable | not reachable | no route | \bexpired\b | retry time
-    hop count
+    hop count | failing for a long time
+    (?:lost|dropped|broken) connection | closed connection
     too many hops | loop | connection (?:was |has been )?(?:refused|lost|dropped|reset|failed|closed)
     routing
     (?:unable|failed|could ?nt|could not|cannot|cant) (?:to )?(?:route|connect|resolve|look ?up|contact|reach)
@@ -178,18 +184,19 @@ _POLICY = any_of(
 _DISTRUST = any_of(
     r"""
     \bdnsbl | \brbls?\b | black ?list | block ?list | deny ?list | (?<!not )\blisted (?:in|at|on|by)\b
-    \bbanned\b
+    \bbanned\b | blocked using
     reputation | \b(?:spf|dkim|dmarc)\b | unauthenticated | sender id\b | (?:nt|not) authenticated
     unsolicited
     authenticat\w+ (?:fail|check) | client host | reverse dns | \bptr\b | \brdns\b | \behlo\b | \bhelo\b
     \b(?:as|is|be|like|contains?|considered|suspected|possible|due to|for|of) (?:\w+ )?spam\b
-    \bspam (?:content|detect|score|filter|message|mail|policy|reject|block|source|probab|abuse|like)
+    \bspam (?:content|detect|score|filter|message|mail|policy|reject|block|source|probab|abuse|like|point)
     anti ?spam policy | ^ ?spam\b | \bspam (?:\.|$) | spam ?verdacht | als spam | comme (?:du )?spam
     como spam
     pourriel | спам | 迷惑メール | スパム | 垃圾
     sender (?:callout|verif) | verification failed for | no valid sender | domain of sender
-    senders? (?:email |address |domain |ip )?(?:is |was |has been |not )?(?:rej|den|bloc|ref|allow|inv|unk)
-    \b(?:invalid|unknown|blocked|unverified|bad) sender
+    senders? (?:e?mail |address |domain )?(?:is |was |has been |not )?(?:rej|den|bloc|ref|allow|inv|unk)
+    \b(?:invalid|unknown|blocked|unverified|bad) sender | sender has no | mail from command failed
+    messages from [\w ]{0,30}werent sent
     \b(?:your|client|sending|connecting) (?:\w+ )?(?:ip|host|server)\b[\w ]{0,60}(?:block|reject|denied|bad)
     """
 )

@@ -23,6 +23,16 @@ AWAY = re.compile(
 )
 """What the subject of an absence begins with."""
 
+CHALLENGES = re.compile(
+    any_of(
+        r"""
+        (?:confirm|verify|prove|validate) (?:that )?(?:you are|you sent|yourself|your (?:message|identity))
+        challenge ?response | approved senders? | sender verification | one time verif | prove you
+        to (?:complete|release|allow) (?:the )?delivery of your
+        """
+    )
+)
+"""What asks the sender to show that they are a person."""
 IS_REPLY = re.compile(
     any_of(
         r"""

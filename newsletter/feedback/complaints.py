@@ -20,7 +20,7 @@ _FIELDS = words(
     """
 )
 _FROM_A_PROVIDER = re.compile(
-    r"(?:staff|scomp|abuse|fbl|arf|feedback|complaints?|spam|junk|reports?|postmaster|(?:do-?)?no-?reply)\b",
+    r"(?:staff|scomp|jmrp|abuse|fbl|arf|feedback|complaints?|spam|junk|reports?|postmaster|(?:do-?)?no-?reply)\b",
     re.IGNORECASE,
 )
 _SAYS_COMPLAINT = re.compile(
@@ -31,6 +31,9 @@ _SAYS_COMPLAINT = re.compile(
 )
 
 
+_TYPE_LINE = re.compile(r"^Feedback-Type:[ \t]*([\w-]{1,100})", re.IGNORECASE | re.MULTILINE)
+
+
 def read_feedback(part: Part) -> tuple[str, str, str]:
     """Of a part of REPORT_TYPE: the type of feedback, and the recipient and reporting system, or ""."""
     content = with_newlines(body_octets(part)).lstrip(b"\n")
@@ -39,6 +42,12 @@ def read_feedback(part: Part) -> tuple[str, str, str]:
     recipient = next((one for one in map(_address, recipients) if one), "")
     remote = one_line(fields.text_of("reporting-mta")).rpartition(";")[2].strip()
     return one_line(fields.text_of("feedback-type")).lower()[:100] or "abuse", recipient, remote
+
+
+def told_in_text(text: str) -> str:
+    """The type of feedback in a report whose fields stand in a part of another type; "" if there is none."""
+    found = _TYPE_LINE.search(text)
+    return found[1].lower() if found else ""
 
 
 def is_complaint(feedback_type: str) -> bool:

@@ -24,7 +24,8 @@ _LONGEST_ADDRESS = 320
 _FAILS = re.compile(
     any_of(
         r"""
-        (?:could ?nt|could not|cannot|cant|can not|(?:un|not )able to) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
+        (?:could ?nt|could not|cannot|cant|can not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
+        (?:un|not )able to (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:was not|wasnt|werent|were not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:has not|hasnt|have not|havent) been (?:\w+ )?(?:deliver|sent) | undeliver
         unsuccessful delivery | not been delivered
@@ -35,7 +36,7 @@ _FAILS = re.compile(
         fatal error | given up | giving up | \bnot deliver | never deliver | non ?deliver
         failure (?:notice|report|reason)
         (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
-        bounced (?:back|message|mail) | undelivered
+        bounced (?:back|message|mail) | undelivered | quarantin
         (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown
         mail ?box (?:is )?full | doesnt have an? | addresses? had
         unzustellbar | nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
@@ -67,8 +68,8 @@ _FAILS = re.compile(
 _DELAYS = re.compile(
     any_of(
         r"""
-        (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferred)
-        (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferred)
+        (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
+        (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr)
         delayed (?:\d|mail|delivery|message|warning) | delivery (?:\w+ ){0,4}\bdelay
         not yet been delivered | not been delivered yet
         hasnt been delivered yet | still being (?:retried|attempted|tried)

@@ -18,8 +18,14 @@ from enum import StrEnum
 
 from newsletter.delivery.bounces import class_of
 from newsletter.delivery.wordings import sentences
-from newsletter.feedback.autoreplies import AWAY, IS_REPLY
-from newsletter.feedback.complaints import REPORT_TYPE, is_complaint, is_sent_as_one, read_feedback
+from newsletter.feedback.autoreplies import AWAY, CHALLENGES, IS_REPLY
+from newsletter.feedback.complaints import (
+    REPORT_TYPE,
+    is_complaint,
+    is_sent_as_one,
+    read_feedback,
+    told_in_text,
+)
 from newsletter.feedback.detectors import detect
 from newsletter.feedback.dsn import (
     DIAGNOSTIC_CHARACTERS,
@@ -121,6 +127,16 @@ class _Anatomy:
     """Whether somebody's program tells that they have read or deleted a mail (RFC 8098)."""
 
     @property
+    def subject(self) -> str:
+        """The report's own subject."""
+        return decode_words(self.message.text_of("subject"))
+
+    @property
+    def returns_a_letter(self) -> bool:
+        """Whether a letter comes back, and nothing says what became of it."""
+        return not self.statuses and (bool(self.returned) or own_words(self.text) != self.text)
+
+    @property
     def text(self) -> str:
         """What is to be read: the plain text, HTML where there is none."""
         plain = [text for kind, _, text in self.texts if kind == "text/plain"]
@@ -192,7 +208,7 @@ def _traces(anatomy: _Anatomy) -> Traces:
     returned: list[str] = []
     bodies: list[str] = []
     for message in anatomy.returned:
-        returned.append(decoded(message.content[: min(message.start, _HEADER_OCTETS)], ""))
+        returned.append(decoded(message.content[:_HEADER_OCTETS], ""))
         bodies += [body_text(leaf) for leaf, _ in leaves(message) if leaf.content_type.main == "text"]
     noted = (decoded(body_octets(part), "") for part in (*anatomy.statuses, *anatomy.feedback))
     return find_traces(
@@ -204,15 +220,18 @@ def _traces(anatomy: _Anatomy) -> Traces:
 
 def _complaint(anatomy: _Anatomy) -> Report | None:
     """The report of a reader's provider; None if it is none."""
+    recipient = remote = ""
     if anatomy.feedback:
         feedback_type, recipient, remote = read_feedback(anatomy.feedback[0])
-        if not is_complaint(feedback_type):
-            return Report(ReportKind.OTHER, feedback_type=feedback_type)
-        return Report(ReportKind.COMPLAINT, recipient=recipient, remote=remote, feedback_type=feedback_type)
-    subject = decode_words(anatomy.message.text_of("subject"))
-    if anatomy.returned and not anatomy.statuses and is_sent_as_one(anatomy.message, subject, anatomy.text):
-        return Report(ReportKind.COMPLAINT, recipient=_addressee(anatomy), feedback_type="abuse")
-    return None
+    elif anatomy.message.content_type.parameters.get("report-type", "").lower() == "feedback-report":
+        feedback_type = told_in_text(anatomy.text) or "abuse"
+    elif anatomy.returns_a_letter and is_sent_as_one(anatomy.message, anatomy.subject, anatomy.text):
+        feedback_type = "abuse"
+    else:
+        return None
+    kind = ReportKind.COMPLAINT if is_complaint(feedback_type) else ReportKind.OTHER
+    recipient = recipient or _addressee(anatomy)
+    return Report(kind, recipient=recipient, remote=remote, feedback_type=feedback_type)
 
 
 def _addressee(anatomy: _Anatomy) -> str:
@@ -272,7 +291,7 @@ def _classified(report: Report, code: int | None, *texts: str) -> Report:
 def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
     """What the words of a report make of it, and the detectors of flufl.bounce."""
     text = own_words(anatomy.text)
-    words = Words(decode_words(anatomy.message.text_of("subject")), text)
+    words = Words(anatomy.subject, text)
     sender = read_sender(anatomy.message, return_path)
     if _is_reply(anatomy, words, sender):
         return Report(ReportKind.OTHER)
@@ -303,7 +322,8 @@ def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
         return True
     if sender.is_system:
         # Programs tell that a mail was read, and some that they could not file it.
-        return anatomy.is_receipt and not words.fails
+        is_receipt = anatomy.is_receipt and not words.fails
+        return is_receipt or CHALLENGES.search(sentences(words.text)) is not None
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
         return True
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
