@@ -4,19 +4,21 @@ They are written with the outcome, in its transaction, and judged afterwards wit
 (`newsletter.feedback.verdicts`). A letter that goes well costs nothing here.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Executable, exists, func, insert, literal_column, select
 from sqlalchemy.orm import aliased
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from newsletter.database import Given
 from newsletter.delivery.outcome import Outcome, Stage
-from newsletter.models import Attempt, Delivery, Verdict
+from newsletter.models import Attempt, Delivery, Note, Probe, Verdict
 from newsletter.states import BounceClass, Fault, VerdictKind
 
 REMOTE_LIMIT = 255
 
+_PROBE = "probe "
 _ABOUT_A_READER = (Stage.RCPT, Stage.DOT)
 
 
@@ -42,6 +44,33 @@ def class_of_expiry(last: Outcome) -> BounceClass | None:
         return None
     found = class_of_refusal(last)
     return None if found is BounceClass.UNCLEAR and last.fault is Fault.RELAY else found
+
+
+def probe_topic(probe_id: int) -> str:
+    """What the note is about that carries a probe."""
+    return f"{_PROBE}{probe_id}"
+
+
+def verdict_of_probe(session: Session, note: Note, outcome: Outcome, *, is_over: bool, now: datetime) -> None:
+    """Write a verdict about a probe that was refused for good, or `is_over` for being put off too long.
+
+    What the relay says without a reason may be its own trouble: a probe does not fail for that.
+    """
+    bounce_class = class_of_expiry(outcome) if is_over else class_of_refusal(outcome)
+    probe = session.get(Probe, int(note.topic.removeprefix(_PROBE)))
+    if probe is None or bounce_class in (None, BounceClass.UNCLEAR):
+        return
+    session.add(
+        Verdict(
+            subscriber_id=probe.subscriber_id,
+            probe_id=probe.id,
+            kind=VerdictKind.BOUNCE,
+            bounce_class=bounce_class,
+            at=now,
+            status=outcome.enhanced_status or "",
+            diagnostic=outcome.words,
+        )
+    )
 
 
 def verdict_of_last_attempt(given: Given) -> Executable:

@@ -11,7 +11,18 @@ from newsletter.delivery.digests import categories_of
 from newsletter.delivery.issues import is_halted
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.errors import NotFoundError
-from newsletter.models import Attempt, Category, Delivery, DigestPost, Edition, EditionPost, Issue, Post
+from newsletter.models import (
+    Attempt,
+    Category,
+    Delivery,
+    DigestPost,
+    Edition,
+    EditionPost,
+    InboundMessage,
+    Issue,
+    Post,
+    Verdict,
+)
 from newsletter.states import DeliveryState, IssueState
 from subscribers.models import Subscriber
 
@@ -174,6 +185,32 @@ def delivery(session: Session, delivery_id: int) -> tuple[DeliveryReport, Sequen
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(col(Attempt.id))
     ).all()
     return DeliveryReport(*row), attempts
+
+
+def verdicts_about(session: Session, delivery_id: int) -> list[tuple[Verdict, bytes | None]]:
+    """What was found out about a letter, oldest first; each with the report that says so, as it came.
+
+    None where it was found out otherwise, or where the report is kept no more.
+    """
+    rows = session.execute(
+        sql_select(Verdict, col(InboundMessage.content))
+        .outerjoin(InboundMessage, col(InboundMessage.id) == col(Verdict.inbound_id))
+        .where(col(Verdict.delivery_id) == delivery_id)
+        .order_by(col(Verdict.id))
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def verdicts_of(session: Session, subscriber_id: int) -> list[Verdict]:
+    """What was found out about a reader's letters, and about their probes, oldest first."""
+    theirs = select(Verdict).where(Verdict.subscriber_id == subscriber_id)
+    return list(session.exec(theirs.order_by(col(Verdict.id))))
+
+
+def verdict_by(session: Session, message_id: int) -> Verdict | None:
+    """What a message that came in says about a letter, if it does."""
+    found = select(Verdict).where(Verdict.inbound_id == message_id).order_by(col(Verdict.id))
+    return session.exec(found.limit(1)).first()
 
 
 def reader_of(session: Session, delivery_id: int) -> tuple[int, list[str]] | None:

@@ -8,16 +8,12 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from newsletter.delivery.evidence import probe_topic
 from newsletter.feedback.writing import Writer
 from newsletter.models import Probe
 from newsletter.states import NoteKind
 from subscribers.address import parse_address
 from subscribers.models import Subscriber
-
-
-def topic_of(probe_id: int) -> str:
-    """What a probe's note is about."""
-    return f"probe {probe_id}"
 
 
 def ask(session: Session, writer: Writer, reader: Subscriber, now: datetime) -> Probe:
@@ -29,7 +25,7 @@ def ask(session: Session, writer: Writer, reader: Subscriber, now: datetime) -> 
         session,
         writer.drafter().probe(reader.address, writer.preferences_url(reader.id)),
         parse_address(reader.address),
-        topic=topic_of(probe.id),
+        topic=probe_topic(probe.id),
         kind=NoteKind.PROBE,
         now=now,
         return_path=writer.probe_path(probe.id),
