@@ -12,7 +12,7 @@ from newsletter.feedback.mailboxes import read_mailboxes
 from newsletter.feedback.mime import Part, decode_words, raw_text
 
 _SYSTEM_LOCAL = re.compile(
-    r"""(?: mailer[-_.]?daemon | mail[-_.]?daemon | postmaster | mail[-_.]?(?:delivery|system|admin\w*)
+    r"""(?: mailer[-_.]?daemon | mail[-_.]?daemon | post[-_.]?master | mail[-_.]?(?:delivery|system|admin\w*)
       | mdaemon | mmdf | smtp | mta | microsoftexchange\w* | double-bounce | bounces? | delivery
       )(?:[+-].*)?""",
     re.IGNORECASE | re.VERBOSE,

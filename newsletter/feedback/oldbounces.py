@@ -65,34 +65,40 @@ _FAILS = re.compile(
     )
 )
 """That a letter did not arrive."""
-_DELAYS = re.compile(
+_IS_TRIED = re.compile(
+    any_of(
+        r"""
+        not yet been delivered | not been delivered yet | hasnt been delivered yet
+        still being (?:retried|attempted|tried) | to be retried | could not send message for past
+        will (?!not? )(?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|again)
+        will (?:be )?re ?tr(?:y|ied) | attempts (?:\w+ ){0,4}will (?:be made|continue|be repeated)
+        attempts to deliver (?:\w+ ){0,3}will (?:be made|continue) | warning (?:message )?only
+        (?:just|only) a warning | not need to (?:re ?send|take|do) | no action (?:is required|on your part)
+        delivery incomplete | advisory (?:only|notice) | weiterhin versuch | weiter versuch | erneut versuch
+        noch nicht (?:zugestellt|ausgeliefert) | nouvelle tentative | aún no se | todavía no
+        seguir\w* intent
+        pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib) | non (?:è stato )?ancora | verrà ritentat
+        ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中)
+        再試行 | まだ配信
+        """
+    )
+)
+"""That a letter is still tried."""
+_IS_LATE = re.compile(
     any_of(
         r"""
         (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
         (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr)
-        delayed (?:\d|mail|delivery|message|warning) | delivery (?:\w+ ){0,4}\bdelay
-        not yet been delivered | not been delivered yet
-        hasnt been delivered yet | still being (?:retried|attempted|tried)
-        will (?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|deliver|again|sent)
-        will (?:be )?re ?tr(?:y|ied)
-        attempts (?:\w+ ){0,4}(?:will|to deliver \w+ \w+ will) (?:be made|continue)
-        warning (?:message )?only | (?:just|only) a warning
-        do not need to (?:re ?send|take|do) | no action is required | no action on your part
-        delivery incomplete | temporary (?:problem|failure|error)
-        advisory (?:only|notice) | could not send message for past | you do not need | to be retried
-        retrying
-        verzögert | weiterhin versuch | weiter versuch | erneut versuch
-        noch nicht (?:zugestellt|ausgeliefert) | retardé | différé | nouvelle tentative
-        pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib)
-        retras | demorad | aplazad | seguir\w* intent | todavía no | aún no | in ritardo | ritardat
-        non (?:è stato )?ancora | verrà ritentat
-        atrasad | adiad[oa] | ainda não | vertraagd | vertraging | задерж | отложен | ещ[её] не достав
-        попытк\w* (?:\w+ ){0,3}(?:будут|продолж)
-        opóźni | försen | forsink | 遅延 | 遅れて | 再送を | 再試行 | まだ配信 | 延迟 | 延遲 | 지연
+        delivery (?:\w+ ){0,4}\bdelay
+        delayed (?:\d|mail|delivery|message|warning) | temporary (?:problem|failure|error) | retrying
+        verzögert | retardé | différé | retras | demorad | aplazad | in ritardo | ritardat | atrasad
+        adiad[oa]
+        vertraagd | vertraging | задерж | отложен | opóźni | försen | forsink | 遅延 | 遅れて | 延迟 | 延遲
+        지연
         """
     )
 )
-"""That a letter has not arrived yet, and is still tried."""
+"""That a letter is late; what has failed for good may say so too."""
 _ENDED = re.compile(
     any_of(
         r"""
@@ -115,7 +121,7 @@ _FAILS_BEYOND_DOUBT = re.compile(
         """
     )
 )
-"""In a subject: a letter whose own subject speaks of delays may have failed."""
+"""In a subject: what it says besides may be the letter's own."""
 _ARRIVED = re.compile(
     any_of(
         r"""
@@ -128,7 +134,7 @@ _ARRIVED = re.compile(
     )
 )
 _LETTER_BEGINS = re.compile(
-    r"""^[ \t>|]*(?:
+    r"""^[ \t>|]*+(?:
         (?:return-path|received|mime-version|dkim-signature|x-[a-z-]+|content-type|list-[a-z]+):[ \t<]
       | [-=_*+\#. \t]{0,80}(?:\w+[ \t,]+){0,8}?(?:
             original[ ]message\b(?![ ](?:was|is|has|could|from|to|received)) | message[ ]text[ ]follows
@@ -170,17 +176,17 @@ class Words:
     def fails_by_subject(self) -> bool:
         """Whether the subject alone says so, or that the letter is late."""
         subject = sentences(self.subject)
-        return bool(_FAILS.search(subject) or _DELAYS.search(subject))
+        return any(pattern.search(subject) for pattern in (_FAILS, _IS_TRIED, _IS_LATE))
 
     @property
     def is_late(self) -> bool:
         """Whether they say that it has not arrived yet, and is still tried."""
         subject, text = self._sentences()
-        if _ENDED.search(subject) or _ENDED.search(text):
-            return False
-        if _DELAYS.search(subject) and not _FAILS_BEYOND_DOUBT.search(subject):
+        if _IS_TRIED.search(subject) or _IS_TRIED.search(text):
             return True
-        return bool(_DELAYS.search(text))
+        if _FAILS_BEYOND_DOUBT.search(subject) or _ENDED.search(subject) or _ENDED.search(text):
+            return False
+        return bool(_IS_LATE.search(subject) or _IS_LATE.search(text))
 
     @property
     def arrived(self) -> bool:

@@ -60,6 +60,7 @@ _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "m
 _RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 _RETURNED = 5
 """Messages within a report that are opened, however they nest."""
+_OWN_FIELDS = ("to", "delivered-to", "x-original-to", "envelope-to")
 _HEADER_OCTETS = 100_000
 _TEXT_CHARACTERS = 100_000
 _AUTOREPLY_FIELDS = (
@@ -344,6 +345,14 @@ def _recipients(anatomy: _Anatomy, text: str, detected: frozenset[str]) -> Itera
     for value in anatomy.message.fields.get("x-failed-recipients", ()):
         yield from (box.address for box in read_mailboxes(raw_text(value)) if box)
     yield from sorted(detected)
-    yield from addresses_in(text)
+    # Reports name the sender too. Whom they came to is of the same domain, and so may a reader be.
+    ours = {domain for name in _OWN_FIELDS for domain in _domains(anatomy.message, name)}
+    yield from (one for one in addresses_in(text) if one.rpartition("@")[2].lower() not in ours)
     if address := _addressee(anatomy):
         yield address
+    yield from addresses_in(text)
+
+
+def _domains(message: Part, name: str) -> Iterator[str]:
+    for value in message.fields.get(name, ()):
+        yield from (box.address.rpartition("@")[2].lower() for box in read_mailboxes(raw_text(value)) if box)
