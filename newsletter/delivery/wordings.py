@@ -122,7 +122,7 @@ _CONTENT = any_of(
     r"""
     (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large|long)|exceeds?|larger)
     (?:size|length) (?:\w+ ){0,2}(?:exceed|limit) | maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size
-    (?<!for )(?<!anti )\bvirus(?!es\b| scan| check| protect| wall) | malware | phish | infected | trojan
+    (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | phish | infected | trojan
     malformed (?:message|mail|header|mime) | invalid header | line too long | \bbare lf | smtputf8
     rfc ?5322
     attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | executable
@@ -187,7 +187,8 @@ _DISTRUST = any_of(
     \bbanned\b | blocked using
     reputation | \b(?:spf|dkim|dmarc)\b | unauthenticated | sender id\b | (?:nt|not) authenticated
     unsolicited
-    authenticat\w+ (?:fail|check) | client host | reverse dns | \bptr\b | \brdns\b | \behlo\b | \bhelo\b
+    authenticat\w+ (?:fail|check) | client host | reverse dns | \bptr\b | \brdns\b
+    \b(?:ehlo|helo) (?:\w+ ){0,3}(?:reject|invalid|refus|denied|not ) | (?:invalid|bad) (?:ehlo|helo)
     \b(?:as|is|be|like|contains?|considered|suspected|possible|due to|for|of) (?:\w+ )?spam\b
     \bspam (?:content|detect|score|filter|message|mail|policy|reject|block|source|probab|abuse|like|point)
     anti ?spam policy | ^ ?spam\b | \bspam (?:\.|$) | spam ?verdacht | als spam | comme (?:du )?spam

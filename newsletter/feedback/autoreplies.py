@@ -11,14 +11,13 @@ from newsletter.delivery.wordings import any_of
 AWAY = re.compile(
     r"""\s*(?: automatic\ (?:e-?mail\ )?reply | auto(?:matic)?[- ]?(?:reply|response|matisch) | autosvar
       | (?:i\ am\ |i'm\ )?out[- ]of[- ](?:the[- ])?office | (?:on\ )?vacation | away\ from | ooo\b
-      absen[ct]e?
+      | absen[ct]e?
       | automatische?\ (?:antwort|r[ée]ponse) | abwesen | urlaub | réponse\ automatique | respuesta\ autom
       | fuera\ de\ la\ oficina | risposta\ automatica | fuori\ ufficio | automatisch\ antwoord | afwezig
-      | resposta\ autom | fora\ do\ escritório | ausência | автоматический\ ответ | автоответ
-      нет\ на\ месте
+      | resposta\ autom | fora\ do\ escritório | ausência | автоматический\ ответ | автоответ | нет\ на\ месте
       | autom(?:atická|atyczna)\ odpowied | odpowiedź\ automatyczna | automaattinen | frånvaro | fravær
-      自動応答
-      | 自動返信 | 不在 | 自动回复 | 自動回覆 | 자동 | מענה\ אוטומטי | תשובה\ אוטומטית | رد\ تلقائي )""",
+      | 自動応答 | 自動返信 | 不在 | 自动回复 | 自動回覆 | 자동
+      | מענה\ אוטומטי | תשובה\ אוטומטית | رد\ تلقائي )""",
     re.IGNORECASE | re.VERBOSE,
 )
 """What the subject of an absence begins with."""

@@ -33,7 +33,9 @@ _FAILS = re.compile(
         fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
         returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender
         did(?: not|nt) reach | permanent (?:fatal )?(?:error|fail)
-        fatal error | given up | giving up | \bnot deliver | never deliver | non ?deliver
+        failed (?:mail|message) | fatal error | error (?:sending|delivering|while) | given up | giving up
+        \bnot deliver
+        never deliver | non ?deliver
         failure (?:notice|report|reason)
         (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
         bounced (?:back|message|mail) | undelivered | quarantin
@@ -136,17 +138,15 @@ _ARRIVED = re.compile(
 _LETTER_BEGINS = re.compile(
     r"""^[ \t>|]*+(?:
         (?:return-path|received|mime-version|dkim-signature|x-[a-z-]+|content-type|list-[a-z]+):[ \t<]
-      | [-=_*+\#. \t]{0,80}(?:\w+[ \t,]+){0,8}?(?:
+      | (?: [-=_*+\#]{2}[-=_*+\#. \t]{0,80}(?:\w+[ \t,]+){0,8}?
+        | (?:(?:below|here)[ ]is[ ])?(?:(?:the|your|an?)[ ])?)(?:
             original[ ]message\b(?![ ](?:was|is|has|could|from|to|received)) | message[ ]text[ ]follows
-            unsent[ ]message
-          | returned[ ](?:message|mail)[ ]?(?:follows|below|-|:|$)
-          | copy[ ]of[ ](?:the|your)[ ](?:\w+[ ])?(?:message|mail|letter)
-          | headers?[ ]of[ ]the[ ]original | message[ ]headers?[ ](?:follow|below|:)
-          | start[ ]of[ ]returned | undelivered[ ]message[ ]?(?:-|:|$)
-          | included[ ]is[ ]a[ ]copy | ursprüngliche[ ]nachricht | kopie[ ]der | message[ ]d['’]origine
-          | copie[ ]du[ ]message
-          | mensaje[ ]original | copia[ ]del[ ]mensaje | messaggio[ ]originale | исходно[ег]
-          | копия[ ](?:письма|сообщения)
+          | unsent[ ]message | returned[ ](?:message|mail)[ ]?(?:follows|below|-|:|$)
+          | (?:included[ ]is[ ]a[ ])?copy[ ]of[ ](?:the|your)[ ](?:\w+[ ])?(?:message|mail|letter)
+          | headers?[ ]of[ ]the[ ]original
+          | message[ ]headers?[ ](?:follow|below|:) | start[ ]of[ ]returned | undelivered[ ]message[ ]?(?:-|:|$)
+          | ursprüngliche[ ]nachricht | kopie[ ]der | message[ ]d['’]origine | copie[ ]du[ ]message
+          | mensaje[ ]original | copia[ ]del[ ]mensaje | messaggio[ ]originale | исходно[ег] | копия[ ](?:письма|сообщения)
         )
       | .{0,30}(?:元のメッセージ|原文|オリジナルメッセージ)
     )""",

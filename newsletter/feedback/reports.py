@@ -8,8 +8,8 @@ Evidence counts in this order: the fields of a delivery status (RFC 3464) or a f
 what the detectors of flufl.bounce find, and the words of the report.
 
 May surprise: nothing here is verified. A report may be forged, and says for which letter it is only by tokens
-that `subscribers.tokens` must read. Of several recipients one that failed counts before one that is waited
-for, and that before one that was reached.
+that `subscribers.tokens` must read. Of several recipients the one the letter names counts; else one that
+failed before one that is waited for, and that before one that was reached.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,13 @@ from newsletter.states import BounceClass
 
 __all__ = ["Report", "ReportKind", "Traces", "read_report"]
 
-_RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+_RETURNED_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/global-headers",
+    "text/rfc822",
+)
 _RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 _RETURNED = 5
 """Messages within a report that are opened, however they nest."""
@@ -147,7 +153,7 @@ class _Anatomy:
 def read_report(content: bytes, return_path: str | None) -> Report:
     """Read a message. `return_path` is its envelope's sender: "" the null path, None if it is not known."""
     anatomy = _anatomy(with_newlines(content))
-    if _wraps_a_report(anatomy) and read_sender(anatomy.message, return_path).is_machine:
+    if _wraps_a_report(anatomy) and read_sender(anatomy.message, return_path).may_be_machine:
         anatomy = _anatomy(anatomy.returned[0].content)
     found = _complaint(anatomy) or _status_report(anatomy, return_path) or _words_report(anatomy, return_path)
     return replace(found, traces=_traces(anatomy))
@@ -254,13 +260,16 @@ def _status_report(anatomy: _Anatomy, return_path: str | None) -> Report | None:
     kinds = [(kind, status) for status in told if (kind := _kind(status))]
     if not kinds:
         return None
-    kind, status = min(kinds, key=lambda pair: _IMPORTANCE.index(pair[0]))
+    addressee = _addressee(anatomy)
+    # A letter of ours is for one person: others are those to whom a system of theirs handed it on.
+    theirs = [one for one in kinds if one[1].recipient.lower() == addressee.lower()]
+    kind, status = min(theirs or kinds, key=lambda one: _IMPORTANCE.index(one[0]))
     words = own_words(anatomy.text)
     report = Report(
         kind,
         status=status.status,
         diagnostic=status.diagnostic or said_about(words, status.recipient)[:DIAGNOSTIC_CHARACTERS],
-        recipient=status.recipient or _addressee(anatomy),
+        recipient=status.recipient or addressee,
         remote=status.remote,
     )
     if kind is not ReportKind.FAILED:
@@ -298,7 +307,7 @@ def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
         return Report(ReportKind.OTHER)
     parts = [(kind, name, own_words(one)) for kind, name, one in anatomy.texts]
     delayed, failed = detect(_header_for_detectors(anatomy.message), parts)
-    if not sender.is_machine and not failed and not anatomy.returned:
+    if not sender.is_machine and not failed and not anatomy.returns_a_letter:
         return Report(ReportKind.OTHER)
     if words.is_late:
         kind = ReportKind.DELAYED
@@ -327,12 +336,12 @@ def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
         return is_receipt or CHALLENGES.search(sentences(words.text)) is not None
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
         return True
+    if not sender.is_machine:
+        return not (sender.may_be_machine and words.fails_by_subject)
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
     if IS_REPLY.search(sentences(f"{words.subject}. {words.text}")):
         return True
-    if sender.is_machine:
-        return not words.fails_by_subject and not codes_in(words.text)[1]
-    return not (sender.may_be_machine and words.fails_by_subject)
+    return not words.fails_by_subject and not codes_in(words.text)[1]
 
 
 def _header_for_detectors(message: Part) -> dict[str, str]:
