@@ -120,10 +120,11 @@ _FULL = any_of(
 )
 _CONTENT = any_of(
     r"""
-    (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large|long)|exceeds?|larger)
+    (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large)|exceeds?|larger)
+    (?:message|line|letter) (?:is |was )?too long
     (?:size|length) (?:\w+ ){0,2}(?:exceed|limit) | maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size
     (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | phish | infected | trojan
-    malformed (?:message|mail|header|mime) | invalid header | line too long | \bbare lf | smtputf8
+    malformed (?:message|mail|header|mime) | invalid header | \bbare lf | smtputf8
     rfc ?5322
     attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | executable
     (?:blocked|forbidden|banned|prohibited|dangerous) (?:\w+ )?(?:attachment|file)

@@ -30,6 +30,7 @@ _FAILS = re.compile(
         (?:has not|hasnt|have not|havent) been (?:\w+ )?(?:deliver|sent) | undeliver
         unsuccessful delivery | not been delivered
         deliver\w* (?:\w+ ){0,7}(?:fail|abort|impossible|unsuccessful|error|problem)
+        deliver\w* (?:\w+ ){0,4}(?:stopped|blocked|refused|denied)
         fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
         returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender
         did(?: not|nt) reach | permanent (?:fatal )?(?:error|fail)
@@ -143,17 +144,18 @@ _LETTER_BEGINS = re.compile(
             original[ ]message\b(?![ ](?:was|is|has|could|from|to|received)) | message[ ]text[ ]follows
           | unsent[ ]message | returned[ ](?:message|mail)[ ]?(?:follows|below|-|:|$)
           | (?:included[ ]is[ ]a[ ])?copy[ ]of[ ](?:the|your)[ ](?:\w+[ ])?(?:message|mail|letter)
-          | headers?[ ]of[ ]the[ ]original
-          | message[ ]headers?[ ](?:follow|below|:) | start[ ]of[ ]returned | undelivered[ ]message[ ]?(?:-|:|$)
+          | headers?[ ]of[ ]the[ ]original | message[ ]headers?[ ](?:follow|below|:) | start[ ]of[ ]returned
+          | undelivered[ ]message[ ]?(?:-|:|$)
           | ursprüngliche[ ]nachricht | kopie[ ]der | message[ ]d['’]origine | copie[ ]du[ ]message
-          | mensaje[ ]original | copia[ ]del[ ]mensaje | messaggio[ ]originale | исходно[ег] | копия[ ](?:письма|сообщения)
+          | mensaje[ ]original | copia[ ]del[ ]mensaje | messaggio[ ]originale
+          | исходно[ег] | копия[ ](?:письма|сообщения)
         )
       | .{0,30}(?:元のメッセージ|原文|オリジナルメッセージ)
     )""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 """Where the letter itself begins in a report of one part."""
-_SEPARATES = re.compile(r"""[\s<>()\[\],;:"'=|]+""")
+_SEPARATES = re.compile(r"""[\s<>()\[\],;:"'=|。、：（）「」]+""")
 _OF_SYSTEMS = re.compile(
     r"(?:postmaster|mailer-daemon|abuse|support|help(?:desk)?|admin(?:istrator)?|.*[+]bounce\..*|root|info)@",
     re.IGNORECASE,

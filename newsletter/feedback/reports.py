@@ -323,7 +323,9 @@ def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
     said = said_about(text, recipient)
     code, status = codes_in(said)
     report = Report(kind, status=status, diagnostic=said[:DIAGNOSTIC_CHARACTERS], recipient=recipient)
-    return _classified(report, code, text) if kind is ReportKind.FAILED else report
+    # A subject holds the letter's own as a rule; with a code in it, it is the other side's words.
+    texts = (text, words.subject) if codes_in(words.subject)[1] else (text,)
+    return _classified(report, code, *texts) if kind is ReportKind.FAILED else report
 
 
 def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
