@@ -22,12 +22,13 @@ _SYSTEM_NAME = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _MACHINE_LOCAL = re.compile(
-    r"""(?:^|[-_.])(?: post[-_.]?master | ndr | dsn | (?:sys)?admin\w* | (?:do)?-?no[-_.]?t?-?reply | system
+    r"""(?:^|[-_.])(?: ndr | dsn | (?:sys)?admin\w* | (?:do)?-?no[-_.]?t?-?reply | system
       | service | server | gateways? | \w*gw\d* | anti-?virus | mail\w* | smtp\w* | mx\d* | notifications?
       | alerts? | exchange )(?:$|[-_.\d])""",
     re.IGNORECASE | re.VERBOSE,
 )
-_MACHINE_NAME = re.compile(
+_POSTMASTER_LOCAL = re.compile(r"(?:^|[-_.])post[-_.]?master(?:$|[-_.\d])", re.IGNORECASE)
+_POSTMASTER_NAME = re.compile(
     r"\b(?:post ?master|mail administrator|system ?administrator|e-?mail system|administra\w+ de[lu]? syst)",
     re.IGNORECASE,
 )
@@ -53,7 +54,8 @@ def read_sender(message: Part, return_path: str | None) -> Sender:
     """Who sent a message; `return_path` is its envelope's sender, None if only its Return-Path is known."""
     path = return_path if return_path is not None else message.text_of("return-path")
     path = path.strip().removeprefix("<").removesuffix(">").strip()
-    is_null = path == "" and (return_path is not None or "return-path" in message.fields)
+    is_known = return_path is not None or "return-path" in message.fields
+    is_null = path == "" and is_known
     senders = [raw_text(value) for value in message.fields.get("from", ())]
     addresses = [box.address for text in senders for box in read_mailboxes(text) if box]
     names = [(one.rpartition("@")[0] or one)[:_LONGEST_LOCAL] for one in (*addresses, path)]
@@ -65,13 +67,16 @@ def read_sender(message: Part, return_path: str | None) -> Sender:
     )
     is_answer = _ANSWERS.match(decode_words(message.text_of("subject"))) is not None
     shown = [decode_words(text[:1000]) for text in senders]
-    may_be_machine = any(map(_MACHINE_LOCAL.search, names)) or any(map(_MACHINE_NAME.search, shown))
+    is_postmaster = any(map(_POSTMASTER_LOCAL.search, names)) or any(map(_POSTMASTER_NAME.search, shown))
+    may_be_machine = is_postmaster or any(map(_MACHINE_LOCAL.search, names))
     is_system = (
         any(map(_SYSTEM_LOCAL.fullmatch, names))
         or any(map(_SYSTEM_NAME.search, shown))
         or (not addresses and (is_null or bool(senders)))
         or "x-failed-recipients" in message.fields
         or (may_be_machine and is_automatic)
+        # They report more than they write.
+        or (is_postmaster and not is_known and not is_answer)
     )
     is_machine = is_system or is_automatic
     return Sender(is_system, is_machine, may_be_machine=is_machine or (may_be_machine and not is_answer))

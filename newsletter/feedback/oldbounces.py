@@ -21,9 +21,8 @@ _SAID_CHARACTERS = 1200
 _ADDRESSES = 100
 _LONGEST_ADDRESS = 320
 
-_FAILS = re.compile(
-    any_of(
-        r"""
+_FAILS = any_of(
+    r"""
         (?:could ?nt|could not|cannot|cant|can not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:un|not )able to (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:was not|wasnt|werent|were not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
@@ -39,7 +38,8 @@ _FAILS = re.compile(
         never deliver | non ?deliver
         failure (?:notice|report|reason)
         (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
-        bounced (?:back|message|mail) | undelivered | quarantin
+        bounced (?:back|message|mail)
+        undelivered | quarantin | \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
         (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown
         mail ?box (?:is )?full | doesnt have an? | addresses? had
         unzustellbar | nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
@@ -65,12 +65,10 @@ _FAILS = re.compile(
         退信 | 投递失败 | 无法(?:投递|送达|发送) | 未能送达 | 被退回 | 배달되지 | 전송 ?실패 | 전달되지
         반송
         """
-    )
 )
 """That a letter did not arrive."""
-_IS_TRIED = re.compile(
-    any_of(
-        r"""
+_IS_TRIED = any_of(
+    r"""
         not yet been delivered | not been delivered yet | hasnt been delivered yet
         still being (?:retried|attempted|tried) | to be retried | could not send message for past
         will (?!not? )(?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|again)
@@ -84,12 +82,10 @@ _IS_TRIED = re.compile(
         ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中)
         再試行 | まだ配信
         """
-    )
 )
 """That a letter is still tried."""
-_IS_LATE = re.compile(
-    any_of(
-        r"""
+_IS_LATE = any_of(
+    r"""
         (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
         (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr)
         delivery (?:\w+ ){0,4}\bdelay
@@ -99,12 +95,10 @@ _IS_LATE = re.compile(
         vertraagd | vertraging | задерж | отложен | opóźni | försen | forsink | 遅延 | 遅れて | 延迟 | 延遲
         지연
         """
-    )
 )
 """That a letter is late; what has failed for good may say so too."""
-_ENDED = re.compile(
-    any_of(
-        r"""
+_ENDED = any_of(
+    r"""
         \bgiven up | giving up (?:now|on) | gave up | not going to try | failed permanently
         permanent(?:ly)? (?:fatal )?(?:error|fail|problem)
         no (?:further|more) (?:delivery )?attempt | will not (?:be )?(?:re ?tr|try|attempt)
@@ -113,28 +107,23 @@ _ENDED = re.compile(
         in the queue too long | dauerhaft | endgültig
         définitive | permanente\b | окончател | постоянн
         """
-    )
 )
 """That nobody tries any more."""
-_FAILS_BEYOND_DOUBT = re.compile(
-    any_of(
-        """
+_FAILS_BEYOND_DOUBT = any_of(
+    """
         fail | undeliver | returned | returning | unzustellbar | non remis | no entregado | недостав | échec
         rejected
         """
-    )
 )
 """In a subject: what it says besides may be the letter's own."""
-_ARRIVED = re.compile(
-    any_of(
-        r"""
+_ARRIVED = any_of(
+    r"""
         success\w* (?:\w+ ){0,3}deliver | delivered successfully | deliver\w* (?:\w+ ){0,4}success
         delivery (?:\w+ ){0,4}complete\b
         (?:has|have|was) been delivered to (?:the|your|these) | erfolgreich zugestellt
         wurde zugestellt | remis avec succès
         entregado con éxito | consegnato correttamente | успешно доставл
         """
-    )
 )
 _LETTER_BEGINS = re.compile(
     r"""^[ \t>|]*+(?:
@@ -172,28 +161,27 @@ class Words:
     @property
     def fails(self) -> bool:
         """Whether they say that a letter did not arrive."""
-        return any(map(_FAILS.search, self._sentences()))
+        return any(re.search(_FAILS, said) for said in self._sentences())
 
     @property
     def fails_by_subject(self) -> bool:
         """Whether the subject alone says so, or that the letter is late."""
-        subject = sentences(self.subject)
-        return any(pattern.search(subject) for pattern in (_FAILS, _IS_TRIED, _IS_LATE))
+        return any(re.search(pattern, sentences(self.subject)) for pattern in (_FAILS, _IS_TRIED, _IS_LATE))
 
     @property
     def is_late(self) -> bool:
         """Whether they say that it has not arrived yet, and is still tried."""
-        subject, text = self._sentences()
-        if _IS_TRIED.search(subject) or _IS_TRIED.search(text):
+        both = subject, _ = self._sentences()
+        if any(re.search(_IS_TRIED, said) for said in both):
             return True
-        if _FAILS_BEYOND_DOUBT.search(subject) or _ENDED.search(subject) or _ENDED.search(text):
+        if re.search(_FAILS_BEYOND_DOUBT, subject) or any(re.search(_ENDED, said) for said in both):
             return False
-        return bool(_IS_LATE.search(subject) or _IS_LATE.search(text))
+        return any(re.search(_IS_LATE, said) for said in both)
 
     @property
     def arrived(self) -> bool:
         """Whether they say that it arrived."""
-        return any(map(_ARRIVED.search, self._sentences()))
+        return any(re.search(_ARRIVED, said) for said in self._sentences())
 
     def _sentences(self) -> tuple[str, str]:
         return sentences(self.subject), sentences(self.text)

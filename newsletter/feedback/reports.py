@@ -17,8 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from newsletter.delivery.bounces import class_of
-from newsletter.delivery.wordings import sentences
-from newsletter.feedback.autoreplies import AWAY, CHALLENGES, IS_REPLY
+from newsletter.feedback.autoreplies import AWAY, is_challenge, is_reply
 from newsletter.feedback.complaints import (
     REPORT_TYPE,
     is_complaint,
@@ -335,13 +334,13 @@ def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
     if sender.is_system:
         # Programs tell that a mail was read, and some that they could not file it.
         is_receipt = anatomy.is_receipt and not words.fails
-        return is_receipt or CHALLENGES.search(sentences(words.text)) is not None
+        return is_receipt or is_challenge(words.text)
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
         return True
     if not sender.is_machine:
         return not (sender.may_be_machine and words.fails_by_subject)
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
-    if IS_REPLY.search(sentences(f"{words.subject}. {words.text}")):
+    if is_reply(f"{words.subject}. {words.text}"):
         return True
     return not words.fails_by_subject and not codes_in(words.text)[1]
 
