@@ -1370,3 +1370,63 @@ sample(
     recipient="",
     feedback_type="abuse",
 )
+sample(
+    "fields in one text, delayed",
+    plain(
+        "Your message could not be delivered.\n\nReporting-MTA: dns; gateway.reader.example\n\nFinal-Recipient: rfc822; {reader}\n"
+        "Action: delayed\nStatus: 4.4.1\n",
+        sender=_DAEMON,
+        subject="Delivery report",
+    ),
+    DELAYED,
+)
+sample(
+    "only the subject says why",
+    plain(
+        "Your message to {reader} was rejected.", sender=_DAEMON, subject="Rejected: 550 5.1.1 User unknown"
+    ),
+    FAILED,
+    DEAD,
+)
+sample(
+    "passed on by a filter",
+    f"""\
+From: Postmaster <postmaster@filter.example>
+To: <{{path}}>
+Subject: Suspicious: Undelivered Mail Returned to Sender
+Content-Type: multipart/mixed; boundary="filter"
+
+--filter
+Content-Type: text/plain
+
+This mail looks like spam.
+
+--filter
+Content-Type: message/rfc822
+
+{dsn(final("5.1.1", "smtp; 550 5.1.1 User unknown"))}
+--filter--
+""",
+    FAILED,
+    DEAD,
+)
+sample(
+    "no report: a postmaster is away",
+    plain(
+        "Mail to me is not delivered this week.",
+        sender=_POSTMASTER,
+        subject="Out of office: Undelivered mail",
+    ),
+    OTHER,
+    recipient="",
+)
+sample(
+    "no report: a filter wants to know who writes",
+    plain(
+        "Your message could not be delivered. Please confirm that you are a person: follow this link.",
+        sender=_DAEMON,
+        subject="Your message",
+    ),
+    OTHER,
+    recipient="",
+)
