@@ -14,14 +14,7 @@ May surprise: without a stage nothing is known of what was refused. Whoever know
 
 import re
 
-from newsletter.delivery.wordings import (
-    IS_DISTRUST,
-    IS_REFUSED_AT_THE_EDGE,
-    NAMES_A_LIST,
-    TEXT_LIMIT,
-    WORDINGS,
-    sentences,
-)
+from newsletter.delivery.wordings import class_of_words, sentences
 from newsletter.states import BounceClass, Fault
 
 _BY_REASON = {
@@ -66,6 +59,7 @@ _NO_DOMAIN = (1, 2)
 _HIDING = ((4, 0), (4, 5), (4, 7))
 """A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
 _EDGE = (4, 1)
+_REFUSED_AT_THE_EDGE = "recipient address rejected access denied"
 
 
 def class_of(code: int | None, enhanced_status: str | None, text: str) -> BounceClass:
@@ -78,12 +72,12 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
     is_passing = "4" in ((enhanced_status or "")[:1], str(code or "")[:1])
     if told in (BounceClass.FULL, BounceClass.CONTENT, BounceClass.POLICY):
         return told
-    said, is_distrust = _class_of_words(text)
+    said, is_distrust = class_of_words(text)
     if is_distrust:
         return said
     if told is BounceClass.UNCLEAR or (reason in _HIDING and said is not BounceClass.UNCLEAR):
         told = said
-    elif reason == _EDGE and IS_REFUSED_AT_THE_EDGE.search(sentences(text)):
+    elif reason == _EDGE and _REFUSED_AT_THE_EDGE in sentences(text):
         told = BounceClass.DEAD
     elif is_passing and told is BounceClass.DISABLED:
         told = said
@@ -116,12 +110,3 @@ def _reason(enhanced_status: str | None) -> tuple[int, int]:
     """Subject and detail, (0, 0) where there are none to be read."""
     found = _STATUS.fullmatch(enhanced_status or "")
     return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _class_of_words(text: str) -> tuple[BounceClass, bool]:
-    """What words mean, and whether they say beyond doubt that the sender is refused."""
-    said = sentences(text)
-    if IS_DISTRUST.search(said) or NAMES_A_LIST.search(text[:TEXT_LIMIT].lower()):
-        return BounceClass.POLICY, True
-    found = (bounce_class for bounce_class, pattern in WORDINGS if pattern.search(said))
-    return next(found, BounceClass.UNCLEAR), False

@@ -6,36 +6,31 @@ say nothing of a mail that is neither.
 
 import re
 
-from newsletter.delivery.wordings import any_of
+from newsletter.delivery.wordings import any_of, sentences
 
 AWAY = re.compile(
     r"""\s*(?: automatic\ (?:e-?mail\ )?reply | auto(?:matic)?[- ]?(?:reply|response|matisch) | autosvar
       | (?:i\ am\ |i'm\ )?out[- ]of[- ](?:the[- ])?office | (?:on\ )?vacation | away\ from | ooo\b
-      absen[ct]e?
+      | absen[ct]e?
       | automatische?\ (?:antwort|r[ée]ponse) | abwesen | urlaub | réponse\ automatique | respuesta\ autom
       | fuera\ de\ la\ oficina | risposta\ automatica | fuori\ ufficio | automatisch\ antwoord | afwezig
-      | resposta\ autom | fora\ do\ escritório | ausência | автоматический\ ответ | автоответ
-      нет\ на\ месте
+      | resposta\ autom | fora\ do\ escritório | ausência | автоматический\ ответ | автоответ | нет\ на\ месте
       | autom(?:atická|atyczna)\ odpowied | odpowiedź\ automatyczna | automaattinen | frånvaro | fravær
-      自動応答
-      | 自動返信 | 不在 | 自动回复 | 自動回覆 | 자동 | מענה\ אוטומטי | תשובה\ אוטומטית | رد\ تلقائي )""",
+      | 自動応答 | 自動返信 | 不在 | 自动回复 | 自動回覆 | 자동
+      | מענה\ אוטומטי | תשובה\ אוטומטית | رد\ تلقائي )""",
     re.IGNORECASE | re.VERBOSE,
 )
 """What the subject of an absence begins with."""
 
-CHALLENGES = re.compile(
-    any_of(
-        r"""
+_CHALLENGES = any_of(
+    r"""
         (?:confirm|verify|prove|validate) (?:that )?(?:you are|you sent|yourself|your (?:message|identity))
         challenge ?response | approved senders? | sender verification | one time verif | prove you
         to (?:complete|release|allow) (?:the )?delivery of your
         """
-    )
 )
-"""What asks the sender to show that they are a person."""
-IS_REPLY = re.compile(
-    any_of(
-        r"""
+_REPLIES = any_of(
+    r"""
         out of (?:the )?office | on (?:\w+ )?(?:vacation|holidays?|leave)\b
         i ?a?m (?:currently |now )?(?:away|out)\b
         (?:will|shall) (?:\w+ )?(?:respond|reply|answer|get back|read your) | auto ?(?:reply|respon|acknowl)
@@ -62,6 +57,14 @@ IS_REPLY = re.compile(
         自動(?:返信|応答) | 新しいアドレス
         外出 | 休假 | 自动回复 | 휴가 | 부재
         """
-    )
 )
-"""What stands in an automatic reply, in words as `newsletter.delivery.wordings` leaves them."""
+
+
+def is_reply(text: str) -> bool:
+    """Whether these are words of an automatic reply."""
+    return re.search(_REPLIES, sentences(text)) is not None
+
+
+def is_challenge(text: str) -> bool:
+    """Whether these words ask the sender to show that they are a person."""
+    return re.search(_CHALLENGES, sentences(text)) is not None

@@ -20,11 +20,12 @@ _FIELDS = words(
     """
 )
 _FROM_A_PROVIDER = re.compile(
-    r"(?:staff|scomp|jmrp|abuse|fbl|arf|feedback|complaints?|spam|junk|reports?|postmaster|(?:do-?)?no-?reply)\b",
-    re.IGNORECASE,
+    r"""(?: staff | scomp | jmrp | abuse | fbl | arf | feedback | complaints? | spam | junk | reports?
+      | postmaster | (?:do-?)?no-?reply )\b | [^@]*@(?:abuse|arf|fbl|feedback|reports?)\.""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _SAYS_COMPLAINT = re.compile(
-    r"""complaint\ about\ message | feedback\ loop | email\ feedback | spam\ complaint
+    r"""complaint\ about\ message | feedback\ loop | email\ feedback | spam\ complaint | spamcop
       | (?:abuse|spam|junk|feedback|complaint)\ (?:e?-?mail\ )?(?:report|notif|feedback)
       | (?:reported|marked|flagged)\ (?:\w+\ ){0,2}(?:as\ )?(?:spam|junk)""",
     re.IGNORECASE | re.VERBOSE,

@@ -9,14 +9,9 @@ import logging
 from collections.abc import Sequence
 from email.message import Message
 
-from flufl.bounce import all_failures
-
 LINES = 400
 LINE_CHARACTERS = 300
 PARTS = 8
-
-# It tells each detector's name, and the whole trace of each one that breaks, to whoever listens.
-logging.getLogger("flufl.bounce").disabled = True
 
 
 def detect(
@@ -27,6 +22,10 @@ def detect(
     `fields` is the header, as far as detectors look at it; `texts` are the parts: the media type, the
     description and the text of each.
     """
+    from flufl.bounce import all_failures  # it takes as long to load as all else that reads reports
+
+    # It tells each detector's name, and the whole trace of each one that breaks, to whoever listens.
+    logging.getLogger("flufl.bounce").disabled = True
     message = Message()
     for name, value in fields.items():
         message[name] = _ascii(value)

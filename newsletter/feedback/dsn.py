@@ -33,7 +33,8 @@ _FIELDS = words(
 _RECIPIENT_FIELDS = ("original-recipient", "final-recipient", "x-actual-recipient")
 _TYPED = re.compile(r"[\w-]{1,30}\s*;\s*")
 _UTF_8_HEX = re.compile(r"\\x\{([0-9a-fA-F]{1,6})\}")
-_ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-7]\.[0-9]{1,3})(?!\w|\.\w)")
+_STATUS = re.compile(r"(?<![\w.])([245]\.[0-7]\.[0-9]{1,3})(?!\w|\.\w)")
+_ENHANCED = re.compile(r"(?<![\w.])([45]\.[0-7]\.[0-9]{1,3})(?!\w|\.\w)")
 _CODE = re.compile(r"(?<![\w.:/#@-])([45][0-5][0-9])(?=[\s-]|#)")
 
 
@@ -77,7 +78,7 @@ def read_status_lines(text: str) -> list[Status]:
 
 
 def codes_in(text: str) -> tuple[int | None, str]:
-    """The reply code and the enhanced status code that a text names; of several the first that tells why."""
+    """The reply code and the enhanced status code of a refusal; of several the first that tells why."""
     code = _CODE.search(text)
     found = _ENHANCED.findall(text)
     return int(code[1]) if code else None, most_telling(found)
@@ -102,7 +103,7 @@ def _status(block: Part, reporting: str) -> Status:
     told = told or [one_line(decode_words(block.text_of("x-supplementary-info")))]
     diagnostic = " ".join(_TYPED.sub("", one, count=1) if _TYPED.match(one) else one for one in told)
     code, said = codes_in(diagnostic)
-    field = _ENHANCED.search(block.text_of("status"))
+    field = _STATUS.search(block.text_of("status"))
     return Status(
         action=block.text_of("action").partition("(")[0].strip().lower(),
         code=code,

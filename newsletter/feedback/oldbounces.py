@@ -21,22 +21,25 @@ _SAID_CHARACTERS = 1200
 _ADDRESSES = 100
 _LONGEST_ADDRESS = 320
 
-_FAILS = re.compile(
-    any_of(
-        r"""
+_FAILS = any_of(
+    r"""
         (?:could ?nt|could not|cannot|cant|can not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:un|not )able to (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:was not|wasnt|werent|were not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
         (?:has not|hasnt|have not|havent) been (?:\w+ )?(?:deliver|sent) | undeliver
         unsuccessful delivery | not been delivered
         deliver\w* (?:\w+ ){0,7}(?:fail|abort|impossible|unsuccessful|error|problem)
+        deliver\w* (?:\w+ ){0,4}(?:stopped|blocked|refused|denied)
         fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
         returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender
         did(?: not|nt) reach | permanent (?:fatal )?(?:error|fail)
-        fatal error | given up | giving up | \bnot deliver | never deliver | non ?deliver
+        failed (?:mail|message) | fatal error | error (?:sending|delivering|while) | given up | giving up
+        \bnot deliver
+        never deliver | non ?deliver
         failure (?:notice|report|reason)
         (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
-        bounced (?:back|message|mail) | undelivered | quarantin
+        bounced (?:back|message|mail)
+        undelivered | quarantin | \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
         (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown
         mail ?box (?:is )?full | doesnt have an? | addresses? had
         unzustellbar | nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
@@ -62,40 +65,40 @@ _FAILS = re.compile(
         退信 | 投递失败 | 无法(?:投递|送达|发送) | 未能送达 | 被退回 | 배달되지 | 전송 ?실패 | 전달되지
         반송
         """
-    )
 )
 """That a letter did not arrive."""
-_DELAYS = re.compile(
-    any_of(
-        r"""
+_IS_TRIED = any_of(
+    r"""
+        not yet been delivered | not been delivered yet | hasnt been delivered yet
+        still being (?:retried|attempted|tried) | to be retried | could not send message for past
+        will (?!not? )(?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|again)
+        will (?:be )?re ?tr(?:y|ied) | attempts (?:\w+ ){0,4}will (?:be made|continue|be repeated)
+        attempts to deliver (?:\w+ ){0,3}will (?:be made|continue) | warning (?:message )?only
+        (?:just|only) a warning | not need to (?:re ?send|take|do) | no action (?:is required|on your part)
+        delivery incomplete | advisory (?:only|notice) | weiterhin versuch | weiter versuch | erneut versuch
+        noch nicht (?:zugestellt|ausgeliefert) | nouvelle tentative | aún no se | todavía no
+        seguir\w* intent
+        pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib) | non (?:è stato )?ancora | verrà ritentat
+        ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中)
+        再試行 | まだ配信
+        """
+)
+"""That a letter is still tried."""
+_IS_LATE = any_of(
+    r"""
         (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
         (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr)
-        delayed (?:\d|mail|delivery|message|warning) | delivery (?:\w+ ){0,4}\bdelay
-        not yet been delivered | not been delivered yet
-        hasnt been delivered yet | still being (?:retried|attempted|tried)
-        will (?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|deliver|again|sent)
-        will (?:be )?re ?tr(?:y|ied)
-        attempts (?:\w+ ){0,4}(?:will|to deliver \w+ \w+ will) (?:be made|continue)
-        warning (?:message )?only | (?:just|only) a warning
-        do not need to (?:re ?send|take|do) | no action is required | no action on your part
-        delivery incomplete | temporary (?:problem|failure|error)
-        advisory (?:only|notice) | could not send message for past | you do not need | to be retried
-        retrying
-        verzögert | weiterhin versuch | weiter versuch | erneut versuch
-        noch nicht (?:zugestellt|ausgeliefert) | retardé | différé | nouvelle tentative
-        pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib)
-        retras | demorad | aplazad | seguir\w* intent | todavía no | aún no | in ritardo | ritardat
-        non (?:è stato )?ancora | verrà ritentat
-        atrasad | adiad[oa] | ainda não | vertraagd | vertraging | задерж | отложен | ещ[её] не достав
-        попытк\w* (?:\w+ ){0,3}(?:будут|продолж)
-        opóźni | försen | forsink | 遅延 | 遅れて | 再送を | 再試行 | まだ配信 | 延迟 | 延遲 | 지연
+        delivery (?:\w+ ){0,4}\bdelay
+        delayed (?:\d|mail|delivery|message|warning) | temporary (?:problem|failure|error) | retrying
+        verzögert | retardé | différé | retras | demorad | aplazad | in ritardo | ritardat | atrasad
+        adiad[oa]
+        vertraagd | vertraging | задерж | отложен | opóźni | försen | forsink | 遅延 | 遅れて | 延迟 | 延遲
+        지연
         """
-    )
 )
-"""That a letter has not arrived yet, and is still tried."""
-_ENDED = re.compile(
-    any_of(
-        r"""
+"""That a letter is late; what has failed for good may say so too."""
+_ENDED = any_of(
+    r"""
         \bgiven up | giving up (?:now|on) | gave up | not going to try | failed permanently
         permanent(?:ly)? (?:fatal )?(?:error|fail|problem)
         no (?:further|more) (?:delivery )?attempt | will not (?:be )?(?:re ?tr|try|attempt)
@@ -104,50 +107,44 @@ _ENDED = re.compile(
         in the queue too long | dauerhaft | endgültig
         définitive | permanente\b | окончател | постоянн
         """
-    )
 )
 """That nobody tries any more."""
-_FAILS_BEYOND_DOUBT = re.compile(
-    any_of(
-        """
+_FAILS_BEYOND_DOUBT = any_of(
+    """
         fail | undeliver | returned | returning | unzustellbar | non remis | no entregado | недостав | échec
         rejected
         """
-    )
 )
-"""In a subject: a letter whose own subject speaks of delays may have failed."""
-_ARRIVED = re.compile(
-    any_of(
-        r"""
+"""In a subject: what it says besides may be the letter's own."""
+_ARRIVED = any_of(
+    r"""
         success\w* (?:\w+ ){0,3}deliver | delivered successfully | deliver\w* (?:\w+ ){0,4}success
         delivery (?:\w+ ){0,4}complete\b
         (?:has|have|was) been delivered to (?:the|your|these) | erfolgreich zugestellt
         wurde zugestellt | remis avec succès
         entregado con éxito | consegnato correttamente | успешно доставл
         """
-    )
 )
 _LETTER_BEGINS = re.compile(
-    r"""^[ \t>|]*(?:
+    r"""^[ \t>|]*+(?:
         (?:return-path|received|mime-version|dkim-signature|x-[a-z-]+|content-type|list-[a-z]+):[ \t<]
-      | [-=_*+\#. \t]{0,80}(?:\w+[ \t,]+){0,8}?(?:
+      | (?: [-=_*+\#]{2}[-=_*+\#. \t]{0,80}(?:\w+[ \t,]+){0,8}?
+        | (?:(?:below|here)[ ]is[ ])?(?:(?:the|your|an?)[ ])?)(?:
             original[ ]message\b(?![ ](?:was|is|has|could|from|to|received)) | message[ ]text[ ]follows
-            unsent[ ]message
-          | returned[ ](?:message|mail)[ ]?(?:follows|below|-|:|$)
-          | copy[ ]of[ ](?:the|your)[ ](?:\w+[ ])?(?:message|mail|letter)
-          | headers?[ ]of[ ]the[ ]original | message[ ]headers?[ ](?:follow|below|:)
-          | start[ ]of[ ]returned | undelivered[ ]message[ ]?(?:-|:|$)
-          | included[ ]is[ ]a[ ]copy | ursprüngliche[ ]nachricht | kopie[ ]der | message[ ]d['’]origine
-          | copie[ ]du[ ]message
-          | mensaje[ ]original | copia[ ]del[ ]mensaje | messaggio[ ]originale | исходно[ег]
-          | копия[ ](?:письма|сообщения)
+          | unsent[ ]message | returned[ ](?:message|mail)[ ]?(?:follows|below|-|:|$)
+          | (?:included[ ]is[ ]a[ ])?copy[ ]of[ ](?:the|your)[ ](?:\w+[ ])?(?:message|mail|letter)
+          | headers?[ ]of[ ]the[ ]original | message[ ]headers?[ ](?:follow|below|:) | start[ ]of[ ]returned
+          | undelivered[ ]message[ ]?(?:-|:|$)
+          | ursprüngliche[ ]nachricht | kopie[ ]der | message[ ]d['’]origine | copie[ ]du[ ]message
+          | mensaje[ ]original | copia[ ]del[ ]mensaje | messaggio[ ]originale
+          | исходно[ег] | копия[ ](?:письма|сообщения)
         )
       | .{0,30}(?:元のメッセージ|原文|オリジナルメッセージ)
     )""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 """Where the letter itself begins in a report of one part."""
-_SEPARATES = re.compile(r"""[\s<>()\[\],;:"'=|]+""")
+_SEPARATES = re.compile(r"""[\s<>()\[\],;:"'=|。、：（）「」]+""")
 _OF_SYSTEMS = re.compile(
     r"(?:postmaster|mailer-daemon|abuse|support|help(?:desk)?|admin(?:istrator)?|.*[+]bounce\..*|root|info)@",
     re.IGNORECASE,
@@ -164,28 +161,27 @@ class Words:
     @property
     def fails(self) -> bool:
         """Whether they say that a letter did not arrive."""
-        return any(map(_FAILS.search, self._sentences()))
+        return any(re.search(_FAILS, said) for said in self._sentences())
 
     @property
     def fails_by_subject(self) -> bool:
         """Whether the subject alone says so, or that the letter is late."""
-        subject = sentences(self.subject)
-        return bool(_FAILS.search(subject) or _DELAYS.search(subject))
+        return any(re.search(pattern, sentences(self.subject)) for pattern in (_FAILS, _IS_TRIED, _IS_LATE))
 
     @property
     def is_late(self) -> bool:
         """Whether they say that it has not arrived yet, and is still tried."""
-        subject, text = self._sentences()
-        if _ENDED.search(subject) or _ENDED.search(text):
-            return False
-        if _DELAYS.search(subject) and not _FAILS_BEYOND_DOUBT.search(subject):
+        both = subject, _ = self._sentences()
+        if any(re.search(_IS_TRIED, said) for said in both):
             return True
-        return bool(_DELAYS.search(text))
+        if re.search(_FAILS_BEYOND_DOUBT, subject) or any(re.search(_ENDED, said) for said in both):
+            return False
+        return any(re.search(_IS_LATE, said) for said in both)
 
     @property
     def arrived(self) -> bool:
         """Whether they say that it arrived."""
-        return any(map(_ARRIVED.search, self._sentences()))
+        return any(re.search(_ARRIVED, said) for said in self._sentences())
 
     def _sentences(self) -> tuple[str, str]:
         return sentences(self.subject), sentences(self.text)

@@ -8,8 +8,8 @@ Evidence counts in this order: the fields of a delivery status (RFC 3464) or a f
 what the detectors of flufl.bounce find, and the words of the report.
 
 May surprise: nothing here is verified. A report may be forged, and says for which letter it is only by tokens
-that `subscribers.tokens` must read. Of several recipients one that failed counts before one that is waited
-for, and that before one that was reached.
+that `subscribers.tokens` must read. Of several recipients the one the letter names counts; else one that
+failed before one that is waited for, and that before one that was reached.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from newsletter.delivery.bounces import class_of
-from newsletter.delivery.wordings import sentences
-from newsletter.feedback.autoreplies import AWAY, CHALLENGES, IS_REPLY
+from newsletter.feedback.autoreplies import AWAY, is_challenge, is_reply
 from newsletter.feedback.complaints import (
     REPORT_TYPE,
     is_complaint,
@@ -56,10 +55,17 @@ from newsletter.states import BounceClass
 
 __all__ = ["Report", "ReportKind", "Traces", "read_report"]
 
-_RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+_RETURNED_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/global-headers",
+    "text/rfc822",
+)
 _RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 _RETURNED = 5
 """Messages within a report that are opened, however they nest."""
+_OWN_FIELDS = ("to", "delivered-to", "x-original-to", "envelope-to")
 _HEADER_OCTETS = 100_000
 _TEXT_CHARACTERS = 100_000
 _AUTOREPLY_FIELDS = (
@@ -146,7 +152,7 @@ class _Anatomy:
 def read_report(content: bytes, return_path: str | None) -> Report:
     """Read a message. `return_path` is its envelope's sender: "" the null path, None if it is not known."""
     anatomy = _anatomy(with_newlines(content))
-    if _wraps_a_report(anatomy) and read_sender(anatomy.message, return_path).is_machine:
+    if _wraps_a_report(anatomy) and read_sender(anatomy.message, return_path).may_be_machine:
         anatomy = _anatomy(anatomy.returned[0].content)
     found = _complaint(anatomy) or _status_report(anatomy, return_path) or _words_report(anatomy, return_path)
     return replace(found, traces=_traces(anatomy))
@@ -253,13 +259,16 @@ def _status_report(anatomy: _Anatomy, return_path: str | None) -> Report | None:
     kinds = [(kind, status) for status in told if (kind := _kind(status))]
     if not kinds:
         return None
-    kind, status = min(kinds, key=lambda pair: _IMPORTANCE.index(pair[0]))
+    addressee = _addressee(anatomy)
+    # A letter of ours is for one person: others are those to whom a system of theirs handed it on.
+    theirs = [one for one in kinds if one[1].recipient.lower() == addressee.lower()]
+    kind, status = min(theirs or kinds, key=lambda one: _IMPORTANCE.index(one[0]))
     words = own_words(anatomy.text)
     report = Report(
         kind,
         status=status.status,
         diagnostic=status.diagnostic or said_about(words, status.recipient)[:DIAGNOSTIC_CHARACTERS],
-        recipient=status.recipient or _addressee(anatomy),
+        recipient=status.recipient or addressee,
         remote=status.remote,
     )
     if kind is not ReportKind.FAILED:
@@ -297,7 +306,7 @@ def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
         return Report(ReportKind.OTHER)
     parts = [(kind, name, own_words(one)) for kind, name, one in anatomy.texts]
     delayed, failed = detect(_header_for_detectors(anatomy.message), parts)
-    if not sender.is_machine and not failed and not anatomy.returned:
+    if not sender.is_machine and not failed and not anatomy.returns_a_letter:
         return Report(ReportKind.OTHER)
     if words.is_late:
         kind = ReportKind.DELAYED
@@ -313,7 +322,9 @@ def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
     said = said_about(text, recipient)
     code, status = codes_in(said)
     report = Report(kind, status=status, diagnostic=said[:DIAGNOSTIC_CHARACTERS], recipient=recipient)
-    return _classified(report, code, text) if kind is ReportKind.FAILED else report
+    # A subject holds the letter's own as a rule; with a code in it, it is the other side's words.
+    texts = (text, words.subject) if codes_in(words.subject)[1] else (text,)
+    return _classified(report, code, *texts) if kind is ReportKind.FAILED else report
 
 
 def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
@@ -323,15 +334,15 @@ def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
     if sender.is_system:
         # Programs tell that a mail was read, and some that they could not file it.
         is_receipt = anatomy.is_receipt and not words.fails
-        return is_receipt or CHALLENGES.search(sentences(words.text)) is not None
+        return is_receipt or is_challenge(words.text)
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
         return True
+    if not sender.is_machine:
+        return not (sender.may_be_machine and words.fails_by_subject)
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
-    if IS_REPLY.search(sentences(f"{words.subject}. {words.text}")):
+    if is_reply(f"{words.subject}. {words.text}"):
         return True
-    if sender.is_machine:
-        return not words.fails_by_subject and not codes_in(words.text)[1]
-    return not (sender.may_be_machine and words.fails_by_subject)
+    return not words.fails_by_subject and not codes_in(words.text)[1]
 
 
 def _header_for_detectors(message: Part) -> dict[str, str]:
@@ -344,6 +355,14 @@ def _recipients(anatomy: _Anatomy, text: str, detected: frozenset[str]) -> Itera
     for value in anatomy.message.fields.get("x-failed-recipients", ()):
         yield from (box.address for box in read_mailboxes(raw_text(value)) if box)
     yield from sorted(detected)
-    yield from addresses_in(text)
+    # Reports name the sender too. Whom they came to is of the same domain, and so may a reader be.
+    ours = {domain for name in _OWN_FIELDS for domain in _domains(anatomy.message, name)}
+    yield from (one for one in addresses_in(text) if one.rpartition("@")[2].lower() not in ours)
     if address := _addressee(anatomy):
         yield address
+    yield from addresses_in(text)
+
+
+def _domains(message: Part, name: str) -> Iterator[str]:
+    for value in message.fields.get(name, ()):
+        yield from (box.address.rpartition("@")[2].lower() for box in read_mailboxes(raw_text(value)) if box)
