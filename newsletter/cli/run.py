@@ -69,6 +69,7 @@ def tick(
     stop = stop_event()
     failed = not instant and not look_into_mailbox(site)  # a mailbox has the time of the real world
     tell_handled(site.handle_inbound())
+    tell_judged(site.judge_new())  # what a process left that died over it: nothing is planned for who is gone
     planned = site.plan_due()
     failed |= tell_planned(planned)
     with site.open_relays() as relays:
@@ -146,6 +147,7 @@ def make_runner(
 
     def inbound_job() -> None:
         tell_handled(site.handle_inbound())
+        tell_judged(site.judge_new())
 
     def notes_job() -> None:
         tell_posted(site.post_notes(relays))

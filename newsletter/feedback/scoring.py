@@ -54,11 +54,12 @@ class PastLetter:
     is_taken: bool
     """That the relay has it, and nobody has said since that it is late or lost."""
     findings: tuple[Finding, ...] = ()
+    """Of its last try."""
 
     @property
     def strikes(self) -> list[Finding]:
-        """What may count of what was found; an earlier try of it does not."""
-        return [one for one in self.findings if one.bounce_class in STRIKES and one.at >= self.at]
+        """What may count of what was found."""
+        return [one for one in self.findings if one.bounce_class in STRIKES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -450,10 +450,12 @@ def _letters(
         col(Delivery.id), col(Delivery.state), col(Delivery.sent_at), col(Delivery.doubted_at)
     ).where(col(Delivery.subscriber_id) == reader_id, col(Delivery.id) >= min(by_letter))
     for number, state, sent_at, doubted_at in session.execute(theirs):
-        findings = _findings(by_letter.get(number, ()))
+        # One that stands as sent was sent anew since it came back.
+        is_sent = state == DeliveryState.SENT
+        findings = () if is_sent else _findings(by_letter.get(number, ()))
         at = sent_at or doubted_at or max((one.at for one in findings), default=None)
         if at is not None:
-            yield PastLetter(at, state == DeliveryState.SENT and number not in late, findings)
+            yield PastLetter(at, is_sent and number not in late, findings)
 
 
 def _findings(verdicts: Iterable[Verdict]) -> tuple[Finding, ...]:

@@ -180,9 +180,3 @@ def test_what_led_to_suppression_counts_once() -> None:
     dead = letter(BEGIN, BounceClass.DEAD, after=3 * DAY)
     lifted = History([dead, letter(BEGIN + 9 * DAY, BounceClass.FULL)], suppressed_at=BEGIN + DAY)
     assert stand(lifted, RULES, BEGIN + 9 * DAY).step is Step.NOTHING
-
-
-def test_an_earlier_try_of_a_letter_that_arrived_does_not_count() -> None:
-    """What was refused and went well when a person sent it again has gone well."""
-    again = PastLetter(BEGIN + DAY, is_taken=True, findings=(Finding(1, BEGIN, BounceClass.DEAD),))
-    assert standing([again]) == Standing(Step.NOTHING)

@@ -11,7 +11,7 @@ from sqlmodel import select
 from newsletter.app import open_app
 from newsletter.delivery.relays import Relay
 from newsletter.feedback.inbox import EVIDENCE_OCTETS, message
-from newsletter.models import Delivery, Notice, Probe, Receipt, Verdict
+from newsletter.models import Delivery, Issue, Notice, Probe, Receipt, Verdict
 from newsletter.privacy.erasure import erase
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, InboundState
@@ -366,6 +366,29 @@ def test_a_lifted_order_is_not_given_again_for_old_letters(newsroom: Newsroom, c
     fill(newsroom, 1)
     assert newsroom.effects() == ["suppressed", "strike"]
     assert newsroom.post.subscriptions() == {"advice": "active"}
+
+
+def test_a_letter_that_arrived_at_last_does_not_count(newsroom: Newsroom) -> None:
+    """What was refused, and went well when a person had it sent again, has gone well."""
+    said(newsroom, "550 5.2.1 The mailbox is disabled")
+    with newsroom.post.site.database.write() as session:
+        session.execute(update(Delivery).values(state="queued", fault=None))
+        session.execute(update(Issue).values(finished_at=None))
+    newsroom.send()
+    assert newsroom.delivery(1).state == DeliveryState.SENT
+    said(newsroom, "550 5.2.1 The mailbox is disabled")
+    assert newsroom.effects() == ["strike", "strike"]
+    assert newsroom.order() is None
+
+
+@ON_SQLITE
+def test_a_report_counts_whatever_the_time_is_elsewhere(newsroom: Newsroom, clock: Clock) -> None:
+    """Clocks of who sends and who takes mail in may differ: no report is too quick to count."""
+    newsroom.issue()
+    letter = newsroom.letter()
+    clock.advance(seconds=-5)
+    newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
+    assert newsroom.order() == SuppressionReason.BOUNCED
 
 
 # The letter's own row.
