@@ -71,7 +71,7 @@ def show(
     delivery_id: DeliveryArgument,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one delivery, every attempt at it, and what came back of it, word for word."""
+    """Show one delivery, its attempts, and what came back of it."""
     from newsletter.delivery.reports import delivery, verdicts_about
 
     site = open_site(context)

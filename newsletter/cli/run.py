@@ -140,6 +140,8 @@ def make_runner(
     def send_job() -> None:
         report = site.send_due(relays, stop, recovered=lambda recovered: tell_recovered(site, recovered))
         tell_sent(site, report)
+
+    def judge_job() -> None:
         tell_judged(site.judge_new())
 
     def tell_job() -> None:
@@ -147,7 +149,6 @@ def make_runner(
 
     def inbound_job() -> None:
         tell_handled(site.handle_inbound())
-        tell_judged(site.judge_new())
 
     def notes_job() -> None:
         tell_posted(site.post_notes(relays))
@@ -155,6 +156,7 @@ def make_runner(
     jobs = {
         "plan": (plan_job, plan_every),
         "send": (send_job, send_every),
+        "judge": (judge_job, send_every),  # apart: a thousand dead addresses keep no letter waiting
         "tell": (tell_job, plan_every),  # apart: a relay that is slow to take it keeps no letter waiting
         "inbound": (inbound_job, send_every),
         "notes": (notes_job, send_every),  # apart, as above

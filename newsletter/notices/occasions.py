@@ -285,11 +285,11 @@ def _distrusted(distrust: Distrust | None) -> Iterator[Occasion]:
     """Refusals for policy, once there are a few: one alone is a filter's mistake."""
     if distrust is None:
         return
-    where = ", ".join(_named(domain) for domain in distrust.domains)
+    first, *others = map(_named, distrust.domains)
     text = (
-        f"{distrust.number} letters of the last day were refused for policy: the mail systems of {where} do "
-        f"not trust the sender. Of the latest one it was said:\n\n"
-        f"    {_named(distrust.words, _ERROR_LIMIT)}\n\n"
+        f"{distrust.number} letters of the last day were refused for policy: the mail systems of "
+        f"{', '.join([first, *others])} do not trust the sender. Of the latest one it was said:\n\n"
+        f"    {_named(distrust.words or 'no reason given', _ERROR_LIMIT)}\n\n"
         f"It is not held against the readers; their letters just do not arrive. As a rule SPF, DKIM, DMARC, "
         f"the relay's reputation or a block list is the reason. To see what can be seen from here, and that "
         f"letter:\n\n"
@@ -298,7 +298,8 @@ def _distrusted(distrust: Distrust | None) -> Iterator[Occasion]:
     if distrust.delivery_id is not None:
         text += f"{_command(f'delivery show {distrust.delivery_id}')}\n"
     text += "\nYou will not be told again before a day has passed without it."
-    subject = f"{distrust.number} letters were refused for policy, by {where}"
+    by_whom = f"{first} and others" if others else first
+    subject = f"{distrust.number} letters were refused for policy, by {by_whom}"
     yield Occasion("distrusted", NoticeKind.DISTRUSTED, None, subject, text, recurs=True)
 
 
