@@ -1,6 +1,5 @@
 """Reports about letters that really went out: as a mail system or a provider would send them back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -201,6 +200,3 @@ def newsroom(post: Correspondence, clock: Clock) -> Newsroom:
     """A newsroom with one reader."""
     subscribe(post.site, ANN)
     return Newsroom(post, clock)
-
-
-Make = Callable[[Returned], bytes]
