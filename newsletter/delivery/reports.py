@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as sql_select
@@ -11,7 +12,17 @@ from newsletter.delivery.digests import categories_of
 from newsletter.delivery.issues import is_halted
 from newsletter.delivery.letters import UNFINISHED
 from newsletter.errors import NotFoundError
-from newsletter.models import Attempt, Category, Delivery, DigestPost, Edition, EditionPost, Issue, Post
+from newsletter.models import (
+    Attempt,
+    Category,
+    Delivery,
+    DigestPost,
+    Edition,
+    EditionPost,
+    Issue,
+    Post,
+    Verdict,
+)
 from newsletter.states import DeliveryState, IssueState
 from subscribers.models import Subscriber
 
@@ -174,6 +185,38 @@ def delivery(session: Session, delivery_id: int) -> tuple[DeliveryReport, Sequen
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(col(Attempt.id))
     ).all()
     return DeliveryReport(*row), attempts
+
+
+def letters_of(session: Session, subscriber_id: int) -> dict[str, int]:
+    """How many of a reader's letters are in each state."""
+    counted = (
+        sql_select(col(Delivery.state), func.count())
+        .where(col(Delivery.subscriber_id) == subscriber_id)
+        .group_by(col(Delivery.state))
+        .order_by(col(Delivery.state))
+    )
+    return {row[0]: row[1] for row in session.execute(counted)}
+
+
+def verdicts_of(session: Session, subscriber_id: int) -> list[dict[str, Any]]:
+    """What was found out about a reader's letters and probes, oldest first."""
+    found = session.exec(
+        select(Verdict).where(Verdict.subscriber_id == subscriber_id).order_by(col(Verdict.id))
+    )
+    return [
+        {
+            "at": one.at,
+            "delivery": one.delivery_id,
+            "kind": one.kind,
+            "bounce_class": one.bounce_class,
+            "effect": one.effect,
+            "evidence": f"attempt {one.attempt_id}" if one.attempt_id else f"message {one.inbound_id}",
+            "status": one.status,
+            "diagnostic": one.diagnostic,
+            "remote": one.remote,
+        }
+        for one in found
+    ]
 
 
 def reader_of(session: Session, delivery_id: int) -> tuple[int, list[str]] | None:
