@@ -32,14 +32,14 @@ def safe(text: str) -> str:
 
 def meant(cell: str) -> str:
     """What a cell says, without the apostrophe that keeps spreadsheets from running it."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def mailbox(cell: str) -> tuple[Address, str | None]:
     """An address, bare or as `Ann <ann@example.org>`, and the name that came with it. Raises RowError."""
     text = meant(cell).strip()
     called = None
-    if text.endswith(">"):
+    if text[-1:] == ">":
         before, angle, inside = text[:-1].rpartition("<")
         if angle:
             text, called = inside, name_of(_unquoted(before.strip()))
@@ -86,18 +86,26 @@ def moment(cell: str) -> datetime | None:
     text = meant(cell).strip()
     if not text:
         return None
-    if found := _GO_TIME.match(text):
-        text = found[1] + found[2]
-    elif found := _DAY_FIRST.fullmatch(text):
-        day, month, year, hour, minute, second = found.groups(default="00")
-        text = f"{year}-{month:0>2}-{day:0>2} {hour}:{minute}:{second}"
     try:
         read = datetime.fromisoformat(text)
-        if read.year not in _YEARS:
+    except ValueError:
+        try:
+            read = datetime.fromisoformat(_as_iso(text))
+        except ValueError:
             return None
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):
+    if read.year not in _YEARS:
         return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def _as_iso(text: str) -> str:
+    """Go's way of writing times, and the one with points, which always has the day first."""
+    if found := _GO_TIME.match(text):
+        return found[1] + found[2]
+    if found := _DAY_FIRST.fullmatch(text):
+        day, month, year, hour, minute, second = found.groups(default="00")
+        return f"{year}-{month:0>2}-{day:0>2} {hour}:{minute}:{second}"
+    return ""
 
 
 def truth(cell: str) -> bool | None:

@@ -117,7 +117,7 @@ def columns_of(sample: Sequence[Sequence[str]], shown: str, given: Mapping[str, 
         raise CsvError(f"{strange[0]!r} is nothing that a column can hold; there are {', '.join(FIELDS)}")
     first = sample[0]
     keys = [key_of(cell) for cell in first]
-    with_header = any(_ROLES.get(key) == "email" for key in keys) or not any("@" in cell for cell in first)
+    with_header = "email" in map(_ROLES.get, keys) or not any("@" in cell for cell in first)
     header = tuple(cell.strip() for cell in first) if with_header else ()
     places: dict[str, int] = {}
     if with_header:

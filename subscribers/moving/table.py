@@ -155,7 +155,8 @@ def proved_encoding(source: Source, given: str | None) -> str:
     """The encoding that all of a file is in, by its mark or by trying. Raises CsvError for none."""
     with opened(source) as file:
         head = file.read(_HEAD)
-    encoding = given or next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    encoding = marked or given or "utf-8"
     try:
         b"".decode(encoding)
         decoder = codecs.getincrementaldecoder(encoding)()
