@@ -137,7 +137,7 @@ def columns_of(sample: Sequence[Sequence[str]], shown: str, given: Mapping[str, 
     if "email" not in places:
         among = ", ".join(header) or f"1 to {len(first)}"
         raise NotPeopleError(
-            f"{shown}:1: has no column that can be told to hold the addresses, among {among}; say which it is "
+            f"{shown}:1: has no column that seems to hold addresses, among {among}; say which it is "
             f'with --column email="NAME"'
         )
     taken = set(places.values())
