@@ -32,6 +32,7 @@ _SHOWN = 1000
 _SAMPLE = 50
 _DELIMITERS = (",", ";", "\t", "|")
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
+_FEW = 10
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -42,6 +43,7 @@ _MARKS = (
 _NO_DELIMITER = "\x1f"
 """No text has it: each line is one cell."""
 _MAILBOX = re.compile(r"""(?:"[^"]*"|[^<>,;\t|"@]*)\s*<[^<>\s]+@[^<>\s]+>|[^<>,;\t|"@\s]+@[^<>,;\t|"@\s]+""")
+_LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _UNFINISHED = "unexpected end of data"
 
 
@@ -156,13 +158,13 @@ def proved_encoding(source: Source, given: str | None) -> str:
     with opened(source) as file:
         head = file.read(_HEAD)
     marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    encoding = marked or given or "utf-8"
+    encoding = marked or ("utf-8" if given is None else given)
     try:
-        b"".decode(encoding)
+        b"-".decode(encoding, "ignore")
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):
         raise CsvError(f"{encoding!r} is no encoding; try utf-8, cp1252 or cp1251") from None
-    if encoding == "utf-8" and len(head) - len(head.translate(None, _CONTROLS)) > len(head) // 20:
+    if encoding == "utf-8" and len(head) - len(head.translate(None, _CONTROLS)) > _FEW + len(head) // 20:
         raise NotPeopleError(
             f"{source.shown}: is no text; save a spreadsheet as CSV, and say --encoding utf-16-le for a "
             f"text in UTF-16 that does not say so itself"
@@ -230,12 +232,13 @@ def _records(source: Source, form: Form, width: int | None) -> Iterator[Row]:
             cut = len(text) if ended else _line_end(text)
             if not cut and len(text) > _LONGEST_LINE:
                 yield first, [text[:_SHOWN]], f"is a line of more than {_LONGEST_LINE:,} characters"
-                while not cut and not ended:
+                end = None
+                while end is None and not ended:
                     block = file.read(_BLOCK)
                     ended = not block
                     text = text[-1:] + decode(block, ended)
-                    cut = _line_end(text)
-                first, text = first + 1, text[cut:] if cut else ""
+                    end = _LINE_END.search(text)
+                first, text = first + 1, text[end.end() :] if end else ""
                 continue
             piece, text = text[:cut], text[cut:]
             while piece:
