@@ -42,7 +42,10 @@ _MARKS = (
 )
 _NO_DELIMITER = "\x1f"
 """No text has it: each line is one cell."""
-_MAILBOX = re.compile(r"""(?:"[^"]*"|[^<>,;\t|"@]*)\s*<[^<>\s]+@[^<>\s]+>|[^<>,;\t|"@\s]+@[^<>,;\t|"@\s]+""")
+_MAILBOX = re.compile(
+    r"""(?:"(?:[^"\\]|\\.)*+"|[^<>,;\t|"@]*)\s*<[^<>\s]+@[^<>\s]+>|[^<>,;\t|"@\s]+@[^<>,;\t|"@\s]+"""
+)
+_MOSTLY = 0.8
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _UNFINISHED = "unexpected end of data"
 
@@ -109,11 +112,10 @@ def look_at(source: Source, *, encoding: str | None, delimiter: str | None) -> T
 
 
 def _are_mailboxes(head: str) -> bool:
-    """Whether each line is a mailbox as in a mail's header, `Ann <ann@example.org>`: commas are its own."""
+    """Whether lines are mailboxes as in a mail's header, `Ann <ann@example.org>`: commas are their own."""
     lines = [line.strip() for line in head.splitlines() if line.strip()][:_SAMPLE]
-    return any(line.endswith(">") for line in lines) and all(
-        len(line) < _SHOWN and _MAILBOX.fullmatch(line) for line in lines
-    )
+    fitting = [line for line in lines if len(line) < _SHOWN and _MAILBOX.fullmatch(line)]
+    return len(fitting) >= _MOSTLY * len(lines) and any(line.endswith(">") for line in fitting)
 
 
 def _form(head: str, encoding: str, delimiter: str | None) -> Form:

@@ -168,7 +168,7 @@ def test_what_else_is_known_comes_along(file: Path) -> None:
     write(
         file,
         "email,Lists,Subscribed At,Created,Timezone,OPTIN_IP,consent text\n"
-        'ann@example.org,"News; Tips , News",2024-05-06T07:08:09+02:00,3/4/2020,Europe/Berlin,192.0.2.1,I agree\n'
+        'ann@example.org,"News; Tips , News",2024-05-06T07:08:09+02:00,3/4/2020,Europe/Berlin,::1,I do\n'
         "bo@example.org,,,,Mars/Base,,\n",
     )
     (ann, bo), bad = read(file)
@@ -179,7 +179,7 @@ def test_what_else_is_known_comes_along(file: Path) -> None:
         ("Tips", SubscriptionState.ACTIVE, at),
     ]
     assert (ann.created_at, ann.timezone) == (None, "Europe/Berlin")
-    assert ann.evidence == {"Created": "3/4/2020", "OPTIN_IP": "192.0.2.1", "consent text": "I agree"}
+    assert ann.evidence == {"Created": "3/4/2020", "OPTIN_IP": "::1", "consent text": "I do"}
     assert (standing(bo), bo.timezone, bo.evidence) == ({"": "active"}, None, {})
     assert open_export(file).lists == {"News": 1, "Tips": 1, "": 1}
 
