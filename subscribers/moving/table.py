@@ -242,31 +242,29 @@ def _records(source: Source, form: Form, width: int | None) -> Iterator[Row]:
                     end = _LINE_END.search(text)
                 first, text = first + 1, text[end.end() :] if end else ""
                 continue
-            piece, text = text[:cut], text[cut:]
-            while piece:
-                begins = 0
-                lines = io.StringIO(piece, newline="")
-                reader = csv.reader(lines, strict=True, **options)
+            lines, text = list(io.StringIO(text[:cut], newline="")), text[cut:]
+            place = 0
+            while place < len(lines):
+                begins = place
+                reader = csv.reader(map(lines.__getitem__, range(place, len(lines))), strict=True, **options)
                 try:
                     for row in reader:
                         if len(row) == width and row[0]:
                             yield first + begins, row, ""
                         elif any(cell.strip() for cell in row):
-                            breaks_off = ended and lines.tell() == len(piece) and piece[-1] not in "\r\n"
+                            is_last = ended and place + reader.line_num == len(lines)
+                            breaks_off = is_last and lines[-1][-1] not in "\r\n"
                             yield first + begins, row, _fit(row, width, breaks_off=breaks_off)
-                        begins = reader.line_num
-                    first += begins
-                    break
+                        begins = place + reader.line_num
+                    place = begins
                 except csv.Error as error:
-                    lines.seek(0)
-                    rest = "".join(islice(lines, begins, None))
-                    first += begins
-                    if str(error) == _UNFINISHED and not ended and len(rest) < _LONGEST_LINE:
-                        text = rest + text
+                    rest = "".join(lines[begins:]) if str(error) == _UNFINISHED and not ended else ""
+                    if 0 < len(rest) < _LONGEST_LINE:
+                        lines, text = lines[:begins], rest + text
                         break
-                    line = io.StringIO(rest, newline="").readline()
-                    yield first, [line.rstrip("\r\n")], _reason(error)
-                    first, piece = first + 1, rest[len(line) :]
+                    yield first + begins, [lines[begins].rstrip("\r\n")], _reason(error)
+                    place = begins + 1
+            first += len(lines)
 
 
 def _fit(row: list[str], width: int | None, *, breaks_off: bool) -> str:
