@@ -249,7 +249,7 @@ def _records(source: Source, form: Form, width: int | None) -> Iterator[Row]:
                 reader = csv.reader(map(lines.__getitem__, range(place, len(lines))), strict=True, **options)
                 try:
                     for row in reader:
-                        if len(row) == width and row[0]:
+                        if len(row) == width and row[0] >= "!":  # whatever begins with no blank
                             yield first + begins, row, ""
                         elif any(cell.strip() for cell in row):
                             is_last = ended and place + reader.line_num == len(lines)
