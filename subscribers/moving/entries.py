@@ -11,7 +11,7 @@ from typing import Any
 
 from subscribers.moving.people import Newcomer
 from subscribers.moving.source import CsvError, NotPeopleError, Source
-from subscribers.moving.table import opened, proved_encoding
+from subscribers.moving.table import marked_encoding, opened, proved_encoding
 
 ReadEntry = Callable[[int, dict[str, Any]], Newcomer]
 """An entry, given its number from 1, as a person. Raises RowError for one who is not to be taken over."""
@@ -25,14 +25,15 @@ _LONGEST_ENTRY = 2**20
 def is_json(source: Source) -> bool:
     """Whether a file begins as JSON does."""
     with opened(source) as file:
-        return file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+        head = file.read(200)
+    text = codecs.getincrementaldecoder(marked_encoding(head) or "utf-8")("replace").decode(head)
+    return text.removeprefix("\ufeff").lstrip()[:1] in ("{", "[")
 
 
 def entries(source: Source) -> Iterator[tuple[int, Any, str]]:
     """Each entry with its number from 1 and its text. Raises CsvError where it is no JSON, or breaks off."""
-    proved_encoding(source, "utf-8")
     decoder = json.JSONDecoder()
-    decode = codecs.getincrementaldecoder("utf-8")().decode
+    decode = codecs.getincrementaldecoder(proved_encoding(source, None))().decode
     with opened(source) as file:
         text = decode(file.read(_BLOCK))
         start = _START.match(text)

@@ -40,6 +40,8 @@ def _entry_reader(source: Source) -> ReadEntry:
     def read(number: int, entry: dict[str, Any]) -> Newcomer:
         address, called = mailbox(text_of(entry, "email"))
         delivery = text_of(entry, "delivery_status")
+        if not delivery:
+            raise RowError("does not say if they want mail, for this Mailman is too old to tell")
         if delivery not in _DELIVERY:
             raise RowError(f"{delivery[:40]!r} is no delivery status that Mailman has")
         state, suppress = _DELIVERY[delivery]

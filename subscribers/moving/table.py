@@ -155,12 +155,16 @@ def _one_delimiter(given: str | None) -> str | None:
     return one
 
 
+def marked_encoding(head: bytes) -> str | None:
+    """What the mark at a text's beginning says (Unicode §23.8), None where there is no mark."""
+    return next((name for mark, name in _MARKS if head.startswith(mark)), None)
+
+
 def proved_encoding(source: Source, given: str | None) -> str:
     """The encoding that all of a file is in, by its mark or by trying. Raises CsvError for none."""
     with opened(source) as file:
         head = file.read(_HEAD)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    encoding = marked or ("utf-8" if given is None else given)
+    encoding = marked_encoding(head) or ("utf-8" if given is None else given)
     try:
         b"-".decode(encoding, "ignore")
         decoder = codecs.getincrementaldecoder(encoding)()

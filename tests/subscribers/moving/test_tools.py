@@ -98,6 +98,9 @@ def test_what_listmonks_api_says(tmp_path: Path) -> None:
     """Lists with their own states, dates and evidence; on a single opt-in, unconfirmed is active."""
     path = write(tmp_path / "s.json", listmonk_json(listmonk_subscriber()))
     one = person(path)
+    assert (
+        person(write(tmp_path / "powershell.json", path.read_text(encoding="utf-8").encode("utf-16"))) == one
+    )
     assert standing(one) == {"Weekly": "active", "Monthly": "pending", "Single": "active", "Old": "left"}
     assert one.memberships[0].since == datetime(2020, 3, 10, tzinfo=UTC)
     assert one.evidence == {"Weekly: optin_ip": "192.0.2.2", "optin_ip": "192.0.2.1", "gdpr_consent": "True"}
