@@ -126,6 +126,12 @@ def open_export(
         kept = [p for p in parts if p.tool in named or (named == {mailman.TOOL.name} and p.are_addresses)]
         skipped += [part.source for part in parts if part not in kept]
         parts = kept
+    if len(parts) > 1 and not named and tool is None:
+        names = ", ".join(part.source.part for part in parts[:5])
+        raise CsvError(
+            f"{path}: holds several files with addresses, of no tool that is known here ({names}); name "
+            f"one of them, or say --from csv if each is a list of readers"
+        )
     if not parts:
         names = ", ".join(source.part for source in skipped[:5])
         raise CsvError(f"{path}: holds no file of people, only {names}")

@@ -7,21 +7,26 @@ from subscribers.models import SubscriptionState
 from subscribers.moving.cells import RowError, mailbox, moment, truth
 from subscribers.moving.columns import Columns
 from subscribers.moving.people import Membership, Newcomer
-from subscribers.moving.source import CsvError, Source
+from subscribers.moving.source import CsvError, NotPeopleError, Source
 from subscribers.moving.tool import ReadRow, Tool
+
+_LIST = {"email_disabled"}
+_LOG = {"post_id", "timestamp"}
+"""Of a post: who was sent it, who opened it. Many of them have left since."""
+_DASHBOARD = {"type", "start date", "stripe plan"}
 
 
 def _is_it(names: frozenset[str]) -> bool:
-    return {"email", "email_disabled"} <= names or _is_dashboard(names)
-
-
-def _is_dashboard(names: frozenset[str]) -> bool:
-    return {"email", "type", "start date", "stripe plan"} <= names
+    return any({"email", *others} <= names for others in (_LIST, _LOG, _DASHBOARD))
 
 
 def _reader(columns: Columns, source: Source) -> ReadRow:
     named = columns.named()
-    if "email_disabled" not in named:
+    if _LOG.issubset(named):
+        raise NotPeopleError(
+            f"{source.shown}: says who was sent a post of Substack's, and not who wants more"
+        )
+    if not _LIST.issubset(named):
         raise CsvError(
             f"{source.shown}: is the table of Substack's dashboard, which does not say who turned mail off; "
             f"take the export in its settings, which has an email_list"

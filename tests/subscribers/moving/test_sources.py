@@ -25,7 +25,11 @@ def test_a_folder_is_the_files_in_it(tmp_path: Path) -> None:
     write(tmp_path / ".hidden.csv", LIST.format("cy"))
     write(tmp_path / "notes.md", "ann@example.org")
     (tmp_path / "sub.csv").mkdir()
-    export = open_export(tmp_path)
+    with pytest.raises(
+        CsvError, match=r"several files with addresses, .* \(news\.csv, tips\.csv\); name one"
+    ):
+        open_export(tmp_path)
+    export = open_export(tmp_path, tool="csv")
     assert (export.files, export.skipped) == (("news.csv", "tips.csv"), ("empty.csv", "numbers.csv"))
     people = [row for row in export.rows() if isinstance(row, Newcomer)]
     assert [(one.file, one.line, standing(one)) for one in people] == [

@@ -235,6 +235,19 @@ def test_substacks_archive(tmp_path: Path) -> None:
     assert open_export(path).skipped == ("posts.csv",)
 
 
+def test_substacks_logs_are_no_lists_of_readers(tmp_path: Path) -> None:
+    """Who was once sent a post may have left since; without the list of addresses nobody is read."""
+    log = "post_id,timestamp,email,active_subscription\n1,2023-01-05T10:36:08.164Z,ann@example.org,TRUE\n"
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("posts.csv", "post_id,title\n1.first,First\n")
+        archive.writestr("posts/1.delivers.csv", log)
+    with pytest.raises(CsvError, match=r"holds no file of people, only posts\.csv, posts/1\.delivers\.csv"):
+        read(path)
+    with pytest.raises(CsvError, match="says who was sent a post"):
+        read(write(tmp_path / "1.opens.csv", log))
+
+
 def test_an_old_list_of_substacks(tmp_path: Path) -> None:
     """The columns were fewer once."""
     content = (
