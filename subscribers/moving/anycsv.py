@@ -49,11 +49,32 @@ _WORDS: dict[Standing, str] = {
 _STANDINGS = {key_of(word): standing for standing, words in _WORDS.items() for word in words.split()}
 _ACTIVE: Standing = (SubscriptionState.ACTIVE, None)
 _LEFT: Standing = (SubscriptionState.LEFT, None)
+_BY_MARK: Mapping[str, Standing] = {
+    "left": _LEFT,
+    "bounced": (SubscriptionState.LEFT, SuppressionReason.BOUNCED),
+    "complained": (SubscriptionState.LEFT, SuppressionReason.COMPLAINED),
+}
+_SEVERITY = (
+    SubscriptionState.ACTIVE,
+    SubscriptionState.PENDING,
+    SubscriptionState.PAUSED,
+    SubscriptionState.LEFT,
+)
+"""Where columns disagree, the last of these holds."""
+_NOTHING = frozenset(
+    ("", "null", "\\n", "none", "nan", "n/a", "-", "never", "0000-00-00", "0000-00-00 00:00:00")
+)
+"""What databases and people write into a cell that says nothing."""
 
 
-def standing_of(cell: str) -> Standing:
-    """What a word for a state means, in several languages; an empty one means nothing against somebody."""
+def _standing(role: str, cell: str) -> Standing:
+    """What a cell says of whether somebody is to be written to; an empty one says nothing against it.
+
+    A state is a word, in several languages, or yes and no. Elsewhere anything but a no is a mark or a date.
+    """
     text = meant(cell).strip()
+    if role != "state":
+        return _ACTIVE if text.lower() in _NOTHING or truth(text) is False else _BY_MARK[role]
     if not text:
         return _ACTIVE
     if found := _STANDINGS.get(key_of(text)):
@@ -68,17 +89,8 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
     places = columns.places
     email = places["email"]
     name, first, last = (places.get(role) for role in ("name", "first_name", "last_name"))
-    state, lists, since = (places.get(role) for role in ("state", "list", "since"))
+    lists, since = places.get("list"), places.get("since")
     created, timezone = places.get("created_at"), places.get("timezone")
-    against = [
-        (places[role], reason)
-        for role, reason in (
-            ("left", None),
-            ("bounced", SuppressionReason.BOUNCED),
-            ("complained", SuppressionReason.COMPLAINED),
-        )
-        if role in places
-    ]
     dated = {role: places[role] for role in ("since", "created_at") if role in places}
     told = columns.evidence
     usual = PurePath(source.part).stem
@@ -91,16 +103,19 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
         if first is not None or last is not None:
             parts = ("" if place is None else cells[place] for place in (first, last))
             called = called or full_name(*parts)
-        standing = _ACTIVE if state is None else standing_of(cells[state])
+        state, suppress = SubscriptionState.ACTIVE, None
         at = moment(cells[since]) if since is not None else None
-        for place, reason in against:
-            if cells[place].strip() and truth(cells[place]) is not False:
-                standing, at = (SubscriptionState.LEFT, reason or standing[1]), moment(cells[place])
-        if standing is _ACTIVE and at is None and lists is None:
+        for role, place in columns.standings:
+            found, reason = _standing(role, cells[place])
+            suppress = suppress or reason
+            if _SEVERITY.index(found) > _SEVERITY.index(state):
+                state = found
+                at = moment(cells[place]) or (at if role == "state" else None)
+        if state is SubscriptionState.ACTIVE and at is None and lists is None:
             memberships: tuple[Membership, ...] = plainly
         else:
             on = _names(cells[lists]) if lists is not None else []
-            memberships = tuple(Membership(one, standing[0], at) for one in on or [usual])
+            memberships = tuple(Membership(one, state, at) for one in on or [usual])
         return Newcomer(
             line,
             address,
@@ -108,7 +123,7 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
             memberships,
             moment(cells[created]) if created is not None else None,
             zone(cells[timezone]) if timezone is not None else None,
-            suppress=standing[1],
+            suppress=suppress,
             evidence=_evidence(columns, told, dated, cells) if told or dated else {},
             file=source.part,
         )

@@ -55,7 +55,7 @@ _NAMED = {
         "desinscrit datededesinscription baja fechadebaja disiscritto blocked blocklisted blacklisted "
         "emaildisabled deleted deletedat отписан отписался"
     ),
-    "bounced": "bounced bouncedat bouncedate hardbounce hardbounced cleaned cleanedat cleantime nodelivery",
+    "bounced": "bounced bouncedat bouncedate hardbounce hardbounced cleaned cleantime undeliverable",
     "complained": "complained complainedat complaint complaintdate spamcomplaint markedasspam",
     "list": (
         "list lists listname mailinglist newsletter newsletters category categories kategorie kategorien "
@@ -80,6 +80,7 @@ _MOST_EVIDENCE = 12
 _ENOUGH = 0.8
 """The share of cells that must be addresses for a column to be theirs without a name that says so."""
 
+STANDINGS = ("state", "left", "bounced", "complained")
 FIELDS = tuple(_NAMED)
 """What somebody may say a column is."""
 
@@ -91,6 +92,9 @@ class Columns:
     header: tuple[str, ...]
     """The columns' names as written; empty where the first row is a person's."""
     places: Mapping[str, int]
+    """The column of each thing, the first where there are more."""
+    standings: tuple[tuple[str, int], ...] = ()
+    """Every column that says if somebody is to be written to, and what it holds: none may be overlooked."""
     evidence: Mapping[str, int] = field(default_factory=dict)
     """Columns that tell of consent."""
 
@@ -140,13 +144,19 @@ def columns_of(sample: Sequence[Sequence[str]], shown: str, given: Mapping[str, 
             f"{shown}:1: has no column that seems to hold addresses, among {among}; say which it is "
             f'with --column email="NAME"'
         )
-    taken = set(places.values())
+    standings = [(role, places[role]) for role in STANDINGS if role in given and role in places]
+    standings += [
+        (_ROLES[key], place)
+        for place, key in enumerate(keys if with_header else ())
+        if _ROLES.get(key) in STANDINGS and _ROLES[key] not in given
+    ]
+    taken = {*places.values(), *(place for _, place in standings)}
     evidence = {
         name: place
         for place, (name, key) in enumerate(zip(header, keys, strict=False))
         if place not in taken and _EVIDENCE.search(key)
     }
-    return Columns(header, places, dict([*evidence.items()][:_MOST_EVIDENCE]))
+    return Columns(header, places, tuple(standings), dict([*evidence.items()][:_MOST_EVIDENCE]))
 
 
 def _by_look(rows: Sequence[Sequence[str]]) -> dict[str, int]:

@@ -154,6 +154,13 @@ def test_a_word_that_is_not_known_is_a_bad_row(file: Path) -> None:
         ("CLEAN_TIME", "2024-05-06", "left"),
         ("complained_at", "2024-05-06", "left"),
         ("deleted_at", "2024-05-06", "left"),
+        ("unsubscribed_at", "NULL", "active"),
+        ("unsubscribed_at", "\\N", "active"),
+        ("unsubscribed_at", "0000-00-00 00:00:00", "active"),
+        ("blocked,unsubscribed_at", "0,2024-05-06", "left"),
+        ("unsubscribed_at,blocked", ",1", "left"),
+        ("subscribed", "no", "left"),
+        ("subscribed,opt-in", "yes,no", "left"),
     ],
 )
 def test_columns_that_say_who_is_not_to_be_written_to(file: Path, header: str, cell: str, state: str) -> None:
