@@ -6,7 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers.moving.people import BadRow
@@ -190,7 +190,6 @@ _cells = st.text(st.one_of(_letters, st.sampled_from('\n\r\t,;"')), max_size=12)
 _hostile = st.text(st.sampled_from('a@b.c,;"\n\r\t '), max_size=60)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(_cells, min_size=2, max_size=2), max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_cells_of_any_text_are_kept(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], ending: str
@@ -206,7 +205,6 @@ def test_cells_of_any_text_are_kept(
     assert all(cells in ([], row) for (_, cells), row in zip(told, wanted, strict=True))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_hostile, st.integers(1, 9))
 def test_blocks_do_not_show(tmp_path_factory: pytest.TempPathFactory, text: str, size: int) -> None:
     """A file read in blocks of a few bytes gives what it gives when it is read as one."""
@@ -222,7 +220,6 @@ def test_blocks_do_not_show(tmp_path_factory: pytest.TempPathFactory, text: str,
         table._BLOCK = usual  # type: ignore[misc]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """No file makes the reader fail in another way."""
