@@ -1,7 +1,6 @@
 """`paperround subscriber`: the readers, in and out, with their consent on record."""
 
 import sys
-from collections import deque
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -214,14 +213,15 @@ def import_csv(
 ) -> None:
     """Subscribe everyone in a file. Doing so again is harmless; whoever has left stays out."""
     from newsletter.schedule.categories import find_category
-    from subscribers.csvfile import BadRow, read_people
+    from subscribers.models import SubscriptionState
+    from subscribers.moving.look import open_export
+    from subscribers.moving.people import BadRow
     from subscribers.subscriptions import Joined, Permission, Person, join_many
 
     site = open_site(context)
     with site.database.read() as session:
         find_category(session, category)
-    if file.is_file():  # what comes through a pipe can be read only once
-        deque(read_people(file), maxlen=0)  # a file that breaks off is refused before anyone is subscribed
+    export = open_export(file)
     permission = Permission("import", evidence=cell(file.name)[:1000], confirmed=confirmed)
     counts: dict[Joined, int] = dict.fromkeys(Joined, 0)
     bad = 0
@@ -239,12 +239,16 @@ def import_csv(
 
     with Progress() as progress:
         try:
-            for row in read_people(file):
+            for row in export.rows():
                 if isinstance(row, BadRow):
                     bad += 1
                     note(f"{file}:{row.line}: skipped: {row.problem}")
                     continue
-                batch.append(row)
+                if row.suppress or SubscriptionState.ACTIVE not in {held.state for held in row.memberships}:
+                    bad += 1
+                    note(f"{file}:{row.line}: skipped: {row.address.given} is not active there")
+                    continue
+                batch.append(Person(row.address, row.name))
                 if len(batch) >= 500:
                     save()
                     progress(f"{sum(counts.values())} read")
@@ -291,14 +295,14 @@ def export_csv(
 ) -> None:
     """Write the readers as CSV, a row a subscription."""
     from newsletter.schedule.categories import find_category
-    from subscribers.csvfile import write_subscriptions
-    from subscribers.subscriptions import all_subscribers
+    from subscribers.moving.kept import everybody
+    from subscribers.moving.paperround import write_people
 
     site = open_site(context)
     with site.database.read() as session:
         if category:
             find_category(session, category)
-        write_subscriptions(sys.stdout, all_subscribers(session, category))
+        write_people(sys.stdout, everybody(session, site.suppressions, category))
 
 
 def _zone(name: str) -> str:
