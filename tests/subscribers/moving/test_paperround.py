@@ -29,9 +29,10 @@ from subscribers.moving.look import open_export
 from subscribers.moving.paperround import CONSENT, HEADER, write_people
 from subscribers.moving.people import Membership, Newcomer
 from subscribers.subscriptions import Permission, Person, join
-from subscribers.suppression import Suppressions
 from tests.conftest import MONDAY
+from tests.orders import SUPPRESSIONS
 from tests.subscribers.moving.reading import person, read, write
+from tests.subscribers.test_subscriptions import Letters
 
 
 def written(*people: Newcomer) -> str:
@@ -213,16 +214,23 @@ def test_case_and_blanks_by_hand_are_no_matter(tmp_path: Path) -> None:
 
 def test_everybody_is_told_of_with_all_that_is_known(database: Database, tmp_path: Path) -> None:
     """Each subscription with its state, wishes, last consent and standing order; and it is read back."""
-    orders = Suppressions(b"key")
     later = MONDAY + timedelta(days=1)
     with database.write() as session:
         ann = Person(parse_address("Ann@example.org"), "Ann Lee")
         asked = Permission("page", evidence="the form")
         confirmed = Permission("page", evidence="the button", confirmed=True)
-        join(session, ann, "advice", asked, renew=False, now=MONDAY)
-        join(session, ann, "advice", confirmed, renew=True, now=later)
-        join(session, ann, "letters", asked, renew=False, now=MONDAY)
-        join(session, Person(parse_address("bo@example.org")), "advice", asked, renew=False, now=MONDAY)
+        join(session, ann, "advice", asked, SUPPRESSIONS, renew=False, now=MONDAY)
+        join(session, ann, "advice", confirmed, SUPPRESSIONS, renew=True, now=later)
+        join(session, ann, "letters", asked, SUPPRESSIONS, renew=False, now=MONDAY)
+        join(
+            session,
+            Person(parse_address("bo@example.org")),
+            "advice",
+            asked,
+            SUPPRESSIONS,
+            renew=False,
+            now=MONDAY,
+        )
         session.flush()
         subscriber = session.exec(select(Subscriber).where(Subscriber.address_key == "ann@example.org")).one()
         subscriber.timezone, subscriber.frequency, subscriber.weekly_cap = "Asia/Tokyo", "weekly", 3
@@ -236,10 +244,11 @@ def test_everybody_is_told_of_with_all_that_is_known(database: Database, tmp_pat
             at=later,
         )
         record(session, withdrawn)
-        orders.add(session, parse_address("bo@example.org"), SuppressionReason.COMPLAINED, MONDAY)
+        bo, complained = parse_address("bo@example.org"), SuppressionReason.COMPLAINED
+        SUPPRESSIONS.suppress(session, bo, complained, Letters(), source="cli", now=MONDAY)
     with database.read() as session:
-        people = list(everybody(session, orders))
-        only = list(everybody(session, orders, "letters"))
+        people = list(everybody(session, SUPPRESSIONS))
+        only = list(everybody(session, SUPPRESSIONS, "letters"))
     granted = {"action": "granted", "source": "page", "at": later.isoformat(), "evidence": "the button"}
     assert [(one.memberships[0].list, one.evidence.get("action")) for one in people] == [
         ("advice", "granted"),
@@ -268,11 +277,11 @@ def test_many_readers_are_told_of_a_page_at_a_time(
     with database.write() as session:
         _join_all(session, 8)
     with database.read() as session:
-        told = [one.address.given for one in everybody(session, Suppressions(b"key"))]
+        told = [one.address.given for one in everybody(session, SUPPRESSIONS)]
     assert told == [f"r{number}@example.org" for number in range(8)]
 
 
 def _join_all(session: Session, readers: int) -> None:
     for number in range(readers):
         one = Person(parse_address(f"r{number}@example.org"))
-        join(session, one, "advice", Permission("cli"), renew=False, now=MONDAY)
+        join(session, one, "advice", Permission("cli"), SUPPRESSIONS, renew=False, now=MONDAY)
