@@ -58,6 +58,8 @@ _STATUS = re.compile(r"[245]\.([0-9]{1,3})\.([0-9]{1,3})")
 _NO_DOMAIN = (1, 2)
 _HIDING = ((4, 0), (4, 5), (4, 7))
 """A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
+_ANY_POLICY = ((7, 0), (7, 1))
+"""What filters give as their reason, also where they found a virus."""
 _EDGE = (4, 1)
 _REFUSED_AT_THE_EDGE = "recipient address rejected access denied"
 
@@ -70,11 +72,13 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
     reason = _reason(enhanced_status)
     told = class_of_reason(reason)
     is_passing = "4" in ((enhanced_status or "")[:1], str(code or "")[:1])
-    if told in (BounceClass.FULL, BounceClass.CONTENT, BounceClass.POLICY):
+    if told in (BounceClass.FULL, BounceClass.CONTENT):
         return told
     said, is_distrust = class_of_words(text)
     if is_distrust:
         return said
+    if told is BounceClass.POLICY:
+        return said if reason in _ANY_POLICY and said is BounceClass.CONTENT else told
     if told is BounceClass.UNCLEAR or (reason in _HIDING and said is not BounceClass.UNCLEAR):
         told = said
     elif reason == _EDGE and _REFUSED_AT_THE_EDGE in sentences(text):

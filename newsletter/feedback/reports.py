@@ -91,7 +91,7 @@ def read_report(content: bytes, return_path: str | None) -> Report:
     """Read a message. `return_path` is its envelope's sender: "" the null path, None if it is not known."""
     anatomy = read_anatomy(with_newlines(content))
     sender = read_sender(anatomy.message, return_path)
-    if _wraps_a_report(anatomy) and sender.may_be_machine:
+    if sender.is_system and _wraps_a_report(anatomy):
         within = read_anatomy(anatomy.returned[0].content)
         anatomy = replace(within, header=f"{anatomy.header}\n{within.header}")
         sender = read_sender(anatomy.message, return_path)
@@ -124,7 +124,7 @@ def _complaint(anatomy: Anatomy) -> Report | None:
 
 def _status_report(anatomy: Anatomy, sender: Sender) -> Report | None:
     """The report that delivery statuses make; None if there are none, or a person has attached them."""
-    if not sender.is_machine:
+    if not sender.is_system and anatomy.message.content_type.name != "multipart/report":
         return None
     told = [status for part in anatomy.statuses for status in read_statuses(part)]
     if not told and sender.is_system:

@@ -171,10 +171,14 @@ WORDS = {
         4.4.7 expired; last: 451 blocked using dnsbl.example
         554 5.1.0 Sender denied
         530 Authentication required
+        550 5.7.1 User unknown
+        550 5.7.26 Unauthenticated mail with an attachment not allowed
     """,
     CONTENT: """
         552 Message size exceeds fixed maximum message size
         554 rejected due to virus Eicar
+        554 5.7.1 rejected: contains the virus Eicar
+        552 5.7.0 attachment type not allowed
         550 attachment type not allowed
         550 Message contains suspicious content
         550 Mail content denied

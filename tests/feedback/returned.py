@@ -1430,3 +1430,33 @@ sample(
     OTHER,
     recipient="",
 )
+sample(
+    "no report: an answer that attaches one",
+    f"""\
+From: Ann Lee <{{reader}}>
+To: <{{path}}>
+Subject: Re: First steps
+Auto-Submitted: auto-replied
+Content-Type: multipart/mixed; boundary="away"
+
+--away
+Content-Type: text/plain
+
+I am on leave until Monday.
+
+--away
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.reader.example
+
+{final("5.1.1")}
+
+--away
+Content-Type: message/rfc822
+
+{dsn(final("5.1.1", "smtp; 550 5.1.1 User unknown"))}
+--away--
+""",
+    OTHER,
+    recipient="",
+)
