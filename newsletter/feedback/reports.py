@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from newsletter.delivery.bounces import class_of
 from newsletter.feedback.anatomy import Anatomy, read_anatomy, traces_in
-from newsletter.feedback.autoreplies import AWAY, is_challenge, is_reply
+from newsletter.feedback.autoreplies import AUTOREPLY_FIELDS, AWAY, is_challenge, is_reply
 from newsletter.feedback.complaints import is_complaint, is_sent_as_one, read_feedback, told_in_text
 from newsletter.feedback.detectors import detect
 from newsletter.feedback.dsn import (
@@ -38,9 +38,6 @@ from newsletter.states import BounceClass
 __all__ = ["Report", "ReportKind", "Traces", "read_report"]
 
 _OWN_FIELDS = ("to", "delivered-to", "x-original-to", "envelope-to")
-_AUTOREPLY_FIELDS = (
-    "x-autoreply", "x-auto-reply", "x-autoreply-from", "x-mail-autoreply", "x-autorespond", "x-autoresponder",
-)  # fmt: skip
 
 
 class ReportKind(StrEnum):
@@ -208,7 +205,7 @@ def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
         # Programs tell that a mail was read, and some that they could not file it.
         is_receipt = anatomy.is_receipt and not words.fails
         return is_receipt or is_challenge(words.text)
-    if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
+    if anatomy.is_receipt or any(name in anatomy.message.fields for name in AUTOREPLY_FIELDS):
         return True
     if not sender.is_machine:
         return not (sender.may_be_machine and words.fails_by_subject)
