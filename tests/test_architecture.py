@@ -135,6 +135,7 @@ def test_there_is_no_import_circle() -> None:
         ("aiosmtplib", {"newsletter.delivery.smtp"}),
         ("aiosmtpd", {"newsletter.delivery.sandbox", "newsletter.feedback.served"}),
         ("imapclient", {"newsletter.feedback.imap"}),
+        ("flufl", {"newsletter.feedback.detectors"}),
         ("mjml", {"newsletter.render.mjml"}),
         ("nh3", {"newsletter.content.html"}),
         ("PIL", {"newsletter.images.picture"}),

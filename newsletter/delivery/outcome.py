@@ -10,31 +10,16 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-from newsletter.states import DeliveryState, Fault
+from newsletter.delivery.bounces import class_of, class_of_reason, fault_of_class
+from newsletter.states import BounceClass, DeliveryState, Fault
 
 REPLY_LIMIT = 2000
 """Characters of a reply that are kept."""
 
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?!\S)")
 
-_BY_REASON = {
-    (1, 7): Fault.POLICY,  # the sender's address
-    (1, 8): Fault.POLICY,
-    (2, 3): Fault.MESSAGE,  # too long for the mailbox
-    (3, 4): Fault.MESSAGE,  # too big for the system
-    (7, 13): Fault.ADDRESS,  # the account is disabled
-    (7, 17): Fault.ADDRESS,  # the mailbox has changed hands (RFC 7293)
-}
-_BY_SUBJECT = {
-    0: Fault.RELAY,
-    1: Fault.ADDRESS,
-    2: Fault.MAILBOX,
-    3: Fault.RELAY,
-    4: Fault.RELAY,
-    5: Fault.RELAY,
-    6: Fault.MESSAGE,
-    7: Fault.POLICY,
-}
+_UNCLEAR_BY_SUBJECT = {1: Fault.ADDRESS, 2: Fault.MAILBOX}
+"""Where a reason says what is concerned and no more (5.1.0, 5.2.0)."""
 _FOR_ALL_LETTERS = frozenset(
     {
         500,  # the command is not known,
@@ -59,6 +44,7 @@ _AT_RCPT = {
 """By the codes of RFC 5321 §4.2.3. Others mean policy: 530 asks for a login, and 554, which gives no further
 reason, is what relays say to those whom they have listed.
 """
+_ABOUT_A_READER = (BounceClass.DEAD, BounceClass.DISABLED, BounceClass.FULL)
 
 
 class Stage(StrEnum):
@@ -98,6 +84,17 @@ class Outcome(NamedTuple):
         return fault_of(self.stage, self.code, self.enhanced_status)
 
     @property
+    def bounce_class(self) -> BounceClass | None:
+        """Why it was refused, as a report would be read too; None if the letter was taken.
+
+        At MAIL no reader has been named: what would be about one is about the sender.
+        """
+        if self.state is DeliveryState.SENT:
+            return None
+        found = class_of(self.code, self.enhanced_status, self.reply)
+        return BounceClass.POLICY if self.stage is Stage.MAIL and found in _ABOUT_A_READER else found
+
+    @property
     def is_distrust(self) -> bool:
         """Whether the sender is refused, or whatever the relay is given, and not this letter alone.
 
@@ -125,7 +122,10 @@ def fault_of(stage: Stage, code: int | None, enhanced_status: str | None) -> Fau
     """
     if enhanced_status is not None:
         _, subject, detail = map(int, enhanced_status.split("."))
-        fault = _BY_REASON.get((subject, detail)) or _BY_SUBJECT.get(subject, Fault.RELAY)
+        bounce_class = class_of_reason((subject, detail))
+        fault = fault_of_class(bounce_class)
+        if bounce_class is BounceClass.UNCLEAR:
+            fault = _UNCLEAR_BY_SUBJECT.get(subject, fault)
         if stage is Stage.MAIL and fault in (Fault.ADDRESS, Fault.MAILBOX):
             return Fault.POLICY
         return fault

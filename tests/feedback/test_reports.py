@@ -1,0 +1,290 @@
+"""What comes back about letters: put to the right kind, class and letter."""
+
+import base64
+import quopri
+from collections.abc import Callable
+
+import flufl.bounce
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from newsletter.feedback.reports import ReportKind, read_report
+from newsletter.states import BounceClass
+from subscribers.tokens import Purpose
+from tests.feedback.returned import (
+    BOUNCE,
+    HEADER,
+    LEAVE,
+    LETTER,
+    MESSAGE,
+    NUMBER,
+    PATH,
+    READER,
+    SAMPLES,
+    SIGNER,
+    Sample,
+    arf,
+    dsn,
+    filled,
+    final,
+    plain,
+)
+
+NAMES = sorted(SAMPLES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_system_is_understood(name: str) -> None:
+    """Kind, class, recipient and letter of a report as each system writes it."""
+    sample = SAMPLES[name]
+    report = read_report(sample.content, sample.return_path)
+    found = Sample(
+        sample.content,
+        report.kind,
+        report.bounce_class,
+        sample.return_path,
+        sample.tokens,
+        report.recipient,
+        report.feedback_type,
+    )
+    assert found == sample
+    if sample.tokens:
+        assert [SIGNER.read(Purpose.BOUNCE, token) for token in report.traces.bounce_tokens] == [NUMBER]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if SAMPLES[name].kind is not ReportKind.OTHER])
+def test_a_report_is_one_also_where_its_envelope_is_lost(name: str) -> None:
+    """A mailbox read by IMAP may not tell the return path."""
+    sample = SAMPLES[name]
+    report = read_report(sample.content, None)
+    assert (report.kind, report.bounce_class) == (sample.kind, sample.bounce_class)
+
+
+def test_all_that_is_ours_is_found() -> None:
+    """The tokens of return path, Message-ID and ways to leave, each once, and each verifiable."""
+    report = read_report(SAMPLES["postfix: unknown"].content, "")
+    assert report.traces.bounce_tokens == (BOUNCE,)
+    assert report.traces.message_ids == (f"{MESSAGE}@news.example",)
+    assert report.traces.leave_tokens == (LEAVE,)
+
+
+def test_a_report_says_what_it_knows() -> None:
+    """Status, diagnostic in one line, and who refused the letter."""
+    report = read_report(SAMPLES["gmail: unknown, in two versions"].content, "")
+    assert report.status == "5.1.1"
+    assert report.diagnostic.startswith("550-5.1.1 The email account that you tried to reach does not exist.")
+    assert "\n" not in report.diagnostic
+    assert report.remote.startswith("mx.reader.example.")
+
+
+HANDED_ON: dict[str, Callable[[str], str]] = {
+    "shouted": str.upper,
+    "quoted-printable": lambda text: (
+        "Content-Transfer-Encoding: quoted-printable\n\n" + quopri.encodestring(text.encode()).decode()
+    ),
+    "base64": lambda text: (
+        "Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(text.encode()).decode()
+    ),
+    "folded": lambda text: text.replace("<", "\n\t<"),
+    "quoted": lambda text: "".join(f"> {line}\n" for line in text.splitlines()),
+    "broken into short lines": lambda text: "\n".join(text[n : n + 30] for n in range(0, len(text), 30)),
+    "quoted-printable without saying so": lambda text: quopri.encodestring(text.encode()).decode(),
+    "percent-encoded": lambda text: text.replace("+", "%2B").replace("/u/", "%2Fu%2F"),
+}
+"""What mail systems make of a letter they return."""
+
+
+@pytest.mark.parametrize("way", HANDED_ON)
+@pytest.mark.parametrize("kind", ["message/rfc822", "text/plain"])
+def test_traces_survive_what_systems_do_to_letters(way: str, kind: str) -> None:
+    """However a letter comes back, it can be told which it was."""
+    returned = HANDED_ON[way](HEADER)
+    # What is encoded brings the field that says so, and what is not an empty line of its own.
+    back = returned if returned.startswith("Content-Transfer-Encoding") else f"\n{returned}"
+    content = f"""\
+From: MAILER-DAEMON@mx.reader.example
+Subject: failure
+Content-Type: multipart/mixed; boundary="b"
+
+--b
+Content-Type: text/plain
+
+It could not be delivered: user unknown
+
+--b
+Content-Type: {kind}
+{back}
+--b--
+"""
+    traces = read_report(content.encode(), "").traces
+    assert [SIGNER.read(Purpose.BOUNCE, one) for one in traces.bounce_tokens] == [NUMBER]
+    assert SIGNER.read(Purpose.MESSAGE, traces.message_ids[0].partition("@")[0]) == NUMBER
+    assert [SIGNER.read(Purpose.LEAVE, one) for one in traces.leave_tokens] == [NUMBER]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        PATH,
+        PATH.upper(),
+        f'"letters+bounce.{BOUNCE}"@news.example',
+        f"SRS0=x7Qz=AB=news.example=letters+bounce.{BOUNCE}@forwarder.example",
+        f"prvs=123456789a=letters+bounce.{BOUNCE}@news.example",
+        f"letters%2Bbounce.{BOUNCE}@news.example",
+    ],
+)
+@pytest.mark.parametrize("field", ["To", "Delivered-To", "X-Original-To", "Original-Recipient"])
+def test_the_return_path_tells_the_letter_also_where_it_was_rewritten(address: str, field: str) -> None:
+    """A report that returns nothing is known by whom it came to (check 36)."""
+    content = f"From: <>\n{field}: {address}\nSubject: failure notice\n\nnot delivered: user unknown\n"
+    report = read_report(content.encode(), "")
+    assert report.traces.bounce_tokens == (BOUNCE,)
+    assert report.kind is ReportKind.FAILED
+
+
+def test_an_envelope_id_and_what_is_answered_tell_the_letter() -> None:
+    """RFC 3461 §4.4: an envelope's name comes back as xtext; Exchange names the Message-ID alone."""
+    reporting = f"Reporting-MTA: dns; mx\nOriginal-Envelope-Id: letters+2Bbounce.{BOUNCE}+40news.example"
+    content = (
+        dsn(final("5.1.1"), reporting=reporting).replace("{letter}", "").replace("{path}", "x@news.example")
+    )
+    assert read_report(filled(content).encode(), "").traces.bounce_tokens == (BOUNCE,)
+    answered = content.replace(reporting, "Reporting-MTA: dns; mx").replace(
+        "Auto-Submitted", f"In-Reply-To: <{MESSAGE}@news.example>\nAuto-Submitted"
+    )
+    traces = read_report(filled(answered).encode(), "").traces
+    assert (traces.bounce_tokens, traces.message_ids) == ((), (f"{MESSAGE}@news.example",))
+
+
+@given(st.sampled_from(["4.4.7", "5.1.1", "5.2.2", "4.0.0", ""]), st.sampled_from(NAMES))
+def test_a_delay_is_no_failure(status: str, name: str) -> None:
+    """Action: delayed counts for nothing, whatever status and words stand beside it (check 36)."""
+    words = SAMPLES[name].content.decode("utf-8", "replace").replace("\n--", "\n- -")
+    fields = final(status, "smtp; 550 5.1.1 User unknown", "delayed")
+    content = filled(dsn(fields, f"permanent failure\n{words}"))
+    report = read_report(content.encode(), "")
+    assert (report.kind, report.bounce_class) == (ReportKind.DELAYED, None)
+
+
+@pytest.mark.parametrize("action", ["Failed", "failed (bad address)", "failure", "error", ""])
+def test_a_failure_is_one_however_it_is_spelt(action: str) -> None:
+    """Systems write the action in ways of their own, or leave it out."""
+    content = filled(dsn(final("5.1.1", "smtp; 550 5.1.1 unknown", action)))
+    assert read_report(content.encode(), "").kind is ReportKind.FAILED
+
+
+def test_the_more_specific_code_counts() -> None:
+    """The status and the code within the diagnostic may differ: the one that says why is taken."""
+    for status, diagnostic, expected in [
+        ("5.0.0", "smtp; 550 5.1.1 no", ("5.1.1", BounceClass.DEAD)),
+        ("5.1.1", "smtp; 550 5.7.1 no", ("5.7.1", BounceClass.POLICY)),
+        ("5.1.1", "smtp; 550 5.0.0 no", ("5.1.1", BounceClass.DEAD)),
+        ("5.4.7", "smtp; 452 4.2.2 no", ("4.2.2", BounceClass.FULL)),
+        ("4.4.7", "smtp; 450 4.3.0 no", ("4.4.7", BounceClass.ROUTING)),
+        ("5.1.0", "smtp; 5.1.0 - Unknown address error 550-'5.2.1 off'", ("5.2.1", BounceClass.DISABLED)),
+    ]:
+        report = read_report(filled(dsn(final(status, diagnostic))).encode(), "")
+        assert (report.status, report.bounce_class) == expected
+
+
+def test_a_letters_own_words_decide_nothing() -> None:
+    """A letter about full mailboxes and spam fails for what its report says."""
+    assert "mailbox is full" in LETTER
+    for name in ("qmail: no mailbox", "exim: unknown", "sendmail: of old, one part"):
+        assert read_report(SAMPLES[name].content, "").bounce_class is BounceClass.DEAD
+
+
+@pytest.mark.parametrize(
+    "feedback_type", ["abuse", "fraud", "virus", "other", "opt-out", "unsubscribe", "new"]
+)
+def test_a_complaint_is_one_with_redacted_addresses(feedback_type: str) -> None:
+    """Who it is, the letter's own tokens say (check 38, RFC 6590); any type we do not know is one."""
+    returned = LETTER.replace(READER, "redacted@reader.example").replace(PATH, "redacted@news.example")
+    content = filled(arf(feedback_type, returned=returned)).encode()
+    report = read_report(content, "feedback@provider.example")
+    assert (report.kind, report.feedback_type) == (ReportKind.COMPLAINT, feedback_type)
+    assert report.traces.message_ids == (f"{MESSAGE}@news.example",)
+    assert report.traces.leave_tokens == (LEAVE,)
+
+
+AWAY = st.sampled_from(
+    [
+        ("Automatic reply: First steps", ""),
+        ("Out of Office", "I will be back on Monday."),
+        ("Re: First steps", "I am out of the office."),
+        ("Auto: First steps", "Thank you for your message, which we have received."),
+        ("Abwesend", "Ich bin nicht im Büro."),
+        ("Absence", "Je suis absente jusqu'à lundi."),
+        ("New address", "I have changed my address, mail to the old one is not delivered."),
+    ]
+)
+
+
+@given(
+    AWAY,
+    st.sampled_from(NAMES),
+    st.sampled_from(["", None, READER]),
+    st.sampled_from(["", "Auto-Submitted: auto-replied\n", "Precedence: junk\n", "X-Autoreply: yes\n"]),
+)
+def test_what_answers_by_itself_is_never_a_failure(
+    away: tuple[str, str], name: str, return_path: str | None, fields: str
+) -> None:
+    """With or without a return path and marks, and whatever it quotes."""
+    quoted = SAMPLES[name].content.decode("utf-8", "replace").replace("\r\n", "\n> ")
+    content = filled(
+        plain(f"{away[1]}\n\n> {quoted}", sender=f"Ann <{READER}>", subject=away[0], fields=fields)
+    )
+    assert read_report(content.encode(), return_path).kind is ReportKind.OTHER
+
+
+@given(st.binary(max_size=2000), st.sampled_from([None, "", READER]))
+@example(
+    b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n--b--", ""
+)
+@example(b"Content-Type: message/rfc822\n\n" * 50, "")
+@example(b"From: <>\nFeedback-Type", "")
+def test_no_octets_raise(content: bytes, return_path: str | None) -> None:
+    """Anything at all is read as something."""
+    report = read_report(content, return_path)
+    assert (report.bounce_class is not None) == (report.kind is ReportKind.FAILED)
+
+
+@given(
+    st.sampled_from(NAMES),
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 300), st.binary(max_size=30)), max_size=6),
+)
+def test_damaged_reports_do_not_raise(name: str, damages: list[tuple[int, int, bytes]]) -> None:
+    """Pieces lost, repeated and overwritten: what is read is in one line, short, and fit to be kept."""
+    content = SAMPLES[name].content
+    for place, length, octets in damages:
+        content = content[:place] + octets + content[place + length :]
+    report = read_report(content, "")
+    for text in (report.status, report.diagnostic, report.recipient, report.remote, report.feedback_type):
+        assert "\n" not in text
+        assert len(text) <= 2000
+        text.encode()
+
+
+def test_a_detector_that_breaks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """flufl.bounce raises what its detectors raise; our words decide then."""
+
+    def broken(message: object) -> None:
+        raise TypeError(message)
+
+    monkeypatch.setattr(flufl.bounce, "all_failures", broken)
+    report = read_report(SAMPLES["qmail: no mailbox"].content, "")
+    assert (report.kind, report.bounce_class) == (ReportKind.FAILED, BounceClass.DEAD)
+
+
+def test_the_detectors_find_what_our_words_do_not() -> None:
+    """A system that names the address in a form of its own, and says nothing else."""
+    content = filled(
+        plain(
+            "This is the deliver program at mx.reader.example.\n\n{reader}\n\n- a copy",
+            sender="MAILER-DAEMON@mx.reader.example",
+            subject="Note",
+        )
+    )
+    report = read_report(content.encode(), "")
+    assert (report.kind, report.recipient) == (ReportKind.FAILED, READER)
