@@ -32,7 +32,9 @@ VERP = return_path(OURS, SIGNER, NUMBER)
 PLACEHOLDERS = {
     "VERP": VERP,  # our letter's return path
     "VERP_TOKEN": SIGNER.sign(Purpose.BOUNCE, NUMBER),
+    "VERP_SHOUTED": VERP.upper(),
     "MESSAGE_ID": f"<{SIGNER.sign(Purpose.MESSAGE, NUMBER)}@advice.example>",
+    "MESSAGE_ID_ESCAPED": f"&lt;{SIGNER.sign(Purpose.MESSAGE, NUMBER)}@advice.example&gt;",  # in HTML
     "LEAVE_URL": unsubscribe_url("https://advice.example", SIGNER, NUMBER),
     "LEAVE_ADDRESS": leave_address(OURS, SIGNER, NUMBER),
     "RECIPIENT": "dana.reed@reader.example",  # whom we wrote to
