@@ -1,6 +1,7 @@
 """A mixed set of reports that the reading code was not written against: the measure of how well it reads."""
 
 import re
+from dataclasses import replace
 from email import message_from_bytes
 from typing import Any
 
@@ -124,3 +125,13 @@ def test_a_letter_is_found_without_the_envelope() -> None:
     ]
     lost = [sample.name for sample in returning if "message-id" not in traces(read(sample))]
     assert len(lost) * 100 <= (100 - PERCENT) * len(returning), lost
+
+
+def test_line_ends_make_no_difference() -> None:
+    """A store of mail may have LF for CRLF, or the other way round: the same is read."""
+    for sample in samples():
+        other = replace(sample, line_ends="lf" if sample.line_ends == "crlf" else "crlf")
+        one, two = read(sample), read(other)
+        assert (one.kind, one.bounce_class, one.traces) == (two.kind, two.bounce_class, two.traces), (
+            sample.name
+        )
