@@ -1,79 +1,89 @@
-"""The reports of a real Postfix about letters of ours: each is put to its letter, kind and class."""
+"""A real Postfix refuses, delays and delivers our letters, and what it reports is read right."""
 
-from email import message_from_bytes
-from smtplib import SMTP
+from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
-from newsletter.feedback.reports import ReportKind, read_report
-from newsletter.states import BounceClass
-from subscribers.tokens import Purpose, TokenSigner
-from tests.postfix import running_postfix
+from newsletter.app import App
+from newsletter.models import Delivery
+from newsletter.states import DeliveryState
+from subscribers.models import Subscriber
+from subscribers.tokens import Purpose
+from tests.conftest import subscribe
+from tests.delivery.bigissue import queue_post, states, tick
+from tests.feedback.blind import PLACEHOLDERS
+from tests.feedback.postfix_reports import LATER, REFUSED, WELL, Reported, reported, reporting_postfix, send
+from tests.running import ON_SQLITE
 
 pytestmark = pytest.mark.trial
 
-SIGNER = TokenSigner(b"a key for the letters that come back")
-TRANSPORTS = {
-    "dead.test": "error:5.1.1 user unknown",
-    "generic.test": "error:5.0.0 no such user here",
-    "full.test": "error:5.2.2 mailbox full",
-    "off.test": "error:5.2.1 mailbox disabled",
-    "policy.test": "error:5.7.1 blocked using lists.test",
-    "large.test": "error:5.3.4 message too big",
-    "late.test": "retry:4.2.2 mailbox full",
-    "closed.test": "smtp:[127.0.0.1]:1",
-}
-CLASSES = [
-    BounceClass.DEAD,
-    BounceClass.DEAD,
-    BounceClass.FULL,
-    BounceClass.DISABLED,
-    BounceClass.POLICY,
-    BounceClass.CONTENT,
-    BounceClass.FULL,
-    BounceClass.ROUTING,
-]
-MAIN = """\
-maximal_queue_lifetime = 0
-smtpd_reject_unlisted_recipient = no
-transport_maps = inline:{{ {} }}
-""".format(", ".join(f"{{ {domain} = {way} }}" for domain, way in TRANSPORTS.items()))
+VERP = f"ann+bounce.{PLACEHOLDERS['VERP_TOKEN']}@example.org"
+LETTER = (
+    f"From: Ann <ann@example.org>\r\nTo: dana@reader.example\r\nMessage-ID: {PLACEHOLDERS['MESSAGE_ID']}\r\n"
+    f"List-Unsubscribe: <{PLACEHOLDERS['LEAVE_URL']}>\r\nSubject: First steps\r\n\r\nFirst steps\r\n"
+).encode()
 
 
-def letter(number: int, reader: str) -> bytes:
-    lines = [
-        "From: Advice <advice@example.net>",
-        f"To: <{reader}>",
-        "Subject: First steps",
-        f"Message-ID: <{SIGNER.sign(Purpose.MESSAGE, number)}@example.net>",
-        f"List-Unsubscribe: <https://example.net/u/{SIGNER.sign(Purpose.LEAVE, number)}>",
-        "",
-        "Dear reader",
-    ]
-    return "\r\n".join(lines).encode()
+def read(report: Reported) -> Any:
+    from newsletter.feedback.reports import read_report
+
+    return read_report(report.content, "")
 
 
-def test_each_report_names_its_letter_and_why() -> None:
-    """Failures by each reason, what was given up for lack of time, and one that arrived."""
-    readers = [f"ann@{domain}" for domain in TRANSPORTS] + ["bo@example.net"]
-    with running_postfix(main=MAIN) as postfix, SMTP("127.0.0.1", postfix.port) as relay:
-        for number, reader in enumerate(readers):
-            path = f"letters+bounce.{SIGNER.sign(Purpose.BOUNCE, number)}@example.net"
-            notify = ["NOTIFY=SUCCESS,FAILURE"]
-            relay.sendmail(path, [reader], letter(number, reader), rcpt_options=notify)
-        postfix.deliver()
-        reports = [read_report(content, None) for content in postfix.mailbox]
-        kept = [message_from_bytes(content)["subject"] for content in postfix.mailbox]
-    found = {
-        SIGNER.read(Purpose.BOUNCE, report.traces.bounce_tokens[0]): report
-        for report in reports
-        if report.kind is not ReportKind.OTHER
+@ON_SQLITE
+def test_every_refusal_comes_back_and_says_why(advice: App) -> None:
+    """Fifteen letters of one issue go wrong in as many ways: each report is put to its letter and class."""
+    subscribe(advice, *REFUSED)
+    queue_post(advice)
+    with reporting_postfix() as postfix:
+        ended = tick(advice, **postfix.environment)
+        assert (ended.code, ended.err) == (0, "")
+        assert states(advice) == {DeliveryState.SENT: len(REFUSED)}
+        reports = reported(postfix, len(REFUSED))
+    assert {address: (one.action, one.status) for address, one in reports.items()} == {
+        address: ("failed", status) for address, (status, _) in REFUSED.items()
     }
-    assert kept.count("First steps") == 1  # the one that arrived
-    assert [(found[number].kind, found[number].bounce_class) for number in range(len(readers))] == [
-        *((ReportKind.FAILED, bounce_class) for bounce_class in CLASSES),
-        (ReportKind.DELIVERED, None),
-    ]
-    for number, reader in enumerate(readers):
-        assert found[number].recipient == reader
-        assert found[number].traces.message_ids == (f"{SIGNER.sign(Purpose.MESSAGE, number)}@example.net",)
+    assert len({one.to for one in reports.values()}) == len(REFUSED)
+    with advice.database.read() as session:
+        letters: dict[str, int] = dict(
+            session.execute(
+                select(col(Subscriber.address), col(Delivery.id)).join(
+                    Delivery, col(Delivery.subscriber_id) == col(Subscriber.id)
+                )
+            ).all()
+        )
+    for address, (status, bounce_class) in REFUSED.items():
+        report, number = read(reports[address]), letters[address]
+        assert (report.kind.lower(), report.bounce_class.value, report.recipient, report.status) == (
+            "failed",
+            bounce_class,
+            address,
+            status,
+        )
+        assert report.traces.bounce_tokens[0] == advice.signer.sign(Purpose.BOUNCE, number), address
+        assert advice.signer.sign(Purpose.MESSAGE, number) in report.traces.message_ids[0], address
+        assert advice.signer.sign(Purpose.LEAVE, number) in report.traces.leave_tokens, address
+
+
+def test_what_is_only_delayed_is_reported_as_that() -> None:
+    """`Action: delayed` is no failure."""
+    with reporting_postfix(lifetime="1d") as postfix:
+        send(postfix, LETTER, VERP, LATER, notify="FAILURE,DELAY")
+        (found,) = reported(postfix, 1).values()
+    assert (found.action, found.status, found.to) == ("delayed", "4.2.1", VERP)
+    report = read(found)
+    assert (report.kind.lower(), report.bounce_class) == ("delayed", None)
+    assert report.traces.bounce_tokens[0] == PLACEHOLDERS["VERP_TOKEN"]
+
+
+def test_what_arrived_is_reported_as_that() -> None:
+    """NOTIFY=SUCCESS: a report, and no failure."""
+    with reporting_postfix() as postfix:
+        send(postfix, LETTER, VERP, WELL, notify="SUCCESS")
+        (found,) = reported(postfix, 1).values()
+    assert (found.action, found.status, found.to) == ("relayed", "2.0.0", VERP)
+    report = read(found)
+    assert (report.kind.lower(), report.bounce_class) == ("delivered", None)
+    assert report.traces.bounce_tokens[0] == PLACEHOLDERS["VERP_TOKEN"]
