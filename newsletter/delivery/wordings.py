@@ -82,7 +82,8 @@ _IS_NOWHERE = any_of(
 _IS_OFF = any_of(
     r"""
     disabled | inactive | not active | suspended | deactivated | \blocked\b | \bfrozen | discontinued
-    dormant | not accepting(?! \w+ from) | blocked due to inactivity | deaktiviert | gesperrt | inaktiv
+    dormant | bloque\b | not accepting(?! \w+ from) | blocked due to inactivity | deaktiviert
+    gesperrt | inaktiv
     stillgelegt | désactiv | suspendu | bloqué | inactif | clôtur | desactiv | deshabilit | suspendid
     inactiv | bloquead | disabilitat | disattivat | sospes | inattiv | desativad | inativ | отключ | заблокир
     неактив | приостан | zablokowan | nieaktywn | archived | archivée? | 停止 | 無効 | 停用 | 禁用 | 冻结
@@ -151,7 +152,8 @@ _NAMES = any_of("name service error | mx records? | not found try again")
 """Trouble with names that says "not found" too, and is no word about the address."""
 _ROUTING = any_of(
     r"""
-    time(?:d )?out | timed ?out | unreachable | not reachable | no route | \bexpired\b | retry time
+    time(?:d )?out | timed ?out | requests to connect | unreachable | not reachable | no route
+    \bexpired\b | retry time
     hop count | failing for a long time | (?:lost|dropped|broken) connection | closed connection
     too many hops | loop | connection (?:was |has been )?(?:refused|lost|dropped|reset|failed|closed)
     routing
@@ -176,7 +178,8 @@ _DISTRUST = any_of(
     r"""
     \bdnsbl | \brbls?\b | black ?list | block ?list | deny ?list | (?<!not )\blisted (?:in|at|on|by)\b
     \bbanned\b | blocked using | reputation | \b(?:spf|dkim|dmarc)\b | unauthenticated | sender id\b
-    (?:nt|not) authenticated | unsolicited | authenticat\w+ (?:fail|check) | client host | reverse dns
+    (?:nt|not) authenticated | unsolicited | \bu[bc]e\b | \bspm\b | authenticat\w+ (?:fail|check)
+    client host | reverse dns
     \bptr\b | \brdns\b | \b(?:ehlo|helo) (?:\w+ ){0,3}(?:reject|invalid|refus|denied|not )
     (?:invalid|bad) (?:ehlo|helo)
     \b(?:as|is|be|like|contains?|considered|suspected|possible|due to|for|of) (?:\w+ )?spam\b

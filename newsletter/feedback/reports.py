@@ -189,6 +189,10 @@ def _words_report(anatomy: Anatomy, sender: Sender) -> Report:
     else:
         return Report(ReportKind.OTHER)
     recipient = next(_recipients(anatomy, text, failed | delayed), "")
+    if not anatomy.returns_a_letter and recipient.lower() in _own_addresses(anatomy.message):
+        return Report(
+            ReportKind.OTHER
+        )  # it says that we do not get our mail: so do those who want a password
     said = said_about(text, recipient)
     code, status = codes_in(said)
     report = Report(kind, status=status, diagnostic=said[:DIAGNOSTIC_CHARACTERS], recipient=recipient)
@@ -207,12 +211,15 @@ def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
         return is_receipt or is_challenge(words.text)
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in AUTOREPLY_FIELDS):
         return True
+    # It returns the letter, and says of it what a mail system says.
+    returns_it_refused = anatomy.returns_a_letter and words.fails
     if not sender.is_machine:
-        return not (sender.may_be_machine and words.fails_by_subject)
+        is_refused = returns_it_refused and codes_in(words.text)[1].startswith("5")
+        return not (sender.may_be_machine and (words.fails_by_subject or is_refused))
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
     if is_reply(f"{words.subject}. {words.text}"):
         return True
-    return not words.fails_by_subject and not codes_in(words.text)[1]
+    return not (words.fails_by_subject or codes_in(words.text)[1] or returns_it_refused)
 
 
 def _header_for_detectors(message: Part) -> dict[str, str]:
@@ -231,6 +238,12 @@ def _recipients(anatomy: Anatomy, text: str, detected: frozenset[str]) -> Iterat
     if address := anatomy.addressee:
         yield address
     yield from addresses_in(text)
+
+
+def _own_addresses(message: Part) -> set[str]:
+    """Whom a mail came to."""
+    values = (value for name in _OWN_FIELDS for value in message.fields.get(name, ()))
+    return {box.address.lower() for value in values for box in read_mailboxes(raw_text(value)) if box}
 
 
 def _domains(message: Part, name: str) -> Iterator[str]:

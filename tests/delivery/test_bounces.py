@@ -105,7 +105,6 @@ WORDS = {
         550 No such user here
         550 Requested action not taken: mailbox unavailable
         550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).
-        550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [mx.eop.example]
         550 <ann@reader.example>: Recipient address rejected: User unknown in virtual mailbox table
         554 delivery error: dd This user doesn't have a yahoo.example account (ann@yahoo.example) [0]
         552 1 Requested mail action aborted, mailbox not found
