@@ -29,6 +29,7 @@ from newsletter.feedback.doors import Doors
 from newsletter.feedback.entrances import OurAddresses, Report
 from newsletter.feedback.handler import Handled, Handler
 from newsletter.feedback.inbox import Inbox, forget_old
+from newsletter.feedback.verdicts import Judge, Judged
 from newsletter.feedback.writing import Writer
 from newsletter.log import Event as LogEvent
 from newsletter.log import open_log
@@ -41,6 +42,7 @@ from newsletter.schedule.planner import Planner
 from newsletter.schedule.wishes import Wish
 from newsletter.settings import Settings
 from newsletter.settings_file import load_settings
+from newsletter.states import VerdictKind
 from subscribers.base import Clock, system_clock
 from subscribers.models import Frequency
 from subscribers.suppression import Suppressions
@@ -199,6 +201,18 @@ class App:
         return Wiring(self.database, self.inbox, self.our_addresses, self.clock, largest, report)
 
     @cached_property
+    def judge(self) -> Judge:
+        """Judges what is found out about letters."""
+        return Judge(
+            self.database,
+            self.settings.bounces,
+            self.suppressions,
+            self.writer,
+            self.signer,
+            self.clock,
+        )
+
+    @cached_property
     def handler(self) -> Handler:
         """Handles mail that came in."""
         return Handler(
@@ -208,6 +222,7 @@ class App:
             self.writer,
             self.suppressions,
             self.signer,
+            self.judge,
             self.clock,
         )
 
@@ -223,7 +238,40 @@ class App:
                 {"event": LogEvent.INBOUND_HANDLED, "inbound": one.id, "kind": one.result.verb}
                 for one in handled
             )
+        for heard in [one.result.heard for one in handled if one.result.heard]:
+            self._note_judged(heard.judged)
+            if heard.distrusts_us:
+                self._limits.domains.refused_for_policy(heard.distrusts_us, time.monotonic())
         return handled
+
+    def judge_new(self) -> list[Judged]:
+        """Judge what was found out about letters while they were sent, and act upon it.
+
+        Raises DatabaseError, and TemplateError where the site's own templates are broken.
+        """
+        judged = self.judge.judge_new()
+        self._note_judged(judged)
+        return judged
+
+    def _note_judged(self, judged: Collection[Judged]) -> None:
+        if self._log and judged:
+            self._log.write_all(
+                {
+                    "event": LogEvent.LETTER_JUDGED,
+                    "delivery": one.delivery_id,
+                    "probe": one.probe_id,
+                    "kind": one.kind,
+                    "bounce_class": one.bounce_class,
+                    "enhanced_status": one.status or None,
+                    "effect": one.effect,
+                }
+                for one in judged
+            )
+            self._log.write_all(
+                {"event": LogEvent.LETTER_COMPLAINED, "delivery": one.delivery_id}
+                for one in judged
+                if one.kind == VerdictKind.COMPLAINT
+            )
 
     def post_notes(self, relays: Sequence[Relay]) -> list[Posted]:
         """Send the confirmations and answers that are due. Raises DatabaseError."""

@@ -39,6 +39,7 @@ class Event(StrEnum):
     LETTER_BOUNCED = "letter.bounced"
     LETTER_IN_DOUBT = "letter.in_doubt"
     LETTER_COMPLAINED = "letter.complained"
+    LETTER_JUDGED = "letter.judged"  # what came back of it, and what that did to its reader
     RELAY_DOWN = "relay.down"
     RELAY_UP = "relay.up"
     NOTICE_MADE = "notice.made"  # there is something to tell the editor
@@ -62,12 +63,14 @@ _WARNINGS = frozenset(
 PUBLIC = frozenset(
     {
         "attempts",
+        "bounce_class",
         "bounced",
         "cancelled",
         "category",
         "code",
         "deferred",
         "delivery",
+        "effect",
         "enhanced_status",
         "expired",
         "fault",
@@ -80,6 +83,7 @@ PUBLIC = frozenset(
         "note",
         "notice",
         "owner",
+        "probe",
         "readers",
         "relay",
         "retry_at",

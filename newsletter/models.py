@@ -366,6 +366,12 @@ class Verdict(SQLModel, table=True):
             sqlite_where=text("judged_at IS NULL"),
             postgresql_where=text("judged_at IS NULL"),
         ),
+        Index(
+            "ix_verdict_policy",
+            "at",
+            sqlite_where=text("bounce_class = 'policy'"),
+            postgresql_where=text("bounce_class = 'policy'"),
+        ),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)

@@ -356,6 +356,27 @@ class DeliverySection(Section):
         return round(100 / self.canary_percent) if self.canary_percent else None
 
 
+class BouncesSection(Section):
+    """When readers whose letters come back are written to no more (docs/bounces.md)."""
+
+    soft_strikes: StrictInt = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Letters that came back for a reason that may pass, such as a full mailbox, until a "
+        "reader is asked whether letters arrive.",
+    )
+    soft_days: StrictInt = Field(
+        default=14, ge=0, le=365, description="Days between the first and the last of them, at least."
+    )
+    probe_days: StrictInt = Field(
+        default=7,
+        ge=1,
+        le=60,
+        description="If what asks them does not come back within so many days, all that is forgotten.",
+    )
+
+
 class DkimSection(Section):
     """Signatures that prove a letter is yours (RFC 6376). `paperround dkim keygen` makes a key."""
 
@@ -496,6 +517,7 @@ class Settings(BaseModel):
     queue: QueueSection = QueueSection()
     images: ImagesSection = ImagesSection()
     delivery: DeliverySection = DeliverySection()
+    bounces: BouncesSection = BouncesSection()
     dkim: DkimSection = DkimSection()
     doors: DoorsSection = DoorsSection()
     inbound: InboundSection = InboundSection()

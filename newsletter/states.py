@@ -167,6 +167,7 @@ class NoticeKind(StrEnum):
 
     FAILED = "failed"  # a slot's letters cannot be made
     HALTED = "halted"  # an issue's letters go no further
+    DISTRUSTED = "distrusted"  # mail systems refuse letters for the sender's sake
     EMPTY = "empty"  # a slot at which nothing was queued
     LOW = "low"  # a queue with few posts left
     ASIDE = "aside"  # mail that came in and waits for a person

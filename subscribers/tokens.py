@@ -26,6 +26,7 @@ class Purpose(StrEnum):
 
     LEAVE = "leave"
     BOUNCE = "bounce"
+    PROBE = "probe"
     MESSAGE = "message"
     PREFERENCES = "preferences"
     CONFIRM = "confirm"

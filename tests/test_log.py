@@ -55,7 +55,7 @@ def test_every_event_is_one_that_can_be() -> None:
     """A letter's are the states that a try can lead to, and its reader's complaint; all are documented."""
     replies = {replied(stage, code, "").state for stage in Stage for code in range(200, 600)}
     states = replies | {broken(stage, "").state for stage in Stage}
-    of_letters = {f"letter.{state}" for state in states} | {Event.LETTER_COMPLAINED}
+    of_letters = {f"letter.{state}" for state in states} | {Event.LETTER_COMPLAINED, Event.LETTER_JUDGED}
     assert {event for event in Event if event.startswith("letter.")} == of_letters
     text = (Path(__file__).parent.parent / "docs" / "delivery.md").read_text(encoding="utf-8")
     table = text.partition("| events | |")[2].partition("\n\n")[0]

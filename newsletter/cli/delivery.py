@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.common import DeliveryArgument, IssueOption, open_site
-from newsletter.cli.output import JsonFlag, note, plain, print_json, print_record, print_rows
+from newsletter.cli.output import (
+    JsonFlag,
+    note,
+    plain,
+    print_json,
+    print_record,
+    print_rows,
+    print_verbatim,
+)
 
 if TYPE_CHECKING:
     from newsletter.delivery.reports import DeliveryReport
-    from newsletter.models import Attempt
+    from newsletter.models import Attempt, Verdict
 
 app = typer.Typer(help="The ledger: every letter to every reader.", no_args_is_help=True)
 
@@ -63,21 +71,30 @@ def show(
     delivery_id: DeliveryArgument,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one delivery and every attempt at it, replies verbatim."""
-    from newsletter.delivery.reports import delivery
+    """Show one delivery, its attempts, and what came back of it."""
+    from newsletter.delivery.reports import delivery, verdicts_about
 
     site = open_site(context)
     with site.database.read() as session:
         report, attempts = delivery(session, delivery_id)
+        found = verdicts_about(session, delivery_id)
     row, tries = _row(report), [_attempt_row(attempt) for attempt in attempts]
+    verdicts = [_verdict_row(verdict, content) for verdict, content in found]
     if as_json:
-        print_json({**row, "tries": tries})
+        print_json({**row, "tries": tries, "verdicts": verdicts})
         return
     print_record(row)
     for attempt in tries:
         print()
         # SMTP ends a letter with a line of one dot; a person reads that as a full stop.
         print_record({**attempt, "stage": attempt["stage"].replace(".", "end of the letter")})
+    for verdict in verdicts:
+        raw = verdict.pop("report")
+        print()
+        print_record(verdict)
+        if raw is not None:
+            print()
+            print_verbatim(raw)
 
 
 @app.command()
@@ -117,14 +134,14 @@ def complained(
 ) -> None:
     """Record that a reader complained of a letter.
 
-    The subscription it came by ends.
+    All their subscriptions end, and nobody writes to the address any more.
     """
-    from newsletter.delivery.letters import record_complaint
+    from newsletter.feedback.verdicts import record_complaint
     from newsletter.log import Event, open_log
 
     site = open_site(context)
     with site.database.write() as session:
-        is_news, left = record_complaint(session, delivery_id, now=site.clock())
+        is_news, left = record_complaint(session, delivery_id, site.suppressions, now=site.clock())
     if not is_news:
         note(f"That delivery {delivery_id} was complained about is on record already.")
         return
@@ -151,6 +168,21 @@ def _row(report: "DeliveryReport") -> dict[str, Any]:
         "doubted_at": delivery.doubted_at,
         "complained_at": delivery.complained_at,
         "reply": delivery.reply,
+    }
+
+
+def _verdict_row(verdict: "Verdict", content: bytes | None) -> dict[str, Any]:
+    return {
+        "at": verdict.at,
+        "verdict": verdict.kind,
+        "class": verdict.bounce_class,
+        "status": verdict.status,
+        "effect": verdict.effect,
+        "judged_at": verdict.judged_at,
+        "said_by": verdict.remote,
+        "diagnostic": verdict.diagnostic,
+        "message": verdict.inbound_id,
+        "report": None if content is None else content.decode("utf-8", "replace"),
     }
 
 

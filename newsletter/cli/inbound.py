@@ -146,6 +146,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show one message: where it stands, and what it says."""
+    from newsletter.delivery.reports import verdict_by
     from newsletter.feedback.inbox import message as find_message
     from newsletter.feedback.reading import read_mail
 
@@ -154,6 +155,8 @@ def show(
         found = find_message(session, message)
         content = found.content
         record = _row(found)
+        if verdict := verdict_by(session, message):
+            record |= {"delivery": verdict.delivery_id, "effect": verdict.effect}
     if raw:
         if content is None:
             note(f"paperround: what message {message} said is kept no more")

@@ -105,6 +105,12 @@ def print_record(record: dict[str, Any]) -> None:
         print(f"{key.replace('_', ' '):<{width}}  {cell(value)}".rstrip())
 
 
+def print_verbatim(text: str) -> None:
+    """Somebody else's text, line by line, without what a terminal would obey."""
+    for line in text.splitlines():
+        print(_CONTROL.sub("?", line.expandtabs()).rstrip())
+
+
 def count_of(number: int, thing: str) -> str:
     """`1 reader`, `2 readers`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Recovered
     from newsletter.delivery.postman import Posted
     from newsletter.delivery.relays import Relay
+    from newsletter.feedback.verdicts import Judged
     from newsletter.schedule.planned import PlanFailure, PlannedIssue
     from newsletter.schedule.runner import Runner
 
 
+_ACTED = ("suppressed", "probe")
+"""Effects of verdicts that change what a reader gets."""
 PLAN_SECONDS = 15.0
 """How often `run` looks for slots that are due."""
 FORGET_SECONDS = 600.0
@@ -66,6 +69,7 @@ def tick(
     stop = stop_event()
     failed = not instant and not look_into_mailbox(site)  # a mailbox has the time of the real world
     tell_handled(site.handle_inbound())
+    tell_judged(site.judge_new())  # what a process left that died over it: nothing is planned for who is gone
     planned = site.plan_due()
     failed |= tell_planned(planned)
     with site.open_relays() as relays:
@@ -79,6 +83,7 @@ def tick(
                 recovered=lambda recovered: tell_recovered(site, recovered),
             )
         failed |= tell_sent(site, report)
+        tell_judged(site.judge_new())
         if not stop.is_set():
             tell_mailed(site.tell_editor(relays))
     site.forget()
@@ -136,6 +141,9 @@ def make_runner(
         report = site.send_due(relays, stop, recovered=lambda recovered: tell_recovered(site, recovered))
         tell_sent(site, report)
 
+    def judge_job() -> None:
+        tell_judged(site.judge_new())
+
     def tell_job() -> None:
         tell_mailed(site.tell_editor(relays))
 
@@ -148,6 +156,7 @@ def make_runner(
     jobs = {
         "plan": (plan_job, plan_every),
         "send": (send_job, send_every),
+        "judge": (judge_job, send_every),  # apart: a thousand dead addresses keep no letter waiting
         "tell": (tell_job, plan_every),  # apart: a relay that is slow to take it keeps no letter waiting
         "inbound": (inbound_job, send_every),
         "notes": (notes_job, send_every),  # apart, as above
@@ -249,6 +258,16 @@ def tell_sent(site: "App", report: "SendReport") -> bool:
         note(f"paperround: {str(error).removesuffix('.')}. {then}")
     is_any_halted = any(not verdict.has_passed for verdict in report.tally.verdicts)
     return stays or is_any_halted
+
+
+def tell_judged(judged: "list[Judged]") -> None:
+    """Print how many readers are written to no more, or are asked whether letters reach them."""
+    suppressed, probed = ({one.subscriber_id for one in judged if one.effect == effect} for effect in _ACTED)
+    told = [f"{count_of(len(suppressed), 'reader')} suppressed"] if suppressed else []
+    told += [f"{count_of(len(probed), 'reader')} probed"] if probed else []
+    if told:
+        print(f"letters that came back: {', '.join(told)}")
+        sys.stdout.flush()
 
 
 def tell_posted(posted: "list[Posted]") -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from newsletter.app import App
+    from newsletter.models import Verdict
     from subscribers.address import Address
     from subscribers.models import Subscriber
 
@@ -71,8 +72,20 @@ def _shown(session: "Session", subscriber: "Subscriber", order: dict[str, Any] |
         "order": order,
         "letters": letters_of(session, subscriber.id),
         "consents": consents,
-        "verdicts": verdicts_of(session, subscriber.id),
+        "verdicts": [_verdict(one) for one in verdicts_of(session, subscriber.id)],
     }
+
+
+def _verdict(verdict: "Verdict") -> dict[str, Any]:
+    """What was found out about a letter, and where the evidence is."""
+    if verdict.inbound_id is not None:
+        evidence = f"message {verdict.inbound_id}"
+    else:
+        evidence = "the relay's reply" if verdict.kind == "bounce" else "a person's word"
+    told = verdict.model_dump(
+        include={"at", "kind", "bounce_class", "effect", "status", "diagnostic", "remote"}
+    )
+    return {**told, "delivery": verdict.delivery_id, "evidence": evidence}
 
 
 def _print(shown: dict[str, Any]) -> None:

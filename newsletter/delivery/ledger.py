@@ -2,7 +2,8 @@
 
 Each method is one transaction on the ledger's own connection, and each change names the state it comes
 from (see `newsletter.states`), so two processes can run the same method without harm. A letter that ends
-unsent gives its receipt back: the reader has not had the post.
+unsent gives its receipt back: the reader has not had the post. A refusal leaves a verdict beside its attempt,
+which is judged later.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Text,
     and_,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -28,11 +30,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
-from newsletter.database import Database
+from newsletter.database import Database, batched
 from newsletter.delivery import canary, issues
 from newsletter.delivery.canary import CanaryVerdict
 from newsletter.delivery.copies import Copy
 from newsletter.delivery.digests import is_subscribed, keep_rest
+from newsletter.delivery.evidence import (
+    class_of_expiry,
+    class_of_refusal,
+    verdict_of_last_attempt,
+)
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.delivery.ownership import Ownership
 from newsletter.delivery.statements import (
@@ -141,6 +148,9 @@ class Ledger:
             state=words, due_at=instant, sent_at=instant, doubted_at=instant, reply=words, fault=words,
             id=BigInteger(), owner=BigInteger(), **{"from": words},
         )  # fmt: skip
+        self._add_verdicts = database.updates(
+            verdict_of_last_attempt, id=BigInteger(), bounce_class=words, words=words
+        )
 
     @property
     def owner_id(self) -> int:
@@ -221,9 +231,31 @@ class Ledger:
             .values(state=DeliveryState.EXPIRED)
             .returning(col(Delivery.id))
         ).all()
-        release_receipts(self._connection, [row.id for row in rows])
+        expired = [row.id for row in rows]
+        self._judge_expired(expired)
+        release_receipts(self._connection, expired)
         self._connection.commit()
         return len(rows)
+
+    def _judge_expired(self, expired: Sequence[int]) -> None:
+        """Write verdicts about letters that were refused until they were stale."""
+        for ids in batched(expired, _BATCH):
+            newest = (
+                select(func.max(col(Attempt.id)))
+                .where(col(Attempt.delivery_id).in_(ids))
+                .group_by(col(Attempt.delivery_id))
+            )
+            last = [
+                (row.delivery_id, _deferred(row.stage, row.code, row.reply))
+                for row in self._connection.execute(_TRIES.where(col(Attempt.id).in_(newest)))
+            ]
+            told = [
+                (delivery, bounce_class.value, outcome.words)
+                for delivery, outcome in last
+                if (bounce_class := class_of_expiry(outcome)) is not None
+            ]
+            if told:
+                self._add_verdicts.run(self._connection, told)
 
     @_whole_or_not_at_all
     def claim(self, limit: int, now: datetime) -> list[ClaimedDelivery]:
@@ -326,8 +358,9 @@ class Ledger:
             )
         self._add_attempts.run(self._connection, attempts)
         self._come_to.run(self._connection, changes)
-        if unsent := [r.delivery_id for r in outcomes if r.outcome.state in UNSENT]:
-            release_receipts(self._connection, unsent)
+        if unsent := [recorded for recorded in outcomes if recorded.outcome.state in UNSENT]:
+            self._add_verdicts.run(self._connection, [_refusal(recorded) for recorded in unsent])
+            release_receipts(self._connection, [recorded.delivery_id for recorded in unsent])
 
     def _instant(self, value: datetime | None) -> Any:
         """An instant as the driver takes it; the outcomes of a turn share theirs."""
@@ -391,7 +424,21 @@ _ATTEMPT = (
     "delivery_id", "owner_id", "at", "outcome", "stage", "code", "enhanced_status", "reply", "relay",
 )  # fmt: skip
 
+_TRIES = select(col(Attempt.delivery_id), col(Attempt.stage), col(Attempt.code), col(Attempt.reply))
+
+_BATCH = 500
+"""Ids in one IN list: below every driver's limit of parameters."""
+
 _SENDING, _CLAIMED_STATE = DeliveryState.SENDING.value, DeliveryState.CLAIMED.value
+
+
+def _refusal(recorded: Recorded) -> tuple[int, str, str]:
+    outcome = recorded.outcome
+    return recorded.delivery_id, class_of_refusal(outcome).value, outcome.words
+
+
+def _deferred(stage: str, code: int | None, reply: str) -> Outcome:
+    return Outcome(DeliveryState.DEFERRED, Stage(stage), code, reply)
 
 
 def _lost_attempt(delivery: int, owner: int, now: datetime) -> dict[str, Any]:

@@ -10,17 +10,14 @@ from sqlalchemy import ColumnElement, Connection, case, exists, select, update
 from sqlmodel import Session, col
 
 from newsletter.delivery.digests import (
-    categories_of,
     is_in_letter,
     is_subscribed,
     keep_rest,
     take_out_waiting,
 )
-from newsletter.errors import NotFoundError, QueueError
 from newsletter.models import Delivery, DigestPost, Issue
 from newsletter.receipts import give_back_receipts
 from newsletter.states import DIGEST, OPEN, DeliveryState, IssueState
-from subscribers.subscriptions import Permission, leave
 
 UNFINISHED = (*OPEN, DeliveryState.SENDING, DeliveryState.IN_DOUBT)
 """States of letters that somebody has still to see to."""
@@ -182,32 +179,6 @@ def resolve(session: Session, delivery_id: int, *, is_sent: bool, now: datetime,
 def at_least(instant: datetime) -> ColumnElement[datetime]:
     """An issue's expiry, no sooner than `instant`."""
     return case((col(Issue.expires_at) < instant, instant), else_=col(Issue.expires_at))
-
-
-def record_complaint(session: Session, delivery_id: int, *, now: datetime) -> tuple[bool, list[str]]:
-    """Note that a letter's reader reported it as unwanted, and end the subscriptions it came by.
-
-    Returns whether that is news, and the categories that were left by it. What is on record already changes
-    nothing, also where the reader has subscribed anew since. Raises NotFoundError, and QueueError for a
-    letter that was never tried.
-    """
-    letter = session.get(Delivery, delivery_id)
-    if letter is None:
-        raise NotFoundError(f"there is no delivery {delivery_id}; `paperround delivery list` shows them")
-    if not letter.attempts:
-        raise QueueError(f"delivery {delivery_id} has not gone out: nobody can have complained of it")
-    if letter.complained_at is not None:
-        return False, []
-    permission = Permission("complaint", evidence=f"delivery {delivery_id}")
-    left = leave(  # first: it locks the subscription, which goes before letters
-        session, letter.subscriber_id, categories_of(session, letter), permission, LedgerLetters(), now=now
-    )
-    session.execute(
-        update(Delivery)
-        .where(col(Delivery.id) == delivery_id, col(Delivery.complained_at).is_(None))
-        .values(complained_at=now)
-    )
-    return True, left
 
 
 class LedgerLetters:

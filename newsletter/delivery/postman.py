@@ -7,7 +7,8 @@ and our record, it is sent once more, with the same Message-ID.
 
 Answers and confirmations have the null return path (RFC 3834 §3.3, RFC 5321 §4.5.5): what cannot be delivered
 comes back to nobody, and no program answers it. A relay that takes no such path is given the address for
-bounces, which answers nothing either.
+bounces, which answers nothing either. A probe has a path of its own: whether it comes back is all it
+asks.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from sqlmodel import Session, col
 
 from newsletter.database import Database
 from newsletter.delivery.dkim_keys import load_signer
+from newsletter.delivery.evidence import verdict_of_probe
 from newsletter.delivery.outcome import Outcome, Stage, printable
 from newsletter.delivery.relays import Relay
 from newsletter.delivery.retry import next_attempt
@@ -30,7 +32,7 @@ from newsletter.delivery.transport import Letter, OneByOne
 from newsletter.errors import RelayError, SettingsError
 from newsletter.models import Note
 from newsletter.settings import Settings
-from newsletter.states import DeliveryState, NoteState
+from newsletter.states import DeliveryState, NoteKind, NoteState
 from subscribers.base import Clock
 
 _SECONDS = 60.0
@@ -66,7 +68,7 @@ def post_due(database: Database, settings: Settings, relays: Sequence[Relay], cl
         with database.write() as session:
             posted.append(_record(session, notes[place], outcome, said, clock()))
 
-    letters = [Letter("", note.recipient, note.message or b"") for note in notes]
+    letters = [Letter(note.return_path, note.recipient, note.message or b"") for note in notes]
     _send(settings, relays, letters, record)
     return posted
 
@@ -101,11 +103,15 @@ def _record(session: Session, note: Note, outcome: Outcome | None, said: str, no
         retry_at = next_attempt(note.attempts, now, luck=random.random())  # noqa: S311  # spreads load only
         state = NoteState.EXPIRED if retry_at >= note.expires_at else NoteState.QUEUED
         values = {"retry_at": retry_at}
-    session.execute(
+    changed = session.execute(
         update(Note)
         .where(col(Note.id) == note.id, col(Note.state) == NoteState.QUEUED)
         .values(state=state, reply=said, **values)
+        .returning(col(Note.id))
     )
+    has_failed = state in (NoteState.BOUNCED, NoteState.EXPIRED) and changed.first() is not None
+    if has_failed and outcome is not None and note.kind == NoteKind.PROBE:
+        verdict_of_probe(session, note, outcome, is_over=state is NoteState.EXPIRED, now=now)
     return Posted(note.id, note.kind, state, said)
 
 

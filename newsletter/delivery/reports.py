@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy import select as sql_select
@@ -19,6 +18,7 @@ from newsletter.models import (
     DigestPost,
     Edition,
     EditionPost,
+    InboundMessage,
     Issue,
     Post,
     Verdict,
@@ -198,25 +198,30 @@ def letters_of(session: Session, subscriber_id: int) -> dict[str, int]:
     return {row[0]: row[1] for row in session.execute(counted)}
 
 
-def verdicts_of(session: Session, subscriber_id: int) -> list[dict[str, Any]]:
-    """What was found out about a reader's letters and probes, oldest first."""
-    found = session.exec(
-        select(Verdict).where(Verdict.subscriber_id == subscriber_id).order_by(col(Verdict.id))
+def verdicts_about(session: Session, delivery_id: int) -> list[tuple[Verdict, bytes | None]]:
+    """What was found out about a letter, oldest first; each with the report that says so, as it came.
+
+    None where it was found out otherwise, or where the report is kept no more.
+    """
+    rows = session.execute(
+        sql_select(Verdict, col(InboundMessage.content))
+        .outerjoin(InboundMessage, col(InboundMessage.id) == col(Verdict.inbound_id))
+        .where(col(Verdict.delivery_id) == delivery_id)
+        .order_by(col(Verdict.id))
     )
-    return [
-        {
-            "at": one.at,
-            "delivery": one.delivery_id,
-            "kind": one.kind,
-            "bounce_class": one.bounce_class,
-            "effect": one.effect,
-            "evidence": f"attempt {one.attempt_id}" if one.attempt_id else f"message {one.inbound_id}",
-            "status": one.status,
-            "diagnostic": one.diagnostic,
-            "remote": one.remote,
-        }
-        for one in found
-    ]
+    return [(row[0], row[1]) for row in rows]
+
+
+def verdicts_of(session: Session, subscriber_id: int) -> list[Verdict]:
+    """What was found out about a reader's letters, and about their probes, oldest first."""
+    theirs = select(Verdict).where(Verdict.subscriber_id == subscriber_id)
+    return list(session.exec(theirs.order_by(col(Verdict.id))))
+
+
+def verdict_by(session: Session, message_id: int) -> Verdict | None:
+    """What a message that came in says about a letter, if it does."""
+    found = select(Verdict).where(Verdict.inbound_id == message_id).order_by(col(Verdict.id))
+    return session.exec(found.limit(1)).first()
 
 
 def reader_of(session: Session, delivery_id: int) -> tuple[int, list[str]] | None:

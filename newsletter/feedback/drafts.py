@@ -234,6 +234,13 @@ class Drafter:
         self._add("text", "address_old.not_you")
         return self._draft("address_old")
 
+    def probe(self, address: str, preferences_url: str) -> Draft:
+        """To a reader whose letters came back: does this one reach them?"""
+        self._add("text", "probe.told", address=address)
+        self._add("text", "probe.nothing")
+        self._add("button", "preferences.button", url=preferences_url)
+        return self._draft("probe")
+
 
 def _to_write_to(address: str) -> Markup:
     """An address as a link that begins a mail to it."""

@@ -6,6 +6,7 @@ alone: never to automatic mail (RFC 3834 §2), at most so many a day to one addr
 command is a letter, which the editor gets and a program does not answer.
 
 Each mail is handled in one transaction: what it did and that it was done are on disk together, or neither is.
+Reports about our letters are judged in it (`newsletter.feedback.verdicts`), to whichever address they come.
 May surprise: `+leave.TOKEN` acts for automatic mail too, in silence: mail programs send it for their readers.
 """
 
@@ -24,7 +25,9 @@ from newsletter.errors import DatabaseError
 from newsletter.feedback.doors import Doors, offered, titles_of
 from newsletter.feedback.drafts import Draft, Drafter
 from newsletter.feedback.reading import Mail, read_mail
+from newsletter.feedback.reports import Report, ReportKind, read_report
 from newsletter.feedback.route import Route, RouteVerb, read_route
+from newsletter.feedback.verdicts import Heard, Judge
 from newsletter.feedback.writing import Thread, Writer
 from newsletter.models import InboundMessage
 from newsletter.render.headers import Mailbox
@@ -67,6 +70,8 @@ class Result(NamedTuple):
     state: InboundState
     verb: str
     outcome: str
+    heard: Heard | None = None
+    """Of a report about a letter of ours: what it led to."""
 
 
 class Handled(NamedTuple):
@@ -80,12 +85,17 @@ class Handled(NamedTuple):
 class _Incoming:
     """A message as it is handled: who wrote it, if that can be written to."""
 
-    id: int
+    held: InboundMessage
     mail: Mail
     route: Route
     content: bytes
     writer: Address | None
     now: datetime
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        return self.held.id
 
     @property
     def thread(self) -> Thread:
@@ -109,6 +119,7 @@ class Handler:
         writer: Writer,
         suppressions: Suppressions,
         signer: TokenSigner,
+        judge: Judge,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -117,6 +128,7 @@ class Handler:
         self._writer = writer
         self._suppressions = suppressions
         self._signer = signer
+        self._judge = judge
         self._clock = clock
         self._letters = LedgerLetters()
 
@@ -206,7 +218,7 @@ class Handler:
         route = self._route(recipients)
         if route is None:
             return Result(InboundState.ASIDE, "", "it is to none of our addresses")
-        came = _Incoming(held.id, mail, route, content, readable_address(mail.sender), self._clock())
+        came = _Incoming(held, mail, route, content, readable_address(mail.sender), self._clock())
         return self._sorted_out(session, came) or self._read(session, came)
 
     def _route(self, addresses: Sequence[str]) -> Route | None:
@@ -219,15 +231,35 @@ class Handler:
     def _sorted_out(self, session: Session, came: _Incoming) -> Result | None:
         """What needs nobody's words: reports, a token that acts for whoever has it, automatic mail."""
         verb = came.route.verb
+        report = read_report(came.content, came.held.return_path)
         if verb is RouteVerb.BOUNCE:
-            return Result(InboundState.REPORT, verb, "kept: a report about a letter")
+            return self._hear(session, came, report)
         if verb is RouteVerb.LEAVE and came.route.argument:
             return self._leave(session, came)
+        # A complaint comes from wherever a provider's people send it; of ours it is by its tokens alone.
+        if report.kind is not ReportKind.OTHER and (came.mail.automatic or self._is_ours(session, report)):
+            return self._hear(session, came, report)
         if came.mail.automatic:
             return _done(verb or "mail", f"not answered: {came.mail.automatic}")
         if self._route([came.mail.sender]) is not None:
             return _done(verb or "mail", "not answered: it says to be from ourselves")
         return None
+
+    def _is_ours(self, session: Session, report: Report) -> bool:
+        """Whether a report that may as well be a person's letter is a complaint about a letter of ours."""
+        return report.kind is ReportKind.COMPLAINT and self._judge.knows(session, report)
+
+    def _hear(self, session: Session, came: _Incoming, report: Report) -> Result:
+        """Keep a report, and what follows from it; what answers by itself is none."""
+        verb = came.route.verb or "report"
+        if report.kind is ReportKind.OTHER:
+            return _done(verb, f"not a report: {came.mail.automatic or 'it tells of no letter'}")
+        token = came.route.argument if came.route.verb is RouteVerb.BOUNCE else ""
+        heard = self._judge.hear(session, came.held, report, token)
+        if heard is None:
+            told = f"kept, and nothing is done: {report.kind}, and by no token of ours does it name a letter"
+            return Result(InboundState.REPORT, verb, told)
+        return Result(InboundState.REPORT, verb, heard.told, heard)
 
     def _read(self, session: Session, came: _Incoming) -> Result:
         """What a person wants who wrote."""

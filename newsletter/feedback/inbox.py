@@ -10,17 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import update
+from sqlalchemy import exists, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from newsletter.errors import NotFoundError
 from newsletter.feedback.reading import Mail, read_mail
-from newsletter.models import InboundMessage
+from newsletter.models import InboundMessage, Verdict
 from newsletter.states import InboundState
 from subscribers.address import readable_address
 from subscribers.base import Clock
 
+EVIDENCE_OCTETS = 64 * 2**10
+"""Of an old report that counted so much is kept."""
 LARGEST = 25 * 2**20
 """Octets of a message that is taken: as much as large mailbox providers take."""
 
@@ -122,14 +124,23 @@ def retry(session: Session, number: int) -> bool:
 
 
 def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:
-    """Let go of what old messages said: those that were handled. Returns how many."""
+    """Let go of what old messages said: those that were handled. Returns how many.
+
+    Of a report that a verdict rests on, the beginning stays for as long as the verdict does.
+    """
+    content = col(InboundMessage.content)
+    is_evidence = exists().where(col(Verdict.inbound_id) == col(InboundMessage.id))
+    is_old = (
+        (col(InboundMessage.received_at) <= now - timedelta(days=keep_days))
+        & col(InboundMessage.state).in_([InboundState.DONE, InboundState.REPORT])
+        & content.is_not(None)
+    )
+    is_long = func.length(content) > EVIDENCE_OCTETS
+    cut = func.substr(content, 1, EVIDENCE_OCTETS)
+    session.execute(update(InboundMessage).where(is_old, is_long, is_evidence).values(content=cut))
     changed = session.execute(
         update(InboundMessage)
-        .where(
-            col(InboundMessage.received_at) <= now - timedelta(days=keep_days),
-            col(InboundMessage.state) == InboundState.DONE,
-            col(InboundMessage.content).is_not(None),
-        )
+        .where(is_old, ~is_evidence)
         .values(content=None)
         .returning(col(InboundMessage.id))
     )

@@ -99,6 +99,11 @@ class Writer:
         token = self._signer.sign(Purpose.READER, subscriber_id)
         return f"{self._settings.site.base_url}/preferences/{token}"
 
+    def probe_path(self, probe_id: int) -> str:
+        """Where a probe comes back to, which names it."""
+        token = self._signer.sign(Purpose.PROBE, probe_id)
+        return address_for(self._settings.bounce_address, RouteVerb.BOUNCE, token)
+
     def confirm_address(self, request_id: int) -> str | None:
         """The address that confirms a request by an answer, None where mail does not come in here."""
         if not self._settings.doors.by_email:
@@ -124,8 +129,12 @@ class Writer:
         now: datetime,
         answers: Thread | None = None,
         reply_to: str | None = None,
+        return_path: str = "",
     ) -> Written | None:
-        """Write a draft to somebody; None if this topic was written about before."""
+        """Write a draft to somebody; None if this topic was written about before.
+
+        What cannot be delivered comes back to `return_path`, or to nobody.
+        """
         text, html = lay_out(draft, self._settings.site, self._editions.theme, self._editions.environment)
         thread = answers or Thread()
         note = notes.Note(
@@ -143,14 +152,14 @@ class Writer:
             references=thread.references,
             auto_submitted="auto-replied" if answers else "auto-generated",
         )
-        return self._keep(session, note, to, topic=topic, kind=kind, now=now)
+        return self._keep(session, note, to, topic=topic, kind=kind, now=now, return_path=return_path)
 
     def has_written_enough(self, session: Session, to: Address, now: datetime) -> str | None:
         """Why no more answers go to a mailbox today, or to its domain this hour; None if they may.
 
         With whatever tag, `ann+x@` or `ann+y@`, it is one mailbox.
         """
-        answers = select(func.count()).where(col(Note.kind) != NoteKind.FORWARD)
+        answers = select(func.count()).where(col(Note.kind).not_in([NoteKind.FORWARD, NoteKind.PROBE]))
         lately = answers.where(Note.mailbox == to.mailbox, col(Note.written_at) > now - _DAY)
         if session.exec(lately).one() >= self._settings.doors.answers_per_day:
             return "this address has had its answers for today"
@@ -193,7 +202,15 @@ class Writer:
         return self._keep(session, note, editor, topic=f"inbound {number}", kind=NoteKind.FORWARD, now=now)
 
     def _keep(
-        self, session: Session, note: notes.Note, to: Address, *, topic: str, kind: NoteKind, now: datetime
+        self,
+        session: Session,
+        note: notes.Note,
+        to: Address,
+        *,
+        topic: str,
+        kind: NoteKind,
+        now: datetime,
+        return_path: str = "",
     ) -> Written | None:
         message = notes.compose(note)
         row = self._database.insert(Note).values(
@@ -211,6 +228,7 @@ class Writer:
             expires_at=now + _PATIENCE,
             retry_at=now,
             attempts=0,
+            return_path=return_path,
         )
         once = row.on_conflict_do_nothing(index_elements=["topic"]).returning(col(Note.id))
         if session.execute(once).scalar_one_or_none() is None:

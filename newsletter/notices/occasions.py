@@ -3,7 +3,8 @@
 From how queues, failed slots and issues stand follow the occasions there are; `changes` compares them with
 what was noticed before. Each is told once: a queue that runs low is told again only after it was filled up in
 between, an empty slot only after something went out (in a sequence: after something was added), a failed slot
-once for each place that is wrong, a halted issue once for each time that it is halted.
+once for each place that is wrong, a halted issue once for each time that it is halted, refusals for policy
+until there was a day with hardly any.
 
 May surprise: names and errors come from posts and relays; control characters and marks that turn the writing
 direction are taken out of them, and what is long is cut.
@@ -100,6 +101,20 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Distrust:
+    """Letters that were refused for policy: they arrive with nobody, through no fault of their readers."""
+
+    number: int
+    """How many, of the last day."""
+    domains: tuple[str, ...]
+    """Whose readers they were for, those of most letters first."""
+    delivery_id: int | None
+    """The latest."""
+    words: str
+    """What was said of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All that notices follow from."""
 
@@ -107,6 +122,7 @@ class Standing:
     failures: Sequence[Failure] = ()
     halts: Sequence[Halt] = ()
     mail: Waiting | None = None
+    distrust: Distrust | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +167,7 @@ def occasions(standing: Standing, low: int) -> list[Occasion]:
         map(_halted, standing.halts),
         *((*_empty(queue), *_low(queue, low)) for queue in standing.queues),
         _waiting(standing.mail),
+        _distrusted(standing.distrust),
     )
     return sorted(found, key=lambda one: order.index(one.kind))
 
@@ -262,6 +279,28 @@ def _waiting(mail: Waiting | None) -> Iterator[Occasion]:
     )
     subject = f"{what} for you in the newsletter's mailbox"
     yield Occasion("inbound", NoticeKind.ASIDE, None, subject, text, recurs=True)
+
+
+def _distrusted(distrust: Distrust | None) -> Iterator[Occasion]:
+    """Refusals for policy, once there are a few: one alone is a filter's mistake."""
+    if distrust is None:
+        return
+    first, *others = map(_named, distrust.domains)
+    text = (
+        f"{distrust.number} letters of the last day were refused for policy: the mail systems of "
+        f"{', '.join([first, *others])} do not trust the sender. Of the latest one it was said:\n\n"
+        f"    {_named(distrust.words or 'no reason given', _ERROR_LIMIT)}\n\n"
+        f"It is not held against the readers; their letters just do not arrive. As a rule SPF, DKIM, DMARC, "
+        f"the relay's reputation or a block list is the reason. To see what can be seen from here, and that "
+        f"letter:\n\n"
+        f"{_command('doctor')}\n"
+    )
+    if distrust.delivery_id is not None:
+        text += f"{_command(f'delivery show {distrust.delivery_id}')}\n"
+    text += "\nYou will not be told again before a day has passed without it."
+    by_whom = f"{first} and others" if others else first
+    subject = f"{distrust.number} letters were refused for policy, by {by_whom}"
+    yield Occasion("distrusted", NoticeKind.DISTRUSTED, None, subject, text, recurs=True)
 
 
 def _named(text: str, most: int = _NAME_LIMIT) -> str:

@@ -4,6 +4,7 @@ Everything follows from rows that outlive the process, so it does not matter whi
 for issues whose letters cannot be made, which look like any other that was paused: those are named.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -13,16 +14,31 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from newsletter.content.queue import entries
-from newsletter.models import Category, Edition, FailedSlot, InboundMessage, Issue, QueueEntry
-from newsletter.notices.occasions import Dry, Failure, Halt, Queue, Standing, Waiting
+from newsletter.models import (
+    Category,
+    Edition,
+    FailedSlot,
+    InboundMessage,
+    Issue,
+    QueueEntry,
+    Verdict,
+)
+from newsletter.notices.occasions import Distrust, Dry, Failure, Halt, Queue, Standing, Waiting
 from newsletter.schedule.cadence import parse_zone
 from newsletter.schedule.categories import Stream, active_readers, streams_of
 from newsletter.schedule.timetable import SLOT_FORMAT
-from newsletter.states import EntryState, InboundState, IssueState, Mode
+from newsletter.states import BounceClass, EntryState, InboundState, IssueState, Mode
 from subscribers.base import UTCDateTime
+from subscribers.models import Subscriber
 
 _MOMENT = timedelta(microseconds=1)
 _MOST_HALTS = 100
+_A_DAY = timedelta(days=1)
+_FEW_REFUSALS = 3
+"""As many as have a domain left alone (see `newsletter.delivery.pace`)."""
+_MOST_REFUSALS = 1000
+"""The latest of them say by which domains."""
+_MOST_DOMAINS = 3
 
 
 def standing(
@@ -38,6 +54,7 @@ def standing(
         failures=list(_failures(session, patience)),
         halts=list(_halts(session, halted)),
         mail=_mail(session),
+        distrust=_distrust(session, now),
     )
 
 
@@ -152,6 +169,24 @@ def _mail(session: Session) -> Waiting | None:
     if not number:
         return None
     return Waiting(number, first, session.get_one(InboundMessage, first).outcome or "")
+
+
+def _distrust(session: Session, now: datetime) -> Distrust | None:
+    """What was refused for policy in the last day, if it is more than now and then happens to everybody."""
+    lately = (col(Verdict.bounce_class) == BounceClass.POLICY) & (col(Verdict.at) > now - _A_DAY)
+    number = session.execute(sql_select(func.count()).where(lately)).scalar_one()
+    if number < _FEW_REFUSALS:
+        return None
+    latest = session.execute(
+        sql_select(col(Verdict.delivery_id), col(Verdict.diagnostic), col(Subscriber.address))
+        .join(Subscriber, col(Subscriber.id) == col(Verdict.subscriber_id))
+        .where(lately)
+        .order_by(col(Verdict.at).desc(), col(Verdict.id).desc())
+        .limit(_MOST_REFUSALS)
+    ).all()
+    domains = Counter(row.address.rpartition("@")[2].lower() for row in latest)
+    names = tuple(domain for domain, _ in domains.most_common(_MOST_DOMAINS))
+    return Distrust(number, names, latest[0].delivery_id, latest[0].diagnostic)
 
 
 def _local(slot: str) -> datetime:

@@ -11,7 +11,8 @@ from newsletter.backup.quiet import quieten
 from newsletter.delivery.audit import audit
 from newsletter.delivery.issues import Retried, cancel, pause, resume, retry_failed
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.letters import has_work, record_complaint
+from newsletter.delivery.letters import has_work
+from newsletter.feedback.verdicts import record_complaint
 from newsletter.models import Delivery, DigestPost, Edition, Issue
 from newsletter.receipts import release_receipts
 from newsletter.schedule.categories import find_category, remove_category
@@ -19,6 +20,7 @@ from newsletter.states import DIGEST, IssueKind
 from subscribers.address import parse_address
 from subscribers.models import Consent, ConsentAction, Subscription, SubscriptionState
 from subscribers.subscriptions import find_subscriber
+from tests.orders import SUPPRESSIONS
 from tests.planning import TUESDAY, WEEK, Town, database, shared_database, town
 
 __all__ = ["database", "shared_database", "town"]
@@ -260,7 +262,7 @@ def test_a_complaint_leaves_all_categories_of_a_digest(made: Town) -> None:
     )
     with made.database.write() as session:
         letter = session.exec(select(Delivery.id).where(Delivery.category == DIGEST)).one()
-        assert record_complaint(session, letter, now=EVENING) == (True, ["advice", "news"])
+        assert record_complaint(session, letter, SUPPRESSIONS, now=EVENING) == (True, ["advice", "news"])
     with made.database.read() as session:
         withdrawn = select(Consent.category).where(Consent.action == ConsentAction.WITHDRAWN)
         assert sorted(session.exec(withdrawn)) == ["advice", "news"]

@@ -21,13 +21,16 @@ from newsletter.delivery.issues import (
     retry_failed,
 )
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.letters import has_work, record_complaint, resolve
+from newsletter.delivery.letters import has_work, resolve
 from newsletter.delivery.watching import look
 from newsletter.errors import NotFoundError, QueueError
+from newsletter.feedback.verdicts import record_complaint
 from newsletter.models import Delivery, EditionPost, Post, Receipt
 from newsletter.states import UNSENT, DeliveryState, Fault, IssueState
-from subscribers.models import Subscription
+from subscribers.address import parse_address
+from subscribers.models import Subscription, SuppressionReason
 from tests import issues
+from tests.orders import SUPPRESSIONS
 from tests.planning import TUESDAY, WEEK, Town, another, database, shared_database, town
 
 __all__ = ["database", "shared_database", "town"]
@@ -436,15 +439,18 @@ def test_a_complaint_ends_the_subscription_once(town: Town) -> None:
     issue_id = issues.plan_issue(town, 1)
     (letter,) = issues.letters_of(town.database, issue_id)
     with pytest.raises(QueueError, match="has not gone out"), town.database.write() as session:
-        record_complaint(session, letter, now=TUESDAY)
+        record_complaint(session, letter, SUPPRESSIONS, now=TUESDAY)
     with pytest.raises(NotFoundError), town.database.write() as session:
-        record_complaint(session, 999, now=TUESDAY)
+        record_complaint(session, 999, SUPPRESSIONS, now=TUESDAY)
     issues.put(town.database, [letter], State.SENT, attempts=1)
     with town.database.write() as session:
-        assert record_complaint(session, letter, now=TUESDAY) == (True, ["advice"])
+        assert record_complaint(session, letter, SUPPRESSIONS, now=TUESDAY) == (True, ["advice"])
+    reader = parse_address("reader0@example.org")
+    with town.database.write() as session:
+        SUPPRESSIONS.lift(session, reader, [SuppressionReason.COMPLAINED], now=TUESDAY)
     town.subscribe("reader0")
     with town.database.write() as session:
-        assert record_complaint(session, letter, now=TUESDAY + WEEK) == (False, [])
+        assert record_complaint(session, letter, SUPPRESSIONS, now=TUESDAY + WEEK) == (False, [])
     with town.database.read() as session:
         assert session.get_one(Delivery, letter).complained_at == TUESDAY
         assert session.exec(select(Subscription.state)).all() == ["active"]

@@ -18,7 +18,7 @@ from newsletter.app import App
 from newsletter.delivery.ledger import Ledger, Recorded
 from newsletter.delivery.letters import LedgerLetters, has_work
 from newsletter.delivery.outcome import Outcome, Stage, broken, replied
-from newsletter.models import Attempt, Delivery, Issue, Owner, Receipt
+from newsletter.models import Attempt, Delivery, Issue, Owner, Receipt, Verdict
 from newsletter.states import LEGAL, UNSENT, DeliveryState, IssueState
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.subscriptions import Permission, leave
@@ -772,3 +772,76 @@ def test_a_deferred_letter_that_is_given_back_untried_stays_deferred(advice: App
         ledger.put_off([(first, DUE), (second, DUE + timedelta(hours=1))])
     assert states(advice) == {first: State.DEFERRED, second: State.QUEUED}
     assert row(advice, second).due_at == DUE + timedelta(hours=1)
+
+
+# Verdicts.
+
+
+def verdicts(site: App) -> list[tuple[int | None, str | None, str, int | None]]:
+    """(delivery, class, words, attempt) of each."""
+    with site.database.read() as session:
+        found = select(Verdict).order_by(col(Verdict.id))
+        rows = session.execute(found).scalars()
+        return [(one.delivery_id, one.bounce_class, one.diagnostic, one.attempt_id) for one in rows]
+
+
+def test_a_refusal_leaves_a_verdict_beside_its_attempt(advice: App) -> None:
+    """Of whatever is refused for good, and of nothing else; its words are those of the relay."""
+    ids = plan(advice, 5)
+    outcomes = [YES, NEVER, NOT_NOW, NEVER_AT_DOT, replied(Stage.RCPT, 550, '5.7.1 {Bl\\o"cked}, NULL')]
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(
+            [one for one, outcome in zip(ids, outcomes, strict=True) if outcome.stage is Stage.DOT], []
+        )
+        ledger.settle([], [Recorded(one, 1, what, DUE) for one, what in zip(ids, outcomes, strict=True)])
+    newest = {one: attempts(advice, one)[-1].id for one in ids}
+    assert verdicts(advice) == [
+        (ids[1], "dead", "550 5.1.1 Nobody", newest[ids[1]]),
+        (ids[3], "content", "554 5.6.0 No", newest[ids[3]]),
+        (ids[4], "policy", '550 5.7.1 {Bl\\o"cked}, NULL', newest[ids[4]]),
+    ]
+
+
+def test_what_is_said_to_every_letter_is_held_against_nobody(advice: App) -> None:
+    """A relay that knows no command, or asks for a login, has said nothing of any reader."""
+    ids = plan(advice, 3)
+    replies = [
+        replied(Stage.RCPT, 503, "Bad sequence"),
+        replied(Stage.RCPT, 554, "No"),
+        replied(Stage.DOT, 550, "No"),
+    ]
+    with opened(advice) as ledger:
+        claim(ledger)
+        ledger.settle(ids[2:], [])
+        ledger.settle([], [Recorded(one, 1, what, DUE) for one, what in zip(ids, replies, strict=True)])
+    assert [one[1] for one in verdicts(advice)] == ["policy", "policy", "content"]
+
+
+@pytest.mark.parametrize(
+    ("last", "bounce_class"),
+    [
+        (replied(Stage.RCPT, 452, "4.2.2 Full"), "full"),
+        (replied(Stage.RCPT, 450, "4.4.1 No answer from host"), "routing"),
+        (replied(Stage.RCPT, 450, "4.2.0 Mailbox busy"), "unclear"),
+        (replied(Stage.RCPT, 450, "4.7.1 Greylisted"), "policy"),
+        (replied(Stage.RCPT, 450, "4.1.1 Unknown for now"), "unclear"),
+        (replied(Stage.RCPT, 451, "4.3.0 Try again"), None),
+        (replied(Stage.RCPT, 421, "4.4.2 Timeout"), None),
+        (replied(Stage.MAIL, 451, "4.7.1 Not you"), None),
+        (broken(Stage.RCPT, "the relay closed the connection."), None),
+    ],
+)
+def test_a_letter_that_expires_is_judged_by_its_last_try(
+    advice: App, last: Outcome, bounce_class: str | None
+) -> None:
+    """Where something was said of its reader; that our own relay was away is no word about them."""
+    (letter,) = plan(advice, 1)
+    with opened(advice) as ledger:
+        claim(ledger)
+        record(ledger, letter, last, DUE)
+        for _ in range(2):  # once more, by the same try
+            with advice.database.write() as session:
+                session.execute(update(Delivery).values(state=State.DEFERRED))
+            assert ledger.expire(expiry(advice), 10) == 1
+    assert [one[1] for one in verdicts(advice)] == ([bounce_class] if bounce_class else [])

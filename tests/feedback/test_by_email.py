@@ -459,14 +459,6 @@ def test_the_editor_is_told_of_mail_that_waits(post: Correspondence) -> None:
     assert "paperround inbound show 1" in told.get_content()
 
 
-def test_a_report_is_kept(post: Correspondence) -> None:
-    """What comes to a return path is evidence about a letter."""
-    post.receive(b"From: MAILER-DAEMON@mx.example\r\n\r\nfailed\r\n", "news+bounce.abc@example.org", "")
-    post.run()
-    with post.site.database.read() as session:
-        assert message(session, 1).state == InboundState.REPORT
-
-
 def test_old_mail_is_forgotten_and_what_waits_is_not(post: Correspondence, clock: Clock) -> None:
     """After its days what was handled loses its words; what was set aside keeps them."""
     post.write(NEWS, "help")

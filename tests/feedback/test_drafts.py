@@ -103,6 +103,7 @@ def answers(
         "mine": drafter.mine(address, held, PREFERENCES, Frequency.DAILY),
         "help": drafter.help("career-advice"),
         "address_old": drafter.address_old(),
+        "probe": drafter.probe(address, PREFERENCES),
     }
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.notices.occasions import (
+    Distrust,
     Dry,
     Failure,
     Halt,
@@ -47,6 +48,8 @@ FAILURE = Failure(
     post="a",
 )
 HALT = Halt(12, "advice", "Advice", "First steps", "of the first 10 letters 2 bounced: more than 5 %")
+
+DISTRUST = Distrust(12, ("example.net", "example.com"), 7, "550 5.7.1 We do not trust you")
 
 
 def of(*queues: Queue, low: int = 3) -> list[Occasion]:
@@ -174,13 +177,27 @@ def test_no_words_of_others_get_out_of_their_place(title: str, heading: str, err
         [replace(QUEUE, title=title), dry, replace(dry, mode=Mode.SEQUENCE)],
         [replace(FAILURE, title=title, error=error)],
         [replace(HALT, title=title, heading=heading, reason=error)],
+        distrust=Distrust(4, (title, heading), 7, error),
     )
-    plain = occasions(Standing([QUEUE, DRY, replace(DRY, mode=Mode.SEQUENCE)], [FAILURE], [HALT]), 3)
+    queues = [QUEUE, DRY, replace(DRY, mode=Mode.SEQUENCE)]
+    plain = occasions(Standing(queues, [FAILURE], [HALT], distrust=DISTRUST), 3)
     for one, other in zip(occasions(standing, 3), plain, strict=True):
         assert len(one.subject) <= 250
         assert not set(one.subject + one.text) & set("\0\r\t\x1b\x85\u2028\u2029\u202e\u2066\u200f")
         assert "\n" not in one.subject
         assert one.text.count("\n") == other.text.count("\n")
+
+
+def test_distrust_says_by_whom_and_in_which_words() -> None:
+    """How many letters, whose mail systems, what was said of the latest, and where to look."""
+    (told,) = occasions(Standing(distrust=DISTRUST), 3)
+    assert told.kind is NoticeKind.DISTRUSTED
+    assert told.subject == "12 letters were refused for policy, by example.net and others"
+    for words in ("example.net, example.com", "550 5.7.1 We do not trust you", "delivery show 7", "doctor"):
+        assert words in told.text
+    (silent,) = occasions(Standing(distrust=replace(DISTRUST, domains=("a.example",), words="")), 3)
+    assert silent.subject.endswith("by a.example")
+    assert "no reason given" in silent.text
 
 
 # When it is told again.
@@ -236,6 +253,17 @@ def test_a_failed_slot_is_told_once_for_each_place_that_is_wrong(errors: list[st
         failures = [replace(FAILURE, error=error)] if error else []
         told += book.look(occasions(Standing(failures=failures), 3))
     assert len(told) == len({error.replace("0x7f3a", "0x9b1")[:6] for error in errors if error})
+
+
+@given(st.lists(st.booleans()))
+def test_distrust_is_told_each_time(days: list[bool]) -> None:
+    """However many letters are refused meanwhile: again only after it was over."""
+    book = Book()
+    told = [
+        bool(book.look(occasions(Standing(distrust=replace(DISTRUST, number=3 + n) if one else None), 3)))
+        for n, one in enumerate(days)
+    ]
+    assert told == [one and not before for before, one in zip([False, *days], days, strict=False)]
 
 
 @given(st.lists(st.booleans()))

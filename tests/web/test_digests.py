@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from newsletter.app import App
 from newsletter.delivery.copies import unsubscribe_url
-from newsletter.delivery.letters import record_complaint
+from newsletter.feedback.verdicts import record_complaint
 from newsletter.models import Category, Delivery
 from newsletter.schedule.categories import add_category, edit_category
 from newsletter.states import DIGEST, Mode
@@ -274,9 +274,9 @@ def test_a_complaint_leaves_all_that_is_in_a_digest(day: App, clock: Clock) -> N
     with day.database.write() as session:
         theirs = select(Delivery.id).join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
         number = session.exec(theirs.where(Subscriber.address == BO)).one()
-        is_news, left = record_complaint(session, number, now=clock())
+        is_news, left = record_complaint(session, number, day.suppressions, now=clock())
         assert (is_news, sorted(left)) == (True, ["advice", "hebrew"])
-        assert record_complaint(session, number, now=clock()) == (False, [])
+        assert record_complaint(session, number, day.suppressions, now=clock()) == (False, [])
     assert set(states(day)[BO].values()) == {"left"}
     assert set(states(day)[ANN].values()) == {"active"}
     with day.database.read() as session:

@@ -10,6 +10,7 @@ revision = "0014"
 down_revision = "0013"
 
 _IS_UNJUDGED = sa.text("judged_at IS NULL")
+_IS_POLICY = sa.text("bounce_class = 'policy'")
 
 
 def upgrade() -> None:
@@ -45,6 +46,13 @@ def upgrade() -> None:
         ["id"],
         sqlite_where=_IS_UNJUDGED,
         postgresql_where=_IS_UNJUDGED,
+    )
+    op.create_index(
+        "ix_verdict_policy",
+        "verdict",
+        ["at"],
+        sqlite_where=_IS_POLICY,
+        postgresql_where=_IS_POLICY,
     )
     op.add_column("note", sa.Column("return_path", sa.String(320), nullable=False, server_default=""))
     with op.batch_alter_table("note") as table:
