@@ -1,13 +1,13 @@
 """A list that keeps itself clean, by the command line alone: who is unknown, who complains, who is erased."""
 
 import json
-import os
 from typing import Any
 
+import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.app import App
-from tests.conftest import Paperround, subscribe
+from tests.conftest import Cli, Paperround, subscribe
 from tests.delivery.bigissue import queue_post
 from tests.mailserver import Accepted, LoopbackServer
 
@@ -44,7 +44,7 @@ Diagnostic-Code: smtp; 550 5.1.1 No such user here
 
 COMPLAINT = """\
 From: Feedback <feedback@provider.example>
-To: news@example.org
+To: feedback@example.org
 Subject: A complaint
 Message-ID: <complaint@provider.example>
 MIME-Version: 1.0
@@ -95,32 +95,39 @@ class Strict(LoopbackServer):
         return "250 2.0.0 Ok"
 
 
-def test_a_list_cleans_itself(advice: App, paperround: Paperround) -> None:
+def test_a_list_cleans_itself(
+    advice: App, cli: Cli, paperround: Paperround, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refusal, a report, a complaint, an erasure: each shows with its evidence; the rest get what comes."""
     subscribe(advice, ANN, BO, CLEO, DAN, EVE)
+    folder = advice.settings.folder
+
+    def run(*arguments: str) -> str:
+        done = cli("--site", folder, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def come_in(recipient: str, message: str) -> None:
+        piped = ("inbound", "--recipient", recipient, "--return-path", "")
+        done = paperround("--site", folder, *piped, input=message)
+        assert done.returncode == 0, done.stderr
+
+    def shown(address: str) -> Any:
+        return json.loads(run("subscriber", "show", address, "--json"))
+
     with Strict() as relay:
-        environment = {"PAPERROUND_RELAY__HOST": "127.0.0.1", "PAPERROUND_RELAY__PORT": str(relay.port)}
-
-        def run(*arguments: str, given: str | None = None) -> str:
-            done = paperround(
-                "--site", advice.settings.folder, *arguments, env=os.environ | environment, input=given
-            )
-            assert done.returncode == 0, done.stderr
-            return str(done.stdout)
-
-        def shown(address: str) -> Any:
-            return json.loads(run("subscriber", "show", address, "--json"))
-
+        monkeypatch.setenv("PAPERROUND_RELAY__HOST", "127.0.0.1")
+        monkeypatch.setenv("PAPERROUND_RELAY__PORT", str(relay.port))
         queue_post(advice, "one")
         run("tick", "--at", FIRST)
         assert sorted(relay.accepted) == [ANN, CLEO, DAN, EVE]
         letters, relay.accepted = relay.accepted, {}
 
         cleos = letters[CLEO].mail_from
-        run("inbound", "--recipient", cleos, "--return-path", "", given=FAILURE.format(return_path=cleos))
+        come_in(cleos, FAILURE.format(return_path=cleos))
         head = letters[DAN].content.decode().replace("\r\n", "\n").partition("\n\n")[0]
         complaint = COMPLAINT.format(header=head.replace(DAN, "redacted@redacted.invalid"))
-        run("inbound", "--recipient", "news@example.org", "--return-path", "", given=complaint)
+        come_in(advice.settings.inbound_address, complaint)
         run("subscriber", "erase", EVE)
 
         bo, cleo, dan, eve = (shown(address) for address in (BO, CLEO, DAN, EVE))
