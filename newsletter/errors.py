@@ -21,6 +21,7 @@ __all__ = [
     "RelayError",
     "SettingsError",
     "SiteError",
+    "SuppressedError",
     "TemplateError",
     "ThemeError",
 ]
@@ -62,6 +63,10 @@ class QueueError(PaperroundError):
 
 class NotFoundError(PaperroundError, LookupError):
     """Nothing here has the name that was given."""
+
+
+class SuppressedError(PaperroundError):
+    """There is a standing order not to write to an address."""
 
 
 class TemplateError(_LocatedError, ValueError):

@@ -80,6 +80,18 @@ class Fault(StrEnum):
     RELAY = "relay"  # the way there: routing, the relay itself
 
 
+class BounceClass(StrEnum):
+    """Why a letter did not arrive; policy and content are never held against its reader."""
+
+    DEAD = "dead"  # nobody is there, and nobody will be
+    DISABLED = "disabled"  # the mailbox is switched off, perhaps for a while
+    FULL = "full"  # the mailbox has no room
+    ROUTING = "routing"  # the way there: names, hosts, time that ran out
+    UNCLEAR = "unclear"  # it failed, and nobody says why
+    POLICY = "policy"  # the sender is not trusted: lists, authentication, reputation, rate
+    CONTENT = "content"  # this letter: its size, what it holds
+
+
 class VerdictKind(StrEnum):
     """What was found out about a letter after, or as, it was sent."""
 
@@ -96,18 +108,6 @@ class Effect(StrEnum):
     STRIKE = "strike"  # it counts, together with others
     PROBE = "probe"  # it was one too many: they were asked whether letters reach them
     SUPPRESSED = "suppressed"  # they are written to no more
-
-
-class BounceClass(StrEnum):
-    """Why a letter did not arrive; policy and content are never held against its reader."""
-
-    DEAD = "dead"  # nobody is there, and nobody will be
-    DISABLED = "disabled"  # the mailbox is switched off, perhaps for a while
-    FULL = "full"  # the mailbox has no room
-    ROUTING = "routing"  # the way there: names, hosts, time that ran out
-    UNCLEAR = "unclear"  # it failed, and nobody says why
-    POLICY = "policy"  # the sender is not trusted: lists, authentication, reputation, rate
-    CONTENT = "content"  # this letter: its size, what it holds
 
 
 class EntryState(StrEnum):

@@ -4,9 +4,10 @@ What stays: that there was somebody, a keyed hash of the address so that nobody 
 links of their consent records in the chain. Letters and mail are erased by `newsletter.privacy.erasure`.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, or_
+from sqlalchemy import ColumnElement, delete, or_
 from sqlmodel import Session, col
 
 from subscribers.address import parse_address
@@ -29,14 +30,18 @@ def erase_person(
     """Erase a person; letters on their way are stopped, and none is written to the address again."""
     address = parse_address(subscriber.address)
     suppressions.suppress(session, address, SuppressionReason.ERASED, letters, source=source, now=now)
-    theirs = or_(
-        col(Request.address_key).in_(keys_of(session, subscriber)),
-        col(Request.subscriber_id) == subscriber.id,
-    )
-    session.execute(delete(Request).where(theirs))
+    erase_requests(session, keys_of(session, subscriber), subscriber.id)
     erase_records(session, subscriber.id, source=source, now=now)
     blank = blank_address(subscriber.id)
     subscriber.address = subscriber.address_key = blank
     subscriber.name = subscriber.timezone = subscriber.frequency = subscriber.weekly_cap = None
     session.add(subscriber)
     session.flush()
+
+
+def erase_requests(session: Session, keys: Collection[str], subscriber_id: int | None) -> None:
+    """Delete what was asked for by whoever has these addresses, or is this reader."""
+    asked: ColumnElement[bool] = col(Request.address_key).in_(keys)
+    if subscriber_id is not None:
+        asked = or_(asked, col(Request.subscriber_id) == subscriber_id)
+    session.execute(delete(Request).where(asked))

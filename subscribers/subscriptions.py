@@ -100,9 +100,12 @@ class Person:
     name: str | None = None
 
 
-def find_subscriber(session: Session, address: Address) -> Subscriber | None:
-    """The reader with this address, if there is one."""
-    return session.exec(select(Subscriber).where(Subscriber.address_key == address.key)).one_or_none()
+def find_subscriber(session: Session, address: Address, *, is_held: bool = False) -> Subscriber | None:
+    """The reader with this address, if there is one; held against change, if that is wanted."""
+    found = select(Subscriber).where(Subscriber.address_key == address.key)
+    if is_held:
+        found = found.with_for_update().execution_options(populate_existing=True)
+    return session.exec(found).one_or_none()
 
 
 def subscriptions_of(session: Session, subscriber_id: int) -> list[Subscription]:

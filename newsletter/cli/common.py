@@ -54,6 +54,10 @@ MessageArgument = Annotated[
     int,
     typer.Argument(metavar="MESSAGE", callback=_possible, help="Its number, as `inbound list` shows it."),
 ]
+AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="One bare email address.")]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--category", metavar="SLUG", help="Only this one; may be given again.")
+]
 PostArgument = Annotated[
     str, typer.Argument(metavar="SLUG", help="The post's slug, as `queue list` shows it.")
 ]
@@ -180,3 +184,12 @@ def subscriber_of(session: "Session", address: str) -> "Subscriber":
     if subscriber is None:
         raise NotFoundError(f"nobody here has the address {parsed.given}")
     return subscriber
+
+
+def among(address: str, wanted: list[str] | None, held: list[str]) -> list[str]:
+    """The categories that are meant: those named, or all. Raises NotFoundError for one not subscribed to."""
+    from newsletter.errors import NotFoundError
+
+    if strangers := [slug for slug in wanted or () if slug not in held]:
+        raise NotFoundError(f"{address} does not subscribe to {', '.join(strangers)}")
+    return wanted or held

@@ -35,7 +35,12 @@ def plain(value: Any) -> Any:
 
 def print_json(document: Any) -> None:
     """One document on standard output."""
-    print(json.dumps(document, ensure_ascii=False, indent=2, default=plain))
+    print(as_json_text(document))
+
+
+def as_json_text(document: Any) -> str:
+    """A document as it is printed."""
+    return json.dumps(document, ensure_ascii=False, indent=2, default=plain)
 
 
 def print_rows(

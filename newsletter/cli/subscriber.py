@@ -1,14 +1,14 @@
 """`paperround subscriber`: the readers, in and out, with their consent on record."""
 
 import sys
-from collections import deque
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_site, subscriber_of
+from newsletter.cli import subscriber_consent, subscriber_person
+from newsletter.cli.common import AddressArgument, OnlyOption, among, open_site, subscriber_of
 from newsletter.cli.output import (
     JsonFlag,
     Progress,
@@ -16,7 +16,6 @@ from newsletter.cli.output import (
     count_of,
     note,
     print_json,
-    print_record,
     print_rows,
 )
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The readers and what they subscribe to.", no_args_is_help=True)
 
-AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="One bare email address.")]
 Confirmed = Annotated[
     bool,
     typer.Option(
@@ -39,16 +37,11 @@ ZoneOption = Annotated[
     str | None,
     typer.Option("--timezone", metavar="ZONE", help="Where they live, such as America/New_York."),
 ]
-Only = Annotated[
-    list[str] | None, typer.Option("--category", metavar="SLUG", help="Only this one; may be given again.")
-]
-
 _ANSWERS = {
     "added": "added to {}",
     "already": "already in {}",
     "renewed": "now in {}",
     "left": "has left {} and stays out",
-    "suppressed": "is not written to any more and stays out of {}",
 }
 _COUNTED = {
     "added": "added",
@@ -108,6 +101,7 @@ def add(
             )
             for slug in category
         }
+        subscriber_consent.refuse_suppressed(session, site, parsed, answers.values())
         subscriber = subscriber_of(session, address)
         subscriber.timezone = zone or subscriber.timezone
         states = {held.category: held.state for held in subscriptions_of(session, subscriber.id)}
@@ -143,7 +137,7 @@ def edit(
         ),
     ] = None,
 ) -> None:
-    """Change what is known of a reader, and which letters they want."""
+    """Change what is known of a reader, or wished by them."""
     if name is timezone is frequency is weekly_cap is None:
         raise typer.BadParameter("name what to change: --name, --timezone, --frequency or --weekly-cap")
     wished, cap = _frequency(frequency), _cap(weekly_cap)
@@ -172,7 +166,7 @@ def pause(
     context: typer.Context,
     address: AddressArgument,
     weeks: Annotated[int, typer.Option("--weeks", metavar="N", min=1, max=104, help="For how long.")],
-    category: Only = None,
+    category: OnlyOption = None,
 ) -> None:
     """Send a reader nothing for some weeks. Letters on their way are stopped; who pauses stays subscribed."""
     from subscribers.pauses import pause as pause_subscriptions
@@ -183,7 +177,7 @@ def pause(
     with site.database.write() as session:
         subscriber = subscriber_of(session, address)
         held = [found.category for found in subscriptions_of(session, subscriber.id)]
-        wanted = _among(subscriber.address, category, held)
+        wanted = among(subscriber.address, category, held)
         paused = pause_subscriptions(session, subscriber.id, wanted, site.letters, until=until)
     if not paused:
         from newsletter.errors import NotFoundError
@@ -193,7 +187,7 @@ def pause(
 
 
 @app.command()
-def resume(context: typer.Context, address: AddressArgument, category: Only = None) -> None:
+def resume(context: typer.Context, address: AddressArgument, category: OnlyOption = None) -> None:
     """End a reader's pause now."""
     from subscribers.pauses import resume as resume_subscriptions
     from subscribers.subscriptions import subscriptions_of
@@ -202,7 +196,7 @@ def resume(context: typer.Context, address: AddressArgument, category: Only = No
     with site.database.write() as session:
         subscriber = subscriber_of(session, address)
         held = [found.category for found in subscriptions_of(session, subscriber.id)]
-        resumed = resume_subscriptions(session, subscriber.id, _among(subscriber.address, category, held))
+        resumed = resume_subscriptions(session, subscriber.id, among(subscriber.address, category, held))
     note(
         f"{subscriber.address} gets letters of {', '.join(resumed)} again."
         if resumed
@@ -217,16 +211,17 @@ def import_csv(
     category: Annotated[str, typer.Option("--category", metavar="SLUG", help="What they subscribe to.")],
     confirmed: Confirmed = False,
 ) -> None:
-    """Subscribe everyone in a CSV file. Doing so again is harmless; whoever has left stays out."""
+    """Subscribe everyone in a file. Doing so again is harmless; whoever has left stays out."""
     from newsletter.schedule.categories import find_category
-    from subscribers.csvfile import BadRow, read_people
+    from subscribers.models import SubscriptionState
+    from subscribers.moving.look import open_export
+    from subscribers.moving.people import BadRow
     from subscribers.subscriptions import Joined, Permission, Person, join_many
 
     site = open_site(context)
     with site.database.read() as session:
         find_category(session, category)
-    if file.is_file():  # what comes through a pipe can be read only once
-        deque(read_people(file), maxlen=0)  # a file that breaks off is refused before anyone is subscribed
+    export = open_export(file)
     permission = Permission("import", evidence=cell(file.name)[:1000], confirmed=confirmed)
     counts: dict[Joined, int] = dict.fromkeys(Joined, 0)
     bad = 0
@@ -244,12 +239,16 @@ def import_csv(
 
     with Progress() as progress:
         try:
-            for row in read_people(file):
+            for row in export.rows():
                 if isinstance(row, BadRow):
                     bad += 1
                     note(f"{file}:{row.line}: skipped: {row.problem}")
                     continue
-                batch.append(row)
+                if row.suppress or SubscriptionState.ACTIVE not in {held.state for held in row.memberships}:
+                    bad += 1
+                    note(f"{file}:{row.line}: skipped: {row.address.given} is not active there")
+                    continue
+                batch.append(Person(row.address, row.name))
                 if len(batch) >= 500:
                     save()
                     progress(f"{sum(counts.values())} read")
@@ -287,52 +286,6 @@ def list_subscribers(
         print_rows(shown, ("address", "name", "subscriptions"), empty=empty)
 
 
-@app.command()
-def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = False) -> None:
-    """Show one reader, with the evidence of their consent."""
-    from subscribers.subscriptions import consents_of
-
-    site = open_site(context)
-    with site.database.read() as session:
-        subscriber = subscriber_of(session, address)
-        row = _row(session, subscriber)
-        consents = [
-            consent.model_dump(include={"at", "category", "action", "source", "evidence"})
-            for consent in consents_of(session, row["id"])
-        ]
-    if as_json:
-        print_json({**row, "consents": consents})
-        return
-    until = row.pop("paused_until")
-    stated = {
-        slug: f"{state} until {until[slug]}" if slug in until else state
-        for slug, state in row["subscriptions"].items()
-    }
-    print_record({**row, "subscriptions": _stated(stated)})
-    print()
-    print_rows(consents, ("at", "category", "action", "source", "evidence"), empty="No consent on record.")
-
-
-@app.command()
-def remove(
-    context: typer.Context,
-    address: AddressArgument,
-    category: Only = None,
-) -> None:
-    """End a reader's subscriptions, letters on their way included. They stay out of later imports."""
-    from subscribers.subscriptions import Permission, leave, subscriptions_of
-
-    site = open_site(context)
-    with site.database.write() as session:
-        subscriber = subscriber_of(session, address)
-        held = [found.category for found in subscriptions_of(session, subscriber.id)]
-        wanted = _among(subscriber.address, category, held)
-        left = leave(session, subscriber.id, wanted, Permission("cli"), site.letters, now=site.clock())
-    note(
-        f"{subscriber.address} left {', '.join(left)}." if left else f"{subscriber.address} had left already."
-    )
-
-
 @app.command("export")
 def export_csv(
     context: typer.Context,
@@ -342,14 +295,14 @@ def export_csv(
 ) -> None:
     """Write the readers as CSV, a row a subscription."""
     from newsletter.schedule.categories import find_category
-    from subscribers.csvfile import write_subscriptions
-    from subscribers.subscriptions import all_subscribers
+    from subscribers.moving.kept import everybody
+    from subscribers.moving.paperround import write_people
 
     site = open_site(context)
     with site.database.read() as session:
         if category:
             find_category(session, category)
-        write_subscriptions(sys.stdout, all_subscribers(session, category))
+        write_people(sys.stdout, everybody(session, site.suppressions, category))
 
 
 def _zone(name: str) -> str:
@@ -400,15 +353,6 @@ def _wishes(subscriber: "Subscriber") -> list[str]:
     return wishes
 
 
-def _among(address: str, wanted: list[str] | None, held: list[str]) -> list[str]:
-    """The categories that are meant: those named, or all. Raises NotFoundError for one not subscribed to."""
-    from newsletter.errors import NotFoundError
-
-    if strangers := [slug for slug in wanted or () if slug not in held]:
-        raise NotFoundError(f"{address} does not subscribe to {', '.join(strangers)}")
-    return wanted or held
-
-
 def _stated(subscriptions: dict[str, str]) -> list[str]:
     return [slug if state == "active" else f"{slug} ({state})" for slug, state in subscriptions.items()]
 
@@ -426,10 +370,19 @@ def _listed(subscriber: "Subscriber", subscriptions: dict[str, str]) -> dict[str
     }
 
 
-def _row(session: "Session", subscriber: "Subscriber") -> dict[str, Any]:
+def row_of(session: "Session", subscriber: "Subscriber") -> dict[str, Any]:
+    """A reader with their subscriptions, as the listings have it."""
     from subscribers.subscriptions import subscriptions_of
 
     subscriptions = subscriptions_of(session, subscriber.id)
     paused = {found.category: str(found.paused_until) for found in subscriptions if found.paused_until}
     row = _listed(subscriber, {found.category: found.state for found in subscriptions})
     return {**row, "paused_until": paused}
+
+
+app.command()(subscriber_person.show)
+app.command()(subscriber_person.dossier)
+app.command()(subscriber_person.erase)
+app.command()(subscriber_consent.subscribe)
+app.command()(subscriber_consent.unsubscribe)
+app.command()(subscriber_consent.orders)

@@ -5,8 +5,7 @@ A passing refusal (4yz, 4.y.z) never makes an address dead.
 
 The enhanced status code (RFC 3463 and the IANA registry) decides where it says something. Words decide where
 there is no code, where it is one that says nothing (5.0.0, 5.3.0, a bare 550), and where it is known to lie:
-relays give 5.1.1 to any 550, also to one that names a blocklist, and Exchange Online says 5.4.1 to addresses
-that do not exist.
+relays give 5.1.1 to any 550, also to one that names a blocklist or a mailbox over its quota.
 
 May surprise: without a stage nothing is known of what was refused. Whoever knows that MAIL was, asks
 `newsletter.delivery.outcome`, which holds no refusal of the sender against a reader.
@@ -14,7 +13,7 @@ May surprise: without a stage nothing is known of what was refused. Whoever know
 
 import re
 
-from newsletter.delivery.wordings import class_of_words, sentences
+from newsletter.delivery.wordings import class_of_words
 from newsletter.states import BounceClass, Fault
 
 _BY_REASON = {
@@ -58,8 +57,8 @@ _STATUS = re.compile(r"[245]\.([0-9]{1,3})\.([0-9]{1,3})")
 _NO_DOMAIN = (1, 2)
 _HIDING = ((4, 0), (4, 5), (4, 7))
 """A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
-_EDGE = (4, 1)
-_REFUSED_AT_THE_EDGE = "recipient address rejected access denied"
+_ANY_POLICY = ((7, 0), (7, 1))
+"""What filters give as their reason, also where they found a virus."""
 
 
 def class_of(code: int | None, enhanced_status: str | None, text: str) -> BounceClass:
@@ -70,16 +69,20 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
     reason = _reason(enhanced_status)
     told = class_of_reason(reason)
     is_passing = "4" in ((enhanced_status or "")[:1], str(code or "")[:1])
-    if told in (BounceClass.FULL, BounceClass.CONTENT, BounceClass.POLICY):
+    if told in (BounceClass.FULL, BounceClass.CONTENT):
         return told
     said, is_distrust = class_of_words(text)
     if is_distrust:
         return said
-    if told is BounceClass.UNCLEAR or (reason in _HIDING and said is not BounceClass.UNCLEAR):
-        told = said
-    elif reason == _EDGE and _REFUSED_AT_THE_EDGE in sentences(text):
-        told = BounceClass.DEAD
-    elif is_passing and told is BounceClass.DISABLED:
+    if told is BounceClass.DEAD and said is BounceClass.FULL:
+        return said  # so answer some who know no other code; a reader is not lost for it
+    if told is BounceClass.POLICY:
+        return said if reason in _ANY_POLICY and said is BounceClass.CONTENT else told
+    if (
+        told is BounceClass.UNCLEAR
+        or (reason in _HIDING and said is not BounceClass.UNCLEAR)
+        or (is_passing and told is BounceClass.DISABLED)
+    ):
         told = said
     if told is BounceClass.UNCLEAR and enhanced_status is None:
         told = _BY_CODE.get(code or 0, BounceClass.UNCLEAR)

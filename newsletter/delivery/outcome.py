@@ -44,8 +44,6 @@ _AT_RCPT = {
 """By the codes of RFC 5321 §4.2.3. Others mean policy: 530 asks for a login, and 554, which gives no further
 reason, is what relays say to those whom they have listed.
 """
-
-
 _ABOUT_A_READER = (BounceClass.DEAD, BounceClass.DISABLED, BounceClass.FULL)
 
 

@@ -187,6 +187,17 @@ def delivery(session: Session, delivery_id: int) -> tuple[DeliveryReport, Sequen
     return DeliveryReport(*row), attempts
 
 
+def letters_of(session: Session, subscriber_id: int) -> dict[str, int]:
+    """How many of a reader's letters are in each state."""
+    counted = (
+        sql_select(col(Delivery.state), func.count())
+        .where(col(Delivery.subscriber_id) == subscriber_id)
+        .group_by(col(Delivery.state))
+        .order_by(col(Delivery.state))
+    )
+    return {row[0]: row[1] for row in session.execute(counted)}
+
+
 def verdicts_about(session: Session, delivery_id: int) -> list[tuple[Verdict, bytes | None]]:
     """What was found out about a letter, oldest first; each with the report that says so, as it came.
 

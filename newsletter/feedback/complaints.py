@@ -13,12 +13,7 @@ from newsletter.feedback.mime import Part, body_octets, one_line, read_part, wit
 
 REPORT_TYPE = "message/feedback-report"
 _NO_COMPLAINTS = words("not-spam not_spam auth-failure dmarc dkim")
-_FIELDS = words(
-    """
-    feedback-type original-envelope-id original-mail-from original-rcpt-to removal-recipient reported-domain
-    reporting-mta source source-ip
-    """
-)
+_FIELDS = words("feedback-type original-rcpt-to removal-recipient reporting-mta")
 _FROM_A_PROVIDER = re.compile(
     r"""(?: staff | scomp | jmrp | abuse | fbl | arf | feedback | complaints? | spam | junk | reports?
       | postmaster | (?:do-?)?no-?reply )\b | [^@]*@(?:abuse|arf|fbl|feedback|reports?)\.""",

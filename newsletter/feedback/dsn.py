@@ -14,7 +14,6 @@ from newsletter.feedback.mime import (
     Part,
     body_octets,
     decode_words,
-    decoded,
     one_line,
     raw_text,
     read_part,
@@ -130,8 +129,3 @@ def _recipient(block: Part, name: str) -> str:
 
 def _character(number: int) -> str:
     return one_line(chr(number)) if number < 0x110000 else ""
-
-
-def header_text(content: bytes, part: Part) -> str:
-    """All fields of a part that begins its content, as text."""
-    return decoded(content[: part.start], "")

@@ -23,107 +23,94 @@ _LONGEST_ADDRESS = 320
 
 _FAILS = any_of(
     r"""
-        (?:could ?nt|could not|cannot|cant|can not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
-        (?:un|not )able to (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
-        (?:was not|wasnt|werent|were not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
-        (?:has not|hasnt|have not|havent) been (?:\w+ )?(?:deliver|sent) | undeliver
-        unsuccessful delivery | not been delivered
-        deliver\w* (?:\w+ ){0,7}(?:fail|abort|impossible|unsuccessful|error|problem)
-        deliver\w* (?:\w+ ){0,4}(?:stopped|blocked|refused|denied)
-        fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
-        returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender
-        did(?: not|nt) reach | permanent (?:fatal )?(?:error|fail)
-        failed (?:mail|message) | fatal error | error (?:sending|delivering|while) | given up | giving up
-        \bnot deliver
-        never deliver | non ?deliver
-        failure (?:notice|report|reason)
-        (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
-        bounced (?:back|message|mail)
-        undelivered | quarantin | \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
-        (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown
-        mail ?box (?:is )?full | doesnt have an? | addresses? had
-        unzustellbar | nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
-        zustell\w* (?:\w+ ){0,4}(?:fehl|gescheitert|nicht)
-        zustellfehler | fehler bei der zustellung | unzustellb | non (?:remis|distribu|délivr)
-        na (?:pas )?(?:pu|été) (?:\w+ ){0,3}(?:être |été )?(?:remis|délivr|distribu|envoy|achemin)
-        nont pas pu | échec
-        impossible (?:de |d)(?:\w+ )?(?:remettre|délivrer|distribuer|envoyer|acheminer)
-        pas (?:pu )?(?:être |été )?(?:remis|délivr|distribu)
-        no (?:se )?(?:ha |han |pudo |puede |pudieron |podido )*(?:\w+ ){0,2}(?:entreg|enviar|enviad)
-        fallo | devuelto | no ha llegado | error (?:de|en la) entrega
-        non (?:è stato|può essere|ha potuto|è possibile|è stata) (?:\w+ ){0,3}(?:consegn|recapit|inviat)
-        mancat\w* (?:consegna|recapito) | impossibile (?:consegnare|recapitare|inviare)
-        não (?:foi|pôde|pode|está) (?:\w+ ){0,3}(?:entreg|enviad) | falha (?:na|de) entrega
-        não entregue | onbestelbaar | niet (?:\w+ ){0,2}(?:afgeleverd|bezorgd|worden bezorgd)
-        не (?:может|могло|удалось|было|смогло|была|был|могут) (?:\w+ ){0,4}(?:достав|отправ) | недостав
-        не достав | невозможно достав | ошибк\w* достав | возвращ | сообщение не
-        nie (?:można|może|udało|mogła|mógł|został\w*) (?:\w+ ){0,4}(?:dostarcz|doręcz) | niedostarcz
-        niedoręcz | zwrot | kunde inte | kunne ikke | ikke leveret | ei voitu
-        (?:送信|配信|配送|配達|お届け|届け|送達)[\w ]{0,20}?(?:でき|出来)(?:ません|なかった|ない)
-        配信(?:不能|エラー|失敗|できない) | 送信エラー | 送信できない | エラーのため | 届きませんでした
-        返送 | 不達
-        退信 | 投递失败 | 无法(?:投递|送达|发送) | 未能送达 | 被退回 | 배달되지 | 전송 ?실패 | 전달되지
-        반송
-        """
+    (?:could ?nt|could not|cannot|cant|can not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
+    (?:un|not )able to (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
+    (?:was not|wasnt|werent|were not) (?:\w+ ){0,4}(?:deliver|sen[dt]|reach|accept)
+    (?:has not|hasnt|have not|havent) been (?:\w+ )?(?:deliver|sent) | undeliver | unsuccessful delivery
+    not been delivered | deliver\w* (?:\w+ ){0,7}(?:fail|abort|impossible|unsuccessful|error|problem)
+    deliver\w* (?:\w+ ){0,4}(?:stopped|blocked|refused|denied)
+    fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
+    returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender | did(?: not|nt) reach
+    permanent (?:fatal )?(?:error|fail) | failed (?:mail|message) | fatal error
+    error (?:sending|delivering|while) | given up | giving up | \bnot deliver | never deliver | non ?deliver
+    failure (?:notice|report|reason)
+    (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
+    bounced (?:back|message|mail) | undelivered | quarantin | \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
+    (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown | mail ?box (?:is )?full
+    doesnt have an? | addresses? had | unzustellbar
+    nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
+    zustell\w* (?:\w+ ){0,4}(?:fehl|gescheitert|nicht) | zustellfehler | fehler bei der zustellung
+    unzustellb | non (?:remis|distribu|délivr)
+    na (?:pas )?(?:pu|été) (?:\w+ ){0,3}(?:être |été )?(?:remis|délivr|distribu|envoy|achemin) | nont pas pu
+    échec | impossible (?:de |d)(?:\w+ )?(?:remettre|délivrer|distribuer|envoyer|acheminer)
+    pas (?:pu )?(?:être |été )?(?:remis|délivr|distribu)
+    no (?:se )?(?:ha |han |pudo |puede |pudieron |podido )*(?:\w+ ){0,2}(?:entreg|enviar|enviad) | fallo
+    devuelto | no ha llegado | error (?:de|en la) entrega
+    non (?:è stato|può essere|ha potuto|è possibile|è stata) (?:\w+ ){0,3}(?:consegn|recapit|inviat)
+    mancat\w* (?:consegna|recapito) | impossibile (?:consegnare|recapitare|inviare)
+    não (?:foi|pôde|pode|está) (?:\w+ ){0,3}(?:entreg|enviad) | falha (?:na|de) entrega | não entregue
+    onbestelbaar | niet (?:\w+ ){0,2}(?:afgeleverd|bezorgd|worden bezorgd)
+    не (?:может|могло|удалось|было|смогло|была|был|могут) (?:\w+ ){0,4}(?:достав|отправ) | недостав
+    не достав | невозможно достав | ошибк\w* достав | возвращ | сообщение не
+    nie (?:można|może|udało|mogła|mógł|został\w*) (?:\w+ ){0,4}(?:dostarcz|doręcz) | niedostarcz | niedoręcz
+    zwrot | kunde inte | kunne ikke | ikke leveret | ei voitu
+    (?:送信|配信|配送|配達|お届け|届け|送達)[\w ]{0,20}?(?:でき|出来)(?:ません|なかった|ない)
+    配信(?:不能|エラー|失敗|できない) | 送信エラー | 送信できない | エラーのため | 届きませんでした | 返送
+    不達 | 退信 | 投递失败 | 无法(?:投递|送达|发送) | 未能送达 | 被退回
+    배달되지 | 전송 ?실패 | 발송 ?실패 | 전송되지 | 전달되지 | 반송
+    """
 )
 """That a letter did not arrive."""
 _IS_TRIED = any_of(
     r"""
-        not yet been delivered | not been delivered yet | hasnt been delivered yet
-        still being (?:retried|attempted|tried) | to be retried | could not send message for past
-        will (?!not? )(?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|again)
-        will (?:be )?re ?tr(?:y|ied) | attempts (?:\w+ ){0,4}will (?:be made|continue|be repeated)
-        attempts to deliver (?:\w+ ){0,3}will (?:be made|continue) | warning (?:message )?only
-        (?:just|only) a warning | not need to (?:re ?send|take|do) | no action (?:is required|on your part)
-        delivery incomplete | advisory (?:only|notice) | weiterhin versuch | weiter versuch | erneut versuch
-        noch nicht (?:zugestellt|ausgeliefert) | nouvelle tentative | aún no se | todavía no
-        seguir\w* intent
-        pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib) | non (?:è stato )?ancora | verrà ritentat
-        ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中)
-        再試行 | まだ配信
-        """
+    not yet been delivered | not been delivered yet | hasnt been delivered yet
+    still being (?:retried|attempted|tried) | to be retried | could not send message for past
+    will (?!not? )(?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|again)
+    will (?:be )?re ?tr(?:y|ied) | attempts (?:\w+ ){0,4}will (?:be made|continue|be repeated)
+    attempts to deliver (?:\w+ ){0,3}will (?:be made|continue) | warning (?:message )?only
+    (?:just|only) a warning | not need to (?:re ?send|take|do) | no action (?:is required|on your part)
+    delivery incomplete | advisory (?:only|notice) | weiterhin versuch | weiter versuch | erneut versuch
+    noch nicht (?:zugestellt|ausgeliefert) | nouvelle tentative | aún no se | todavía no | seguir\w* intent
+    pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib) | non (?:è stato )?ancora | verrà ritentat
+    ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中) | 再試行
+    まだ配信
+    """
 )
 """That a letter is still tried."""
 _IS_LATE = any_of(
     r"""
-        (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
-        (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr)
-        delivery (?:\w+ ){0,4}\bdelay
-        delayed (?:\d|mail|delivery|message|warning) | temporary (?:problem|failure|error) | retrying
-        verzögert | retardé | différé | retras | demorad | aplazad | in ritardo | ritardat | atrasad
-        adiad[oa]
-        vertraagd | vertraging | задерж | отложен | opóźni | försen | forsink | 遅延 | 遅れて | 延迟 | 延遲
-        지연
-        """
+    (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
+    (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr) | delivery (?:\w+ ){0,4}\bdelay
+    delayed (?:\d|mail|delivery|message|warning) | temporary (?:problem|failure|error) | retrying | verzögert
+    retardé | différé | retras | demorad | aplazad | in ritardo | ritardat | atrasad | adiad[oa] | vertraagd
+    vertraging | задерж | отложен | opóźni | försen | forsink | 遅延 | 遅れて | 延迟 | 延遲 | 지연
+    """
 )
 """That a letter is late; what has failed for good may say so too."""
 _ENDED = any_of(
     r"""
-        \bgiven up | giving up (?:now|on) | gave up | not going to try | failed permanently
-        permanent(?:ly)? (?:fatal )?(?:error|fail|problem)
-        no (?:further|more) (?:delivery )?attempt | will not (?:be )?(?:re ?tr|try|attempt)
-        no longer (?:be )?(?:tr|attempt) | (?:has|have) been returned
-        is being returned | retry time(?:out)? exceeded | (?:has|have) expired | too long in
-        in the queue too long | dauerhaft | endgültig
-        définitive | permanente\b | окончател | постоянн
-        """
+    \bgiven up | giving up (?:now|on) | gave up | not going to try | failed permanently
+    permanent(?:ly)? (?:fatal )?(?:error|fail|problem) | no (?:further|more) (?:delivery )?attempt
+    will not (?:be )?(?:re ?tr|try|attempt) | no longer (?:be )?(?:tr|attempt) | (?:has|have) been returned
+    is being returned | retry time(?:out)? exceeded | (?:has|have) expired | too long in
+    in the queue too long | dauerhaft | endgültig | définitive | permanente\b | окончател | постоянн
+    """
 )
 """That nobody tries any more."""
 _FAILS_BEYOND_DOUBT = any_of(
     """
-        fail | undeliver | returned | returning | unzustellbar | non remis | no entregado | недостав | échec
-        rejected
-        """
+    fail | undeliver | returned | returning | unzustellbar | non remis | no entregado | недостав | échec
+    rejected
+    """
 )
 """In a subject: what it says besides may be the letter's own."""
 _ARRIVED = any_of(
     r"""
-        success\w* (?:\w+ ){0,3}deliver | delivered successfully | deliver\w* (?:\w+ ){0,4}success
-        delivery (?:\w+ ){0,4}complete\b
-        (?:has|have|was) been delivered to (?:the|your|these) | erfolgreich zugestellt
-        wurde zugestellt | remis avec succès
-        entregado con éxito | consegnato correttamente | успешно доставл
-        """
+    success\w* (?:\w+ ){0,3}deliver | delivered successfully | deliver\w* (?:\w+ ){0,4}success
+    delivery (?:\w+ ){0,4}complete\b | (?:has|have|was) been delivered to (?:the|your|these)
+    erfolgreich zugestellt | wurde zugestellt | remis avec succès | entregado con éxito
+    consegnato correttamente | успешно доставл
+    """
 )
 _LETTER_BEGINS = re.compile(
     r"""^[ \t>|]*+(?:

@@ -17,18 +17,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from newsletter.delivery.bounces import class_of
-from newsletter.feedback.autoreplies import AWAY, is_challenge, is_reply
-from newsletter.feedback.complaints import (
-    REPORT_TYPE,
-    is_complaint,
-    is_sent_as_one,
-    read_feedback,
-    told_in_text,
-)
+from newsletter.feedback.anatomy import Anatomy, read_anatomy, traces_in
+from newsletter.feedback.autoreplies import AUTOREPLY_FIELDS, AWAY, is_challenge, is_reply
+from newsletter.feedback.complaints import is_complaint, is_sent_as_one, read_feedback, told_in_text
 from newsletter.feedback.detectors import detect
 from newsletter.feedback.dsn import (
     DIAGNOSTIC_CHARACTERS,
-    STATUS_TYPES,
     Status,
     codes_in,
     read_status_lines,
@@ -36,41 +30,14 @@ from newsletter.feedback.dsn import (
 )
 from newsletter.feedback.machines import Sender, read_sender
 from newsletter.feedback.mailboxes import read_mailboxes
-from newsletter.feedback.markup import text_of_html
-from newsletter.feedback.mime import (
-    Part,
-    body_octets,
-    body_text,
-    decode_words,
-    decoded,
-    leaves,
-    one_line,
-    raw_text,
-    read_part,
-    with_newlines,
-)
+from newsletter.feedback.mime import Part, one_line, raw_text, with_newlines
 from newsletter.feedback.oldbounces import Words, addresses_in, own_words, said_about
-from newsletter.feedback.traces import Traces, find_traces
+from newsletter.feedback.traces import Traces
 from newsletter.states import BounceClass
 
 __all__ = ["Report", "ReportKind", "Traces", "read_report"]
 
-_RETURNED_TYPES = (
-    "message/rfc822",
-    "message/global",
-    "text/rfc822-headers",
-    "message/global-headers",
-    "text/rfc822",
-)
-_RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
-_RETURNED = 5
-"""Messages within a report that are opened, however they nest."""
 _OWN_FIELDS = ("to", "delivered-to", "x-original-to", "envelope-to")
-_HEADER_OCTETS = 100_000
-_TEXT_CHARACTERS = 100_000
-_AUTOREPLY_FIELDS = (
-    "x-autoreply", "x-auto-reply", "x-autoreply-from", "x-mail-autoreply", "x-autorespond", "x-autoresponder",
-)  # fmt: skip
 
 
 class ReportKind(StrEnum):
@@ -117,114 +84,26 @@ class Report:
     traces: Traces = field(default_factory=Traces)
 
 
-@dataclass(frozen=True, slots=True)
-class _Anatomy:
-    """The parts of a report, by what they are."""
-
-    message: Part
-    header: str
-    statuses: tuple[Part, ...]
-    feedback: tuple[Part, ...]
-    texts: tuple[tuple[str, str, str], ...]
-    """Media type, description and text of what is to be read."""
-    returned: tuple[Part, ...]
-    """The letter that came back, and what stands within."""
-    is_receipt: bool
-    """Whether somebody's program tells that they have read or deleted a mail (RFC 8098)."""
-
-    @property
-    def subject(self) -> str:
-        """The report's own subject."""
-        return decode_words(self.message.text_of("subject"))
-
-    @property
-    def returns_a_letter(self) -> bool:
-        """Whether a letter comes back, and nothing says what became of it."""
-        return not self.statuses and (bool(self.returned) or own_words(self.text) != self.text)
-
-    @property
-    def text(self) -> str:
-        """What is to be read: the plain text, HTML where there is none."""
-        plain = [text for kind, _, text in self.texts if kind == "text/plain"]
-        return "\n".join(plain if "".join(plain).strip() else (text for _, _, text in self.texts))
-
-
 def read_report(content: bytes, return_path: str | None) -> Report:
     """Read a message. `return_path` is its envelope's sender: "" the null path, None if it is not known."""
-    anatomy = _anatomy(with_newlines(content))
-    if _wraps_a_report(anatomy) and read_sender(anatomy.message, return_path).may_be_machine:
-        anatomy = _anatomy(anatomy.returned[0].content)
-    found = _complaint(anatomy) or _status_report(anatomy, return_path) or _words_report(anatomy, return_path)
-    return replace(found, traces=_traces(anatomy))
+    anatomy = read_anatomy(with_newlines(content))
+    sender = read_sender(anatomy.message, return_path)
+    if sender.is_system and _wraps_a_report(anatomy):
+        within = read_anatomy(anatomy.returned[0].content)
+        anatomy = replace(within, header=f"{anatomy.header}\n{within.header}")
+        sender = read_sender(anatomy.message, return_path)
+    found = _complaint(anatomy) or _status_report(anatomy, sender) or _words_report(anatomy, sender)
+    return replace(found, traces=traces_in(anatomy))
 
 
-def _wraps_a_report(anatomy: _Anatomy) -> bool:
+def _wraps_a_report(anatomy: Anatomy) -> bool:
     """Whether all there is stands in a message within: so some filters pass on what they find suspicious."""
     if anatomy.statuses or anatomy.feedback or not anatomy.returned:
         return False
     return anatomy.returned[0].content_type.name == "multipart/report"
 
 
-def _anatomy(content: bytes) -> _Anatomy:
-    message = read_part(content)
-    statuses: list[Part] = []
-    feedback: list[Part] = []
-    texts: list[tuple[str, str, str]] = []
-    returned: list[Part] = []
-    is_receipt = False
-    length = 0
-    for part, _ in leaves(message):
-        kind = part.content_type.name
-        if kind in STATUS_TYPES:
-            statuses.append(part)
-        elif kind == REPORT_TYPE:
-            feedback.append(part)
-        elif kind in _RETURNED_TYPES:
-            returned += _messages_in(part, _RETURNED - len(returned))
-        elif kind in _RECEIPT_TYPES:
-            is_receipt = True
-        elif kind in ("text/plain", "text/html") and length < _TEXT_CHARACTERS:
-            text = body_text(part)
-            text = text_of_html(text) if kind == "text/html" else text
-            texts.append((kind, part.text_of("content-description"), text[:_TEXT_CHARACTERS]))
-            length += len(text)
-    return _Anatomy(
-        message=message,
-        header=decoded(content[: min(message.start, _HEADER_OCTETS)], ""),
-        statuses=tuple(statuses),
-        feedback=tuple(feedback),
-        texts=tuple(texts),
-        returned=tuple(returned),
-        is_receipt=is_receipt,
-    )
-
-
-def _messages_in(part: Part, most: int) -> list[Part]:
-    """The message in a part, and those within it, as far as `most` of them."""
-    found: list[Part] = []
-    waiting = [part]
-    while waiting and len(found) < most:
-        message = read_part(with_newlines(body_octets(waiting.pop()).lstrip(b"\r\n")))
-        found.append(message)
-        waiting += [leaf for leaf, _ in leaves(message) if leaf.content_type.name in _RETURNED_TYPES]
-    return found
-
-
-def _traces(anatomy: _Anatomy) -> Traces:
-    returned: list[str] = []
-    bodies: list[str] = []
-    for message in anatomy.returned:
-        returned.append(decoded(message.content[:_HEADER_OCTETS], ""))
-        bodies += [body_text(leaf) for leaf, _ in leaves(message) if leaf.content_type.main == "text"]
-    noted = (decoded(body_octets(part), "") for part in (*anatomy.statuses, *anatomy.feedback))
-    return find_traces(
-        envelope=[anatomy.header, *noted],
-        returned=returned,
-        words=[*(text for _, _, text in anatomy.texts), *bodies],
-    )
-
-
-def _complaint(anatomy: _Anatomy) -> Report | None:
+def _complaint(anatomy: Anatomy) -> Report | None:
     """The report of a reader's provider; None if it is none."""
     recipient = remote = ""
     if anatomy.feedback:
@@ -236,30 +115,22 @@ def _complaint(anatomy: _Anatomy) -> Report | None:
     else:
         return None
     kind = ReportKind.COMPLAINT if is_complaint(feedback_type) else ReportKind.OTHER
-    recipient = recipient or _addressee(anatomy)
+    recipient = recipient or anatomy.addressee
     return Report(kind, recipient=recipient, remote=remote, feedback_type=feedback_type)
 
 
-def _addressee(anatomy: _Anatomy) -> str:
-    """Whom the returned letter was for, by its own header."""
-    fields = (value for message in anatomy.returned for value in message.fields.get("to", ()))
-    boxes = (box for value in fields for box in read_mailboxes(raw_text(value)))
-    return next((box.address for box in boxes if box), "")
-
-
-def _status_report(anatomy: _Anatomy, return_path: str | None) -> Report | None:
+def _status_report(anatomy: Anatomy, sender: Sender) -> Report | None:
     """The report that delivery statuses make; None if there are none, or a person has attached them."""
+    if not sender.is_system and anatomy.message.content_type.name != "multipart/report":
+        return None
     told = [status for part in anatomy.statuses for status in read_statuses(part)]
-    sender = read_sender(anatomy.message, return_path)
     if not told and sender.is_system:
         # Some gateways make one text of all parts.
         told = read_status_lines(anatomy.text)
-    if not (sender.is_machine or anatomy.message.content_type.name == "multipart/report"):
-        return None
     kinds = [(kind, status) for status in told if (kind := _kind(status))]
     if not kinds:
         return None
-    addressee = _addressee(anatomy)
+    addressee = anatomy.addressee
     # A letter of ours is for one person: others are those to whom a system of theirs handed it on.
     theirs = [one for one in kinds if one[1].recipient.lower() == addressee.lower()]
     kind, status = min(theirs or kinds, key=lambda one: _IMPORTANCE.index(one[0]))
@@ -297,11 +168,10 @@ def _classified(report: Report, code: int | None, *texts: str) -> Report:
     return replace(report, bounce_class=bounce_class, status=status)
 
 
-def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
+def _words_report(anatomy: Anatomy, sender: Sender) -> Report:
     """What the words of a report make of it, and the detectors of flufl.bounce."""
     text = own_words(anatomy.text)
     words = Words(anatomy.subject, text)
-    sender = read_sender(anatomy.message, return_path)
     if _is_reply(anatomy, words, sender):
         return Report(ReportKind.OTHER)
     parts = [(kind, name, own_words(one)) for kind, name, one in anatomy.texts]
@@ -319,6 +189,10 @@ def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
     else:
         return Report(ReportKind.OTHER)
     recipient = next(_recipients(anatomy, text, failed | delayed), "")
+    if not anatomy.returns_a_letter and recipient.lower() in _own_addresses(anatomy.message):
+        return Report(
+            ReportKind.OTHER
+        )  # it says that we do not get our mail: so do those who want a password
     said = said_about(text, recipient)
     code, status = codes_in(said)
     report = Report(kind, status=status, diagnostic=said[:DIAGNOSTIC_CHARACTERS], recipient=recipient)
@@ -327,7 +201,7 @@ def _words_report(anatomy: _Anatomy, return_path: str | None) -> Report:
     return _classified(report, code, *texts) if kind is ReportKind.FAILED else report
 
 
-def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
+def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
     """Whether a mail without a delivery status answers automatically, or is a person's."""
     if AWAY.match(words.subject):
         return True
@@ -335,14 +209,17 @@ def _is_reply(anatomy: _Anatomy, words: Words, sender: Sender) -> bool:
         # Programs tell that a mail was read, and some that they could not file it.
         is_receipt = anatomy.is_receipt and not words.fails
         return is_receipt or is_challenge(words.text)
-    if anatomy.is_receipt or any(name in anatomy.message.fields for name in _AUTOREPLY_FIELDS):
+    if anatomy.is_receipt or any(name in anatomy.message.fields for name in AUTOREPLY_FIELDS):
         return True
+    # It returns the letter, and says of it what a mail system says.
+    returns_it_refused = anatomy.returns_a_letter and words.fails
     if not sender.is_machine:
-        return not (sender.may_be_machine and words.fails_by_subject)
+        is_refused = returns_it_refused and codes_in(words.text)[1].startswith("5")
+        return not (sender.may_be_machine and (words.fails_by_subject or is_refused))
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
     if is_reply(f"{words.subject}. {words.text}"):
         return True
-    return not words.fails_by_subject and not codes_in(words.text)[1]
+    return not (words.fails_by_subject or codes_in(words.text)[1] or returns_it_refused)
 
 
 def _header_for_detectors(message: Part) -> dict[str, str]:
@@ -350,7 +227,7 @@ def _header_for_detectors(message: Part) -> dict[str, str]:
     return {name: one_line(message.text_of(name)) for name in names if name in message.fields}
 
 
-def _recipients(anatomy: _Anatomy, text: str, detected: frozenset[str]) -> Iterator[str]:
+def _recipients(anatomy: Anatomy, text: str, detected: frozenset[str]) -> Iterator[str]:
     """Whom the letter was for, by the surest sign first."""
     for value in anatomy.message.fields.get("x-failed-recipients", ()):
         yield from (box.address for box in read_mailboxes(raw_text(value)) if box)
@@ -358,9 +235,15 @@ def _recipients(anatomy: _Anatomy, text: str, detected: frozenset[str]) -> Itera
     # Reports name the sender too. Whom they came to is of the same domain, and so may a reader be.
     ours = {domain for name in _OWN_FIELDS for domain in _domains(anatomy.message, name)}
     yield from (one for one in addresses_in(text) if one.rpartition("@")[2].lower() not in ours)
-    if address := _addressee(anatomy):
+    if address := anatomy.addressee:
         yield address
     yield from addresses_in(text)
+
+
+def _own_addresses(message: Part) -> set[str]:
+    """Whom a mail came to."""
+    values = (value for name in _OWN_FIELDS for value in message.fields.get(name, ()))
+    return {box.address.lower() for value in values for box in read_mailboxes(raw_text(value)) if box}
 
 
 def _domains(message: Part, name: str) -> Iterator[str]:

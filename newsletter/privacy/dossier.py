@@ -3,52 +3,75 @@
 Given to the person themselves, so it has no secret of anybody else, and no token.
 """
 
+from base64 import b64encode
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
-from newsletter.models import Attempt, Delivery, Edition, InboundMessage, Note
+from newsletter.models import Attempt, Delivery, Edition, InboundMessage, Note, Probe, Verdict
+from subscribers.address import Address, parse_address
 from subscribers.consent import details_of, wordings_of
 from subscribers.models import ConsentLink, Request, Subscriber, Wording
-from subscribers.subscriptions import consents_of, keys_of, subscriptions_of
+from subscribers.subscriptions import consents_of, find_subscriber, keys_of, subscriptions_of
+from subscribers.suppression import Suppressions
 
 
-def dossier(session: Session, subscriber: Subscriber) -> dict[str, Any]:
-    """Everything about a person, each part oldest first; also under addresses that they had before."""
-    keys = keys_of(session, subscriber)
+def dossier_of(session: Session, address: Address, suppressions: Suppressions) -> dict[str, Any]:
+    """Everything about whoever has an address, each part oldest first.
+
+    Somebody may have asked for something, or written, who never became a reader.
+    """
+    subscriber = find_subscriber(session, address)
+    if subscriber is not None:
+        return dossier(session, subscriber, suppressions)
     return {
-        "person": _told(subscriber, "cohort_id"),
+        "person": None,
+        "order": _order(session, address, suppressions),
+        **_correspondence(session, {address.key}, None),
+    }
+
+
+def dossier(session: Session, subscriber: Subscriber, suppressions: Suppressions) -> dict[str, Any]:
+    """Everything about a reader, also under addresses that they had before."""
+    return {
+        "person": _told(subscriber),
+        "order": _order(session, parse_address(subscriber.address), suppressions),
         "subscriptions": [_told(one, "cohort_id") for one in subscriptions_of(session, subscriber.id)],
         **consent_record(session, subscriber),
-        "requests": [
-            _told(one, "id")
-            for one in session.exec(
-                select(Request)
-                .where(
-                    or_(
-                        col(Request.address_key).in_(keys),
-                        col(Request.subscriber_id) == subscriber.id,
-                    )
-                )
-                .order_by(col(Request.asked_at))
-            )
-        ],
         "letters": _letters(session, subscriber),
-        "messages_from_you": [
-            _told(one, "content", "identity")
+        "verdicts": _verdicts(session, subscriber),
+        "probes": [
+            _told(one, "subscriber_id")
             for one in session.exec(
-                select(InboundMessage)
-                .where(col(InboundMessage.sender).in_(keys))
-                .order_by(col(InboundMessage.id))
+                select(Probe).where(Probe.subscriber_id == subscriber.id).order_by(col(Probe.id))
             )
         ],
-        "answers_to_you": [
-            _told(one, "message")
-            for one in session.exec(
-                select(Note).where(col(Note.recipient_key).in_(keys)).order_by(col(Note.id))
-            )
-        ],
+        **_correspondence(session, keys_of(session, subscriber), subscriber.id),
+    }
+
+
+def _order(session: Session, address: Address, suppressions: Suppressions) -> dict[str, Any] | None:
+    """The standing order not to write to them, if there is one."""
+    order = suppressions.find(session, address)
+    return _told(order) if order else None
+
+
+def _correspondence(session: Session, keys: Collection[str], subscriber_id: int | None) -> dict[str, Any]:
+    """What was asked for, written and answered by these addresses."""
+    asked: ColumnElement[bool] = col(Request.address_key).in_(keys)
+    if subscriber_id is not None:
+        asked = or_(asked, col(Request.subscriber_id) == subscriber_id)
+    requests = session.exec(select(Request).where(asked).order_by(col(Request.asked_at)))
+    wrote = col(InboundMessage.sender).in_(keys) | col(InboundMessage.return_path).in_(keys)
+    messages = session.exec(select(InboundMessage).where(wrote).order_by(col(InboundMessage.id)))
+    got = col(Note.recipient_key).in_(keys)
+    answers = session.exec(select(Note).where(got).order_by(col(Note.id)))
+    return {
+        "requests": [_told(one, "id") for one in requests],
+        "messages_from_you": [_with_octets(one, "content", "identity") for one in messages],
+        "answers_to_you": [_told(one, "message") for one in answers],  # which holds links that act
     }
 
 
@@ -92,6 +115,33 @@ def _letters(session: Session, subscriber: Subscriber) -> list[dict[str, Any]]:
         {**_told(one, "owner_id", "fault"), "subject": subject, "attempts": tries.get(one.id, [])}
         for one, subject in rows
     ]
+
+
+def _verdicts(session: Session, subscriber: Subscriber) -> list[dict[str, Any]]:
+    """What was found out about their letters, with the reports that say so."""
+    rows = session.exec(
+        select(Verdict, InboundMessage)
+        .join(InboundMessage, col(InboundMessage.id) == col(Verdict.inbound_id), isouter=True)
+        .where(Verdict.subscriber_id == subscriber.id)
+        .order_by(col(Verdict.id))
+    )
+    return [
+        {
+            **_told(verdict, "subscriber_id"),
+            "report": _with_octets(report, "content", "identity") if report else None,
+        }
+        for verdict, report in rows
+    ]
+
+
+def _with_octets(row: Any, octets: str, *left_out: str) -> dict[str, Any]:
+    """A row's values with a message as text, or in base64 (RFC 4648 §4) where it is none."""
+    content: bytes | None = getattr(row, octets)
+    try:
+        message = {"message": content.decode() if content is not None else None}
+    except UnicodeDecodeError:
+        message = {"message_base64": b64encode(content or b"").decode()}
+    return _told(row, octets, *left_out) | message
 
 
 def _told(row: Any, *left_out: str) -> dict[str, Any]:

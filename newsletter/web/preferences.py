@@ -25,7 +25,7 @@ from newsletter.delivery.copies import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
 from newsletter.models import Category
 from newsletter.privacy.dossier import dossier
-from newsletter.privacy.erasure import erase
+from newsletter.privacy.erasure import erase, wait_for_the_wire
 from newsletter.web.asking import Asking
 from newsletter.web.forms import Fields, first, form_of
 from newsletter.web.frame import HEADERS, Frame
@@ -53,6 +53,10 @@ from subscribers.tokens import Purpose
 
 if TYPE_CHECKING:
     from newsletter.app import App
+
+
+_WIRE_SECONDS = 20.0
+"""How long somebody who erases themselves waits for a letter that is on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class _Preferences:
         """All that is kept of them, to be read by machines and, with some patience, by people."""
         reader = self._find(token)
         with self._site.database.read() as session:
-            data = dossier(session, session.get_one(Subscriber, reader.id))
+            data = dossier(session, session.get_one(Subscriber, reader.id), self._site.suppressions)
         written = json.dumps(data, ensure_ascii=False, indent=2, default=_written)
         attached = {"Content-Disposition": 'attachment; filename="my-data.json"'}
         return Response(written, media_type="application/json", headers=HEADERS | attached)
@@ -151,6 +155,7 @@ class _Preferences:
             row = session.get_one(Subscriber, subscriber_id, with_for_update=True)
             if not is_erased(row):
                 erase(session, row, site.suppressions, source="page", now=site.clock())
+        wait_for_the_wire(site.database, subscriber_id, seconds=_WIRE_SECONDS)
         return self._frame.page("erased", say=self._frame.words(lang))
 
     def _shown(

@@ -203,37 +203,46 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
         r"--evidence: is longer than 1000 characters",
     ),
     ({}, "subscriber show ann@example.org", 1, r"nobody here has the address ann@example\.org"),
-    ({}, "subscriber remove ann@example.org", 1, r"nobody here has the address ann@example\.org"),
+    (
+        {},
+        "subscriber unsubscribe ann@example.org --reason asked",
+        1,
+        r"nobody here has the address ann@example\.org",
+    ),
+    ({}, "subscriber unsubscribe ann@example.org --reason \u00a0", 2, "is empty: say how you know"),
+    (
+        {},
+        "subscriber unsubscribe ann@example.org --reason x --for-good --category advice",
+        2,
+        "is of everything: without --category",
+    ),
+    ({}, "subscriber subscribe ann@example.org --category ghost --reason x", 1, "no category 'ghost'"),
+    (
+        {},
+        "subscriber subscribe ann@example.org --category advice --reason x --despite whim",
+        2,
+        "'whim' is none of bounced, complained, asked, erased",
+    ),
+    ({}, "subscriber erase ann@", 1, "'ann@' is not an email address"),
+    ({}, "subscriber dossier ann@example.org --output no/such/folder", 1, "no/such/folder cannot be written"),
     ({}, "subscriber import r.csv --category advice", 1, r"r\.csv: cannot be read: No such file"),
     (
         {"r.csv": ""},
         "subscriber import r.csv --category advice",
         1,
-        r"r\.csv:1: needs a header .* `email`",
+        r"r\.csv: is empty",
     ),
     (
-        {"r.csv": "name,mail\nAnn,ann@example.org\n"},
+        {"r.csv": "name,phone\nAnn,555\n"},
         "subscriber import r.csv --category advice",
         1,
-        r"r\.csv:1: needs a header .* `email`",
+        r"r\.csv:1: has no column that seems to hold addresses, among name, phone; say which",
     ),
     (
         {"r.csv": b"email,name\nann@example.org,Ann\nbo@example.org,\xfc\n"},
         "subscriber import r.csv --category advice",
         1,
         r"r\.csv:3: is not UTF-8",
-    ),
-    (
-        {"r.csv": 'email,name\nann@example.org,Ann\nbo@example.org,"Bo\n'},
-        "subscriber import r.csv --category advice",
-        1,
-        r"r\.csv:3: is not CSV",
-    ),
-    (
-        {"r.csv": "email\n" + "".join(f"r{n}@example.org\n" for n in range(1200)) + '"open\n'},
-        "subscriber import r.csv --category advice",
-        1,
-        r"r\.csv:1202: is not CSV",
     ),
     (
         {"r.csv": "email\na@b.example"},
@@ -337,7 +346,7 @@ def test_a_missing_image_is_a_warning_with_its_line(advice: App, cli: Cli) -> No
 def test_bad_rows_are_named_with_their_lines_and_the_good_ones_kept(advice: App, cli: Cli) -> None:
     """An import says which rows it skipped and why, keeps the rest, and ends with 1."""
     path = advice.settings.folder / "r.csv"
-    path.write_text("email,name\nann@example.org,Ann\nann,Ann\n\nbo@example.org\n,Cy\n", encoding="utf-8")
+    path.write_text('email,name\nann@example.org,Ann\nann,Ann\n\nbo@example.org\n,"Cy\n', encoding="utf-8")
     done = cli("--site", advice.settings.folder, "subscriber", "import", path, "--category", "advice")
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()

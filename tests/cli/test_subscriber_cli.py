@@ -34,10 +34,9 @@ def test_adding_says_how_a_reader_stands(advice: App, cli: Cli) -> None:
     again = subscriber(advice, cli, "add", "ann@example.org", "--category", "advice")
     assert again.stderr == "Ann@example.org: already in advice.\n"
     assert states(advice, cli) == {"Ann@example.org": "active"}
-    assert subscriber(advice, cli, "remove", "ann@EXAMPLE.org").stderr == "Ann@example.org left advice.\n"
-    assert (
-        subscriber(advice, cli, "remove", "ann@example.org").stderr == "Ann@example.org had left already.\n"
-    )
+    leave = ("unsubscribe", "ann@EXAMPLE.org", "--reason", "asked by phone")
+    assert subscriber(advice, cli, *leave).stderr == "Ann@example.org left advice.\n"
+    assert subscriber(advice, cli, *leave).stderr == "Ann@example.org had left already.\n"
     assert subscriber(advice, cli, *add, "--confirmed").stderr == "Ann@example.org: now in advice.\n"
 
 
@@ -68,7 +67,7 @@ def test_an_import_counts_what_came_of_it(advice: App, cli: Cli, tmp_path: Path)
             subscriber(advice, cli, "add", f"{name}@example.org", "--category", "advice", *options).returncode
             == 0
         )
-    assert subscriber(advice, cli, "remove", "gone@example.org").returncode == 0
+    assert subscriber(advice, cli, "unsubscribe", "gone@example.org", "--reason", "asked").returncode == 0
     path = tmp_path / "readers.csv"
     path.write_text(
         "email,name\nnew@example.org,New\nthere@example.org,\npending@example.org,\ngone@example.org,\n",
@@ -96,7 +95,7 @@ def test_what_is_exported_can_be_imported(advice: App, cli: Cli, tmp_path: Path)
         assert subscriber(advice, cli, *add).returncode == 0
     done = subscriber(advice, cli, "export", "--category", "advice")
     assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "email,name,category,state"
+    assert done.stdout.splitlines()[0].startswith("email,name,category,state,since,")
     path = tmp_path / "out.csv"
     path.write_text(done.stdout, encoding="utf-8")
     assert cli("--site", advice.settings.folder, "category", "add", "letters").returncode == 0
@@ -111,10 +110,14 @@ def test_leaving_one_category_keeps_the_others(advice: App, cli: Cli) -> None:
     assert cli("--site", advice.settings.folder, "category", "add", "letters").returncode == 0
     both = ("--category", "advice", "--category", "letters", "--confirmed")
     assert subscriber(advice, cli, "add", "ann@example.org", *both).returncode == 0
-    done = subscriber(advice, cli, "remove", "ann@example.org", "--category", "letters")
+    done = subscriber(
+        advice, cli, "unsubscribe", "ann@example.org", "--reason", "asked", "--category", "letters"
+    )
     assert done.stderr == "ann@example.org left letters.\n"
     assert states(advice, cli) == {"ann@example.org": "active"}
-    done = subscriber(advice, cli, "remove", "ann@example.org", "--category", "ghost")
+    done = subscriber(
+        advice, cli, "unsubscribe", "ann@example.org", "--reason", "asked", "--category", "ghost"
+    )
     assert (done.returncode, done.stderr) == (1, "paperround: ann@example.org does not subscribe to ghost\n")
 
 
@@ -134,7 +137,7 @@ def test_a_reader_pauses_and_comes_back(advice: App, cli: Cli) -> None:
     assert "had not paused" in subscriber("resume", "ann@example.org").stderr
     refused = subscriber("pause", "ann@example.org", "--weeks", "2", "--category", "news")
     assert (refused.returncode, "does not subscribe to news" in refused.stderr) == (1, True)
-    subscriber("remove", "ann@example.org")
+    subscriber("unsubscribe", "ann@example.org", "--reason", "asked")
     assert "no letters that could be paused" in subscriber("pause", "ann@example.org", "--weeks", "2").stderr
 
 

@@ -105,7 +105,6 @@ WORDS = {
         550 No such user here
         550 Requested action not taken: mailbox unavailable
         550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).
-        550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [mx.eop.example]
         550 <ann@reader.example>: Recipient address rejected: User unknown in virtual mailbox table
         554 delivery error: dd This user doesn't have a yahoo.example account (ann@yahoo.example) [0]
         552 1 Requested mail action aborted, mailbox not found
@@ -171,10 +170,14 @@ WORDS = {
         4.4.7 expired; last: 451 blocked using dnsbl.example
         554 5.1.0 Sender denied
         530 Authentication required
+        550 5.7.1 User unknown
+        550 5.7.26 Unauthenticated mail with an attachment not allowed
     """,
     CONTENT: """
         552 Message size exceeds fixed maximum message size
         554 rejected due to virus Eicar
+        554 5.7.1 rejected: contains the virus Eicar
+        552 5.7.0 attachment type not allowed
         550 attachment type not allowed
         550 Message contains suspicious content
         550 Mail content denied

@@ -184,7 +184,7 @@ for _name, _status, _said, _class in [
     ("handed over", "5.7.17", "550 5.7.17 Mailbox owner has changed", DEAD),
     ("rate", "4.7.28", "421 4.7.28 Our system has detected an unusual rate of mail from your IP address", POLICY),
     ("microsoft refuses the network", "5.7.606", "550 5.7.606 Access denied, banned sending IP [192.0.2.20]", POLICY),
-    ("microsoft knows nobody", "5.4.1", "550 5.4.1 Recipient address rejected: Access denied. [mx.eop.example]", DEAD),
+    ("microsoft knows nobody", "5.4.1", "550 5.4.1 Recipient address rejected: Access denied. [mx.eop.example]", ROUTING),
     ("hotmail", "5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).", DEAD),
     ("yahoo", "5.0.0", "554 delivery error: dd This user doesn't have a yahoo.example account ({reader}) [0]", DEAD),
     ("yahoo's disabled", "5.0.0", "554 delivery error: dd This account has been disabled or discontinued [#102].", DISABLED),
@@ -1427,6 +1427,36 @@ sample(
         sender=_DAEMON,
         subject="Your message",
     ),
+    OTHER,
+    recipient="",
+)
+sample(
+    "no report: an answer that attaches one",
+    f"""\
+From: Ann Lee <{{reader}}>
+To: <{{path}}>
+Subject: Re: First steps
+Auto-Submitted: auto-replied
+Content-Type: multipart/mixed; boundary="away"
+
+--away
+Content-Type: text/plain
+
+I am on leave until Monday.
+
+--away
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.reader.example
+
+{final("5.1.1")}
+
+--away
+Content-Type: message/rfc822
+
+{dsn(final("5.1.1", "smtp; 550 5.1.1 User unknown"))}
+--away--
+""",
     OTHER,
     recipient="",
 )

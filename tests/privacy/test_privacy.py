@@ -110,7 +110,7 @@ def test_what_they_wrote_from_an_address_before_is_theirs(post: Correspondence) 
         post.site.doors.confirm(session, request, by=Door.PAGE, evidence="the button")
     post.run()
     with post.site.database.read() as session:
-        held = dossier(session, reader(session, new))
+        held = dossier(session, reader(session, new), post.site.suppressions)
     assert len(held["messages_from_you"]) == 3
     assert len(held["answers_to_you"]) >= 2
     with post.site.database.write() as session:
@@ -148,7 +148,8 @@ def test_a_dossier_has_all_and_nothing_of_others(post: Correspondence) -> None:
     asked = post.new_mail()[-1]
     post.write(str(asked["Reply-To"].addresses[0].addr_spec))
     with post.site.database.read() as session:
-        told = json.loads(json.dumps(dossier(session, reader(session)), default=plain))
+        held = dossier(session, reader(session), post.site.suppressions)
+    told = json.loads(json.dumps(held, default=plain))
     assert told["person"]["address"] == ANN
     assert [one["state"] for one in told["subscriptions"]] == ["left"]
     assert [one["action"] for one in told["consents"]] == ["granted", "withdrawn"]
@@ -166,7 +167,7 @@ def test_letters_are_in_the_dossier_with_their_attempts(issue: Issue) -> None:
     """What was sent, when, and what the relay said."""
     issue.send()
     with issue.site.database.read() as session:
-        told = dossier(session, reader(session))
+        told = dossier(session, reader(session), issue.site.suppressions)
     (letter,) = told["letters"]
     assert (letter["subject"], letter["state"]) == ("A title", "sent")
     assert letter["attempts"][0]["code"] == 250

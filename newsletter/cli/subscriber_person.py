@@ -1,0 +1,176 @@
+"""`paperround subscriber show`, `dossier` and `erase`: what is held about one person, and to be rid of it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.cli.common import AddressArgument, open_site
+from newsletter.cli.output import (
+    JsonFlag,
+    as_json_text,
+    count_of,
+    note,
+    print_json,
+    print_record,
+    print_rows,
+    tally,
+)
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from newsletter.app import App
+    from newsletter.models import Verdict
+    from subscribers.address import Address
+    from subscribers.models import Subscriber
+
+_WIRE_SECONDS = 660
+"""A relay may take ten minutes for its answer to a letter (RFC 5321 §4.5.3.2.6)."""
+
+
+def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = False) -> None:
+    """Show one reader, with all evidence."""
+    from newsletter.errors import NotFoundError
+    from subscribers.address import parse_address
+    from subscribers.subscriptions import find_subscriber
+
+    parsed = parse_address(address)
+    site = open_site(context)
+    with site.database.read() as session:
+        subscriber = find_subscriber(session, parsed)
+        order = _order(session, site, parsed)
+        if subscriber is None and order is None:
+            raise NotFoundError(f"nobody here has the address {parsed.given}")
+        if subscriber is None:
+            shown = {"address": parsed.given, "id": None, "order": order}
+        else:
+            shown = _shown(session, subscriber, order)
+    if as_json:
+        print_json(shown)
+    else:
+        _print(shown)
+
+
+def _order(session: "Session", site: "App", address: "Address") -> dict[str, Any] | None:
+    order = site.suppressions.find(session, address)
+    return {"reason": order.reason, "at": order.at} if order else None
+
+
+def _shown(session: "Session", subscriber: "Subscriber", order: dict[str, Any] | None) -> dict[str, Any]:
+    from newsletter.cli.subscriber import row_of
+    from newsletter.delivery.reports import letters_of, verdicts_of
+    from subscribers.subscriptions import consents_of
+
+    consents = [
+        consent.model_dump(include={"at", "category", "action", "source", "evidence"})
+        for consent in consents_of(session, subscriber.id)
+    ]
+    return {
+        **row_of(session, subscriber),
+        "order": order,
+        "letters": letters_of(session, subscriber.id),
+        "consents": consents,
+        "verdicts": [_verdict(one) for one in verdicts_of(session, subscriber.id)],
+    }
+
+
+def _verdict(verdict: "Verdict") -> dict[str, Any]:
+    """What was found out about a letter, and where the evidence is."""
+    if verdict.inbound_id is not None:
+        evidence = f"message {verdict.inbound_id}"
+    else:
+        evidence = "the relay's reply" if verdict.kind == "bounce" else "a person's word"
+    told = verdict.model_dump(
+        include={"at", "kind", "bounce_class", "effect", "status", "diagnostic", "remote"}
+    )
+    return {**told, "delivery": verdict.delivery_id, "evidence": evidence}
+
+
+def _print(shown: dict[str, Any]) -> None:
+    order = shown["order"]
+    told = f"write no more: {order['reason']}, {order['at']:%Y-%m-%d %H:%M} UTC" if order else None
+    if shown["id"] is None:
+        print_record({"address": shown["address"], "order": told, "held": "nothing but this order"})
+        return
+    until = shown["paused_until"]
+    stated = [
+        _stated(slug, f"{state} until {until[slug]}" if slug in until else state)
+        for slug, state in shown["subscriptions"].items()
+    ]
+    record = {
+        name: value
+        for name, value in shown.items()
+        if name not in ("order", "paused_until", "consents", "verdicts", "subscriptions", "letters")
+    }
+    record |= {"subscriptions": stated, "letters": tally(shown["letters"]) or "none yet"}
+    print_record(record | ({"order": told} if told else {}))
+    print()
+    print_rows(
+        shown["consents"], ("at", "category", "action", "source", "evidence"), empty="No consent on record."
+    )
+    if shown["verdicts"]:
+        print()
+        print_rows(shown["verdicts"], _VERDICT, empty="")
+        note("The evidence, whole: paperround delivery show DELIVERY")
+
+
+_VERDICT = ("at", "delivery", "kind", "bounce_class", "effect", "evidence", "diagnostic")
+
+
+def _stated(slug: str, state: str) -> str:
+    return slug if state == "active" else f"{slug} ({state})"
+
+
+def dossier(
+    context: typer.Context,
+    address: AddressArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it here, readable by you alone.")
+    ] = None,
+) -> None:
+    """Write all that is held about one person, as JSON."""
+    from newsletter.errors import SiteError
+    from newsletter.privacy.dossier import dossier_of
+    from subscribers.address import parse_address
+
+    parsed = parse_address(address)
+    site = open_site(context)
+    with site.database.read() as session:
+        held = dossier_of(session, parsed, site.suppressions)
+    if output is None:
+        print_json(held)
+        return
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(as_json_text(held) + "\n")
+    except OSError as error:
+        raise SiteError(f"{output} cannot be written: {error.strerror}") from error
+    note(f"All that is held about {parsed.given} is in {output}.")
+
+
+def erase(context: typer.Context, address: AddressArgument) -> None:
+    """Erase all that is held about one person.
+
+    Letters on their way are stopped, and a keyed hash stays, so that nobody writes to them again. There is no
+    way back.
+    """
+    from newsletter.privacy.erasure import erase_address, wait_for_the_wire
+    from subscribers.address import parse_address
+
+    parsed = parse_address(address)
+    site = open_site(context)
+    with site.database.write() as session:
+        number = erase_address(session, parsed, site.suppressions, source="cli", now=site.clock())
+    if number is None:
+        note(f"{parsed.given} was no reader. Whatever else was held is erased, and nobody writes to them.")
+        return
+    left = wait_for_the_wire(site.database, number, seconds=_WIRE_SECONDS)
+    note(f"{parsed.given} is erased: nothing is held but a keyed hash, and nobody writes to them again.")
+    if left:
+        note(
+            f"But {count_of(left, 'letter')} was on the wire, and its relay has not answered: it may arrive."
+        )
+        raise typer.Exit(1)

@@ -1,0 +1,138 @@
+"""The parts of a report, by what they are: its words, its fields, and the letter that it returns.
+
+Promises: no octets raise, and time grows with their length. However messages nest in messages, a few of them
+are opened, and what is beyond the limits of `newsletter.feedback.mime` is left unread.
+"""
+
+from dataclasses import dataclass
+
+from newsletter.feedback.complaints import REPORT_TYPE
+from newsletter.feedback.dsn import STATUS_TYPES
+from newsletter.feedback.mailboxes import read_mailboxes
+from newsletter.feedback.markup import text_of_html
+from newsletter.feedback.mime import (
+    Part,
+    body_octets,
+    body_text,
+    decode_words,
+    decoded,
+    leaves,
+    raw_text,
+    read_part,
+    with_newlines,
+)
+from newsletter.feedback.oldbounces import own_words
+from newsletter.feedback.traces import Traces, find_traces
+
+_RETURNED_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/global-headers",
+    "text/rfc822",
+)
+_RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
+_RETURNED = 5
+"""Messages within a report that are opened, however they nest."""
+_HEADER_OCTETS = 100_000
+_TEXT_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """The parts of a report, by what they are."""
+
+    message: Part
+    header: str
+    statuses: tuple[Part, ...]
+    feedback: tuple[Part, ...]
+    texts: tuple[tuple[str, str, str], ...]
+    """Media type, description and text of what is to be read."""
+    returned: tuple[Part, ...]
+    """The letter that came back, and what stands within."""
+    is_receipt: bool
+    """Whether somebody's program tells that they have read or deleted a mail (RFC 8098)."""
+
+    @property
+    def subject(self) -> str:
+        """The report's own subject."""
+        return decode_words(self.message.text_of("subject"))
+
+    @property
+    def returns_a_letter(self) -> bool:
+        """Whether a letter comes back, and nothing says what became of it."""
+        return not self.statuses and (bool(self.returned) or own_words(self.text) != self.text)
+
+    @property
+    def addressee(self) -> str:
+        """Whom the returned letter was for, by its own header; "" if that is not told."""
+        fields = (value for message in self.returned for value in message.fields.get("to", ()))
+        boxes = (box for value in fields for box in read_mailboxes(raw_text(value)))
+        return next((box.address for box in boxes if box), "")
+
+    @property
+    def text(self) -> str:
+        """What is to be read: the plain text, HTML where there is none."""
+        plain = [text for kind, _, text in self.texts if kind == "text/plain"]
+        return "\n".join(plain if "".join(plain).strip() else (text for _, _, text in self.texts))
+
+
+def read_anatomy(content: bytes) -> Anatomy:
+    """The parts of a message whose lines end with \\n alone."""
+    message = read_part(content)
+    statuses: list[Part] = []
+    feedback: list[Part] = []
+    texts: list[tuple[str, str, str]] = []
+    returned: list[Part] = []
+    is_receipt = False
+    length = 0
+    for part, _ in leaves(message):
+        kind = part.content_type.name
+        if kind in STATUS_TYPES:
+            statuses.append(part)
+        elif kind == REPORT_TYPE:
+            feedback.append(part)
+        elif kind in _RETURNED_TYPES:
+            returned += _messages_in(part, _RETURNED - len(returned))
+        elif kind in _RECEIPT_TYPES:
+            is_receipt = True
+        elif kind in ("text/plain", "text/html") and length < _TEXT_CHARACTERS:
+            text = body_text(part)
+            text = text_of_html(text) if kind == "text/html" else text
+            texts.append((kind, part.text_of("content-description"), text[:_TEXT_CHARACTERS]))
+            length += len(text)
+    return Anatomy(
+        message=message,
+        header=decoded(content[: min(message.start, _HEADER_OCTETS)], ""),
+        statuses=tuple(statuses),
+        feedback=tuple(feedback),
+        texts=tuple(texts),
+        returned=tuple(returned),
+        is_receipt=is_receipt,
+    )
+
+
+def _messages_in(part: Part, most: int) -> list[Part]:
+    """The message in a part, and those within it, as far as `most` of them."""
+    found: list[Part] = []
+    waiting = [part]
+    while waiting and len(found) < most:
+        message = read_part(with_newlines(body_octets(waiting.pop()).lstrip(b"\r\n")))
+        found.append(message)
+        waiting += [leaf for leaf, _ in leaves(message) if leaf.content_type.name in _RETURNED_TYPES]
+    return found
+
+
+def traces_in(anatomy: Anatomy) -> Traces:
+    """What of ours stands in a report."""
+    returned: list[str] = []
+    bodies: list[str] = []
+    for message in anatomy.returned:
+        returned.append(decoded(message.content[:_HEADER_OCTETS], ""))
+        bodies += [body_text(leaf) for leaf, _ in leaves(message) if leaf.content_type.main == "text"]
+    noted = (decoded(body_octets(part), "") for part in (*anatomy.statuses, *anatomy.feedback))
+    return find_traces(
+        envelope=[anatomy.header, *noted],
+        returned=returned,
+        words=[*(text for _, _, text in anatomy.texts), *bodies],
+    )
