@@ -7,6 +7,7 @@ lower case and no further, not as `str.casefold` would: `ſam@` and `sam@` may b
 neither is to be sent the other's links.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -20,6 +21,14 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _CHARACTERS = 1000
 """What is longer is no address in any normalisation, and is refused unread."""
+
+_PLAIN = re.compile(r"[a-zA-Z0-9_+'-]++(?:\.[a-zA-Z0-9_+'-]++)*+@[a-zA-Z0-9]++(?:[.-][a-zA-Z0-9]++)*+")
+"""What nearly all addresses look like, and of which the long way only says that it is right.
+
+Held to it by a test. Two hyphens in a row, as in A-labels, are for the long way.
+"""
+_PLAIN_CHARACTERS = 64
+"""In what is no longer than this, no part is too long either."""
 
 
 class AddressError(PaperroundError, ValueError):
@@ -54,6 +63,15 @@ def parse_address(text: str) -> Address:
     Raises AddressError, quoting what was given.
     """
     stripped = text.strip()
+    if len(stripped) <= _PLAIN_CHARACTERS and _PLAIN.fullmatch(stripped):
+        key = stripped.lower()
+        at = key.index("@")
+        return Address(given=stripped[:at] + key[at:], key=key)
+    return _parsed(stripped)
+
+
+def _parsed(stripped: str) -> Address:
+    """The long way, which takes twenty times as long."""
     if len(stripped) > _CHARACTERS:
         raise _refusal(stripped, "It is far too long.")
     try:

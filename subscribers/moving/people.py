@@ -31,6 +31,7 @@ class Newcomer:
     address: Address
     name: str | None = None
     memberships: tuple[Membership, ...] = ()
+    """None for one who is known there but on no list (a buyer, a moderator): nobody's reader."""
     created_at: datetime | None = None
     timezone: str | None = None
     frequency: str | None = None
