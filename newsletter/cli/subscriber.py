@@ -219,8 +219,9 @@ def import_csv(
 ) -> None:
     """Subscribe everyone in a CSV file. Doing so again is harmless; whoever has left stays out."""
     from newsletter.schedule.categories import find_category
+    from subscribers.arrivals import Joined
     from subscribers.csvfile import BadRow, read_people
-    from subscribers.subscriptions import Joined, Permission, Person, join_many
+    from subscribers.subscriptions import Permission, Person, join_many
 
     site = open_site(context)
     with site.database.read() as session:
