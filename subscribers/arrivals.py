@@ -49,13 +49,13 @@ class Tie:
 
     category: str
     state: SubscriptionState
-    """ACTIVE, PENDING or PAUSED; or LEFT, so that a later file does not bring them back."""
+    """LEFT for those whom no later file is to bring back, SUPPRESSED for those who are to have an order."""
     source: str
     evidence: str = ""
     details: str | None = None
     """As `Consent.details`."""
     since: datetime | None = None
-    """When it came into that state; None for now."""
+    """When one that is new came into that state; None for now."""
     until: date | None = None
     """Of a paused one: the day from which they have letters again."""
 
@@ -79,8 +79,8 @@ class Arrived:
     """What came of arrivals: for each, and each of its ties, in their order."""
 
     answers: list[tuple[Joined, ...]]
-    new: int
-    """How many people had not been known."""
+    new: frozenset[str]
+    """The keys of those who had not been known."""
 
 
 @dataclass(slots=True)
@@ -107,10 +107,12 @@ class _Standing:
 _Standings = dict[tuple[int, str], _Standing]
 
 _SUBSCRIBER = ("id", "address", "address_key", "name", "created_at", "timezone", "frequency", "weekly_cap")
+_OVER = (SubscriptionState.LEFT, SubscriptionState.SUPPRESSED)
 _ACTIONS = {
     SubscriptionState.ACTIVE: ConsentAction.GRANTED,
     SubscriptionState.PAUSED: ConsentAction.GRANTED,
     SubscriptionState.PENDING: ConsentAction.REQUESTED,
+    SubscriptionState.SUPPRESSED: ConsentAction.GRANTED,
     SubscriptionState.LEFT: ConsentAction.WITHDRAWN,
 }
 
@@ -141,7 +143,8 @@ def take_in(
     _write(session, bulk, standings, now)
     record_many(session, evidence, now)
     _read_anew(session)
-    return Arrived(answers, sum(one.is_new and key not in refused for key, one in readers.items()))
+    new = frozenset(key for key, reader in readers.items() if reader.is_new and key not in refused)
+    return Arrived(answers, new)
 
 
 def foresee(session: Session, arrivals: Sequence[Arrival], suppressions: Suppressions) -> Arrived:
@@ -154,7 +157,12 @@ def foresee(session: Session, arrivals: Sequence[Arrival], suppressions: Suppres
     readers |= {key: _Reader(-number) for number, key in enumerate(new, start=1)}
     refused = suppressions.among(session, [arrival.address for arrival in arrivals])
     answers, _ = _settle(arrivals, readers, refused, standings, renew=False)
-    return Arrived(answers, len(new - refused))
+    return Arrived(answers, frozenset(new - refused))
+
+
+def known_among(session: Session, keys: Collection[str]) -> set[str]:
+    """Which of these people are here, in whatever way."""
+    return set(_found(session, bulk_of(session), keys, is_held=False))
 
 
 def _hold(session: Session, bulk: Bulk, arrivals: Sequence[Arrival], now: datetime) -> dict[str, _Reader]:
@@ -321,8 +329,8 @@ def _settle(
             told.append(answer)
             if answer is not Joined.ADDED and answer is not Joined.RENEWED:
                 continue
-            number = standing.id if standing else None
-            standings[place] = _Standing(number, tie.state, tie.since, tie.until, is_changed=True)
+            number, since = (standing.id, None) if standing else (None, tie.since)
+            standings[place] = _Standing(number, tie.state, since, tie.until, is_changed=True)
             evidence.append(
                 (
                     *(subscriber_id, given, tie.category, _ACTIONS[tie.state]),
@@ -336,10 +344,11 @@ def _settle(
 def _answer(now_in: str | None, wanted: SubscriptionState, *, renew: bool) -> Joined:
     if now_in is None:
         return Joined.ADDED
-    if wanted == SubscriptionState.LEFT:
-        return Joined.ALREADY if now_in == SubscriptionState.LEFT else Joined.DIFFERS
-    without_letters = (SubscriptionState.LEFT, SubscriptionState.PAUSED, SubscriptionState.SUPPRESSED)
-    if (renew and now_in in without_letters) or (now_in == SubscriptionState.PENDING and wanted in LIVE):
+    if wanted in _OVER:
+        return Joined.ALREADY if now_in in _OVER else Joined.DIFFERS
+    if (renew and now_in in (*_OVER, SubscriptionState.PAUSED)) or (
+        now_in == SubscriptionState.PENDING and wanted in LIVE
+    ):
         return Joined.RENEWED
     if now_in == SubscriptionState.LEFT:
         return Joined.REFUSED_LEFT

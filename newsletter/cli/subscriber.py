@@ -1,9 +1,6 @@
 """`paperround subscriber`: the readers, in and out, with their consent on record."""
 
-import sys
-from collections import deque
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +8,6 @@ import typer
 from newsletter.cli.common import open_site, subscriber_of
 from newsletter.cli.output import (
     JsonFlag,
-    Progress,
     cell,
     count_of,
     note,
@@ -49,13 +45,6 @@ _ANSWERS = {
     "renewed": "now in {}",
     "left": "has left {} and stays out",
     "suppressed": "is not written to any more and stays out of {}",
-}
-_COUNTED = {
-    "added": "added",
-    "already": "there already",
-    "renewed": "confirmed now",
-    "left": "had left and stay out",
-    "suppressed": "are not to be written to and stay out",
 }
 _FREQUENCIES = {
     "issue": "a letter of each issue",
@@ -210,59 +199,6 @@ def resume(context: typer.Context, address: AddressArgument, category: Only = No
     )
 
 
-@app.command("import")
-def import_csv(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a header: email,name")],
-    category: Annotated[str, typer.Option("--category", metavar="SLUG", help="What they subscribe to.")],
-    confirmed: Confirmed = False,
-) -> None:
-    """Subscribe everyone in a CSV file. Doing so again is harmless; whoever has left stays out."""
-    from newsletter.schedule.categories import find_category
-    from subscribers.arrivals import Joined
-    from subscribers.csvfile import BadRow, read_people
-    from subscribers.subscriptions import Permission, Person, join_many
-
-    site = open_site(context)
-    with site.database.read() as session:
-        find_category(session, category)
-    if file.is_file():  # what comes through a pipe can be read only once
-        deque(read_people(file), maxlen=0)  # a file that breaks off is refused before anyone is subscribed
-    permission = Permission("import", evidence=cell(file.name)[:1000], confirmed=confirmed)
-    counts: dict[Joined, int] = dict.fromkeys(Joined, 0)
-    bad = 0
-    batch: list[Person] = []
-
-    def save() -> None:
-        if batch:
-            with site.database.write() as session:
-                answers = join_many(
-                    session, batch, category, permission, site.suppressions, renew=False, now=site.clock()
-                )
-            for answer in answers:
-                counts[answer] += 1
-            batch.clear()
-
-    with Progress() as progress:
-        try:
-            for row in read_people(file):
-                if isinstance(row, BadRow):
-                    bad += 1
-                    note(f"{file}:{row.line}: skipped: {row.problem}")
-                    continue
-                batch.append(row)
-                if len(batch) >= 500:
-                    save()
-                    progress(f"{sum(counts.values())} read")
-        finally:
-            save()
-    told = [f"{count} {_COUNTED[answer]}" for answer, count in counts.items() if count]
-    told += [f"{count_of(bad, 'row')} skipped"] if bad else []
-    note(f"{category}: {', '.join(told) or 'the file names nobody'}.")
-    if bad:
-        raise typer.Exit(1)
-
-
 @app.command("list")
 def list_subscribers(
     context: typer.Context,
@@ -332,25 +268,6 @@ def remove(
     note(
         f"{subscriber.address} left {', '.join(left)}." if left else f"{subscriber.address} had left already."
     )
-
-
-@app.command("export")
-def export_csv(
-    context: typer.Context,
-    category: Annotated[
-        str | None, typer.Option("--category", metavar="SLUG", help="Only its readers.")
-    ] = None,
-) -> None:
-    """Write the readers as CSV, a row a subscription."""
-    from newsletter.schedule.categories import find_category
-    from subscribers.csvfile import write_subscriptions
-    from subscribers.subscriptions import all_subscribers
-
-    site = open_site(context)
-    with site.database.read() as session:
-        if category:
-            find_category(session, category)
-        write_subscriptions(sys.stdout, all_subscribers(session, category))
 
 
 def _zone(name: str) -> str:

@@ -1,25 +1,109 @@
-"""Which tool wrote a file, and its people."""
+"""Which tool wrote a file, and the people in it.
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+A folder or an archive stands for the files in it that are one tool's: what else is in it is left alone, and
+named. Whether a file is sound is found out before its first person is given, as far as that can be: its
+encoding all through, its columns, and what it must say of everybody's state.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
+from subscribers.moving import (
+    anycsv,
+    buttondown,
+    ghost,
+    listmonk,
+    mailchimp,
+    mailman,
+    paperround,
+    substack,
+)
+from subscribers.moving.cells import RowError
+from subscribers.moving.columns import columns_of
+from subscribers.moving.entries import ReadEntry, entries, is_json
 from subscribers.moving.people import BadRow, Newcomer
+from subscribers.moving.source import CsvError, NotPeopleError, Source, sources
+from subscribers.moving.table import Table, look_at, opened
+from subscribers.moving.tool import ReadRow
+
+_TOOLS = (
+    paperround.TOOL,
+    mailchimp.TOOL,
+    listmonk.TOOL,
+    substack.TOOL,
+    ghost.TOOL,
+    buttondown.TOOL,
+    mailman.TOOL,
+    anycsv.TOOL,
+)
+_API = ((listmonk.TOOL.name, listmonk), (mailman.TOOL.name, mailman))
+TOOLS = tuple(tool.name for tool in _TOOLS)
+"""The names of the tools, to be chosen from."""
+_MOST_LISTS = 10_000
+_BLOCK = 2**20
 
 
-class Export(ABC):
-    """A file of people: who is in it, and what it says of them."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file, and whose it is."""
 
+    source: Source
     tool: str
-    """Who wrote it: `paperround`, `listmonk`, `mailchimp` …; `csv` where that is not known."""
     header: tuple[str, ...]
-    """The names of the cells of a bad row, so that bad rows can be written to a file and read again."""
-    lists: Mapping[str, int]
-    """The names of the tool's lists, each with how many are on it in any state; reads the file once."""
+    rows: Callable[[], Iterator[Newcomer | BadRow]]
+    caveat: str = ""
+    are_addresses: bool = False
+    """Whether there is nothing in it but one address a line."""
 
-    @abstractmethod
+
+class Export:
+    """The people of a tool: who they are, and what it says of them."""
+
+    def __init__(self, parts: Sequence[_Part], skipped: Sequence[str]) -> None:
+        self._parts = parts
+        self.tool = parts[0].tool
+        """Who wrote it: `paperround`, `listmonk`, `mailchimp` …; `csv` where that is not known."""
+        self.header = parts[0].header
+        """The names of the cells of a bad row, of the first file; none where it has no header."""
+        self.files = tuple(part.source.part for part in parts if part.source.part)
+        """Those of a folder or an archive that are read."""
+        self.skipped = tuple(skipped)
+        """Those that are not."""
+        self.caveat = next((part.caveat for part in parts if part.caveat), "")
+        """What the tool's file cannot say, and what to do about it."""
+
     def rows(self) -> Iterator[Newcomer | BadRow]:
-        """Everybody, in the file's order, always the same. Raises CsvError where it cannot go on."""
+        """Everybody, in the files' order, always the same. Raises CsvError where it cannot go on."""
+        for part in self._parts:
+            yield from part.rows()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it."""
+        found = hashlib.sha256()
+        for part in self._parts:
+            found.update(f"{part.source.part}\0".encode())
+            with opened(part.source) as file:
+                while block := file.read(_BLOCK):
+                    found.update(block)
+        return found.hexdigest()
+
+    @cached_property
+    def lists(self) -> Mapping[str, int]:
+        """The names of the tool's lists, each with how many are on it in any state; reads it all once."""
+        counts: Counter[str] = Counter()
+        for row in self.rows():
+            if isinstance(row, Newcomer):
+                counts.update(held.list for held in row.memberships)
+                if len(counts) > _MOST_LISTS:
+                    raise CsvError(
+                        f"{self._parts[0].source.shown}: names more than {_MOST_LISTS:,} lists, which are "
+                        f'none: --column list="" reads no lists'
+                    )
+        return dict(counts)
 
 
 def open_export(
@@ -32,7 +116,106 @@ def open_export(
 ) -> Export:
     """Look at a file and say whose it is. Raises CsvError where that cannot be told, or it cannot be read.
 
-    `columns` names the columns of `email`, `name`, `first_name`, `last_name`, `state`, `list`, `since`,
-    `created_at` and `timezone`, in any CSV file.
+    `columns` says which columns hold what (see `columns.FIELDS`), by their names.
     """
-    raise NotImplementedError
+    if tool is not None and tool not in TOOLS:
+        raise CsvError(f"{tool!r} is no tool whose files are known here; there are {', '.join(TOOLS)}")
+    parts, skipped = [], []
+    for source in sources(path):
+        found = _part(source, tool, columns or {}, delimiter, encoding)
+        if found is None:
+            skipped.append(source)
+        else:
+            parts.append(found)
+    named = {part.tool for part in parts} - {anycsv.TOOL.name}
+    if len(named) > 1:
+        raise CsvError(
+            f"{path}: holds files of {' and '.join(sorted(named))}; name the files one by one, or say with "
+            f"--from whose are meant"
+        )
+    if named:
+        # A list of Mailman's on which nobody has a name is one of addresses alone.
+        kept = [p for p in parts if p.tool in named or (named == {mailman.TOOL.name} and p.are_addresses)]
+        skipped += [part.source for part in parts if part not in kept]
+        parts = kept
+    if not parts:
+        names = ", ".join(source.part for source in skipped[:5])
+        raise CsvError(f"{path}: holds no file of people, only {names}")
+    return Export(parts, [source.part for source in skipped])
+
+
+def _part(
+    source: Source, tool: str | None, columns: Mapping[str, str], delimiter: str | None, encoding: str | None
+) -> _Part | None:
+    """A file and whose it is; None for one of many that is no file of people."""
+    try:
+        if is_json(source):
+            return _of_api(source, tool)
+        return _of_table(source, tool, columns, look_at(source, encoding=encoding, delimiter=delimiter))
+    except NotPeopleError:
+        if source.part:
+            return None
+        raise
+
+
+def _of_table(source: Source, tool: str | None, given: Mapping[str, str], table: Table) -> _Part:
+    columns = columns_of(table.sample, source.shown, given)
+    names = frozenset(columns.named())
+    fitting = [one for one in _TOOLS if one.is_it(names) and tool in (None, one.name)]
+    if not fitting:
+        raise NotPeopleError(
+            f"{source.shown}:1: is none of {tool}'s, by its columns ({', '.join(columns.header) or 'none'}); "
+            f"leave --from out to have it looked at, or say --from csv"
+        )
+    chosen = fitting[0]
+    if tool is None and chosen is mailman.TOOL and table.form.quotes:
+        chosen = anycsv.TOOL  # addresses alone may be anybody's
+    if given and chosen is not anycsv.TOOL:
+        raise CsvError(
+            f"{source.shown}: is {chosen.name}'s, of known columns; leave --column out, or say --from csv"
+        )
+    header = bool(columns.header)
+    return _Part(
+        source,
+        chosen.name,
+        columns.header,
+        partial(_people, table, chosen.reader(columns, source), header=header),
+        chosen.caveat,
+        are_addresses=not header and len(table.sample[0]) == 1,
+    )
+
+
+def _people(table: Table, read: ReadRow, *, header: bool) -> Iterator[Newcomer | BadRow]:
+    part = table.source.part
+    for line, cells, problem in table.rows(header=header):
+        if problem:
+            yield BadRow(line, problem, tuple(cells), part)
+            continue
+        try:
+            person = read(line, cells)
+        except RowError as error:
+            yield BadRow(line, str(error), tuple(cells), part)
+        else:
+            yield person
+
+
+def _of_api(source: Source, tool: str | None) -> _Part:
+    first = next(entries(source), None)
+    for name, module in _API:
+        if first and isinstance(first[1], dict) and module.has_entry(first[1]) and tool in (None, name):
+            return _Part(source, name, ("entry",), partial(_members, source, module.ENTRIES(source)))
+    raise NotPeopleError(
+        f"{source.shown}: is JSON, but no answer of an API that is known here with people in it"
+    )
+
+
+def _members(source: Source, read: ReadEntry) -> Iterator[Newcomer | BadRow]:
+    for number, entry, text in entries(source):
+        try:
+            if not isinstance(entry, dict):
+                raise RowError("is no object")
+            person = read(number, entry)
+        except RowError as error:
+            yield BadRow(number, str(error), (text,), source.part)
+        else:
+            yield person

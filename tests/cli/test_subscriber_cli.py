@@ -96,7 +96,7 @@ def test_what_is_exported_can_be_imported(advice: App, cli: Cli, tmp_path: Path)
         assert subscriber(advice, cli, *add).returncode == 0
     done = subscriber(advice, cli, "export", "--category", "advice")
     assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "email,name,category,state"
+    assert done.stdout.splitlines()[0].startswith("email,name,category,state,since,")
     path = tmp_path / "out.csv"
     path.write_text(done.stdout, encoding="utf-8")
     assert cli("--site", advice.settings.folder, "category", "add", "letters").returncode == 0

@@ -1,0 +1,92 @@
+"""Mailchimp: the ZIP of an audience's export, with a CSV for each state, or these files.
+
+The state is in the file's name, and for those who left or were cleaned in its columns too. Times are in UTC.
+Tags stand for lists beside the audience itself, whose name is nowhere in the export. Who never subscribed,
+but only bought something, is on no list.
+"""
+
+import csv
+import re
+
+from subscribers.models import SubscriptionState, SuppressionReason
+from subscribers.moving.cells import full_name, mailbox, meant, moment, name_of, zone
+from subscribers.moving.columns import Columns, texts
+from subscribers.moving.people import Membership, Newcomer
+from subscribers.moving.source import CsvError, Source
+from subscribers.moving.tool import ReadRow, Tool
+
+_IN_NAME = re.compile(r"(?<![a-z])(subscribed|unsubscribed|cleaned|nonsubscribed|transactional)(?![a-z])")
+_EVIDENCE = ("optin_time", "optin_ip", "confirm_time", "confirm_ip", "unsub_reason", "unsub_reason_other")
+_COMPLAINT = re.compile("spam|abuse|complain", re.IGNORECASE)
+
+
+def _kind(columns: Columns, source: Source) -> str:
+    if found := _IN_NAME.search(source.name.lower()):
+        return found[1]
+    names = columns.named()
+    if "unsub_time" in names:
+        return "unsubscribed"
+    if "clean_time" in names:
+        return "cleaned"
+    raise CsvError(
+        f"{source.shown}: is Mailchimp's, but its name does not say if these are subscribed, unsubscribed, "
+        f"cleaned or nonsubscribed; give it back the name that it had, such as subscribed_{source.name}"
+    )
+
+
+def _reader(columns: Columns, source: Source) -> ReadRow:
+    kind = _kind(columns, source)
+    named, places = columns.named(), columns.places
+    email = places["email"]
+    name, first, last = (places.get(role) for role in ("name", "first_name", "last_name"))
+    opted, confirmed = named["optin_time"], named["confirm_time"]
+    ended = {"unsubscribed": named.get("unsub_time"), "cleaned": named.get("clean_time")}.get(kind)
+    tags, timezone, reason = named.get("tags"), named.get("timezone"), named.get("unsub_reason")
+    evidence = {key: named[key] for key in _EVIDENCE if key in named}
+
+    def read(line: int, cells: list[str]) -> Newcomer:
+        address, called = mailbox(cells[email])
+        if name is not None:
+            called = name_of(cells[name]) or called
+        parts = ("" if place is None else cells[place] for place in (first, last))
+        joined = moment(cells[opted]) or moment(cells[confirmed])
+        suppress = None
+        if kind == "cleaned":
+            suppress = SuppressionReason.BOUNCED
+        elif kind == "unsubscribed" and reason is not None and _COMPLAINT.search(cells[reason]):
+            suppress = SuppressionReason.COMPLAINED
+        memberships: tuple[Membership, ...] = ()
+        if kind in ("subscribed", "unsubscribed", "cleaned"):
+            state = SubscriptionState.ACTIVE if kind == "subscribed" else SubscriptionState.LEFT
+            at = moment(cells[ended]) if ended is not None else moment(cells[confirmed]) or joined
+            on = _tags(cells[tags]) if tags is not None else []
+            memberships = tuple(Membership(one, state, at) for one in ["", *on])
+        return Newcomer(
+            line,
+            address,
+            called or full_name(*parts),
+            memberships,
+            joined,
+            zone(cells[timezone]) if timezone is not None else None,
+            suppress=suppress,
+            evidence=dict(texts(evidence, cells)),
+            file=source.part,
+        )
+
+    return read
+
+
+def _tags(cell: str) -> list[str]:
+    """The tags of a cell, which is a row of CSV itself."""
+    text = meant(cell).strip()
+    if not text:
+        return []
+    names = (" ".join(tag.split())[:200] for tag in next(csv.reader([text], skipinitialspace=True), []))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+TOOL = Tool(
+    "mailchimp",
+    lambda names: {"optin_time", "confirm_time", "leid", "euid"} <= names,
+    _reader,
+)
