@@ -4,7 +4,7 @@ What is written is read back the same. Files of before, with email, name, catego
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TextIO, TypeVar
 
@@ -29,22 +29,30 @@ _HIGHEST_CAP = 1000
 
 def write_people(out: TextIO, people: Iterable[Newcomer]) -> None:
     """A row for each membership, and one without for who has none."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(HEADER)
+    usual = csv.writer(out, lineterminator="\n")
+    # A carriage return alone ends a row for whoever reads it, but is not quoted by Python before 3.13.
+    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    usual.writerow(HEADER)
     for one in people:
-        about = [
-            _written(one.created_at),
-            *(safe(text or "") for text in (one.timezone, one.frequency)),
-            "" if one.weekly_cap is None else str(one.weekly_cap),
-            one.suppress or "",
-            *(safe(one.evidence.get(key, "")) for key in CONSENT),
-        ]
-        who = [safe(one.address.given), safe(one.name or "")]
-        for held in one.memberships:
-            until = held.until.isoformat() if held.until else ""
-            writer.writerow([*who, safe(held.list), held.state, _written(held.since), until, *about])
-        if not one.memberships:
-            writer.writerow([*who, "", "", "", "", *about])
+        for row in _rows(one):
+            writer = quoted if any("\r" in cell for cell in row) else usual
+            writer.writerow(row)
+
+
+def _rows(one: Newcomer) -> Iterator[list[str]]:
+    who = [safe(one.address.given), safe(one.name or "")]
+    about = [
+        _written(one.created_at),
+        *(safe(text or "") for text in (one.timezone, one.frequency)),
+        "" if one.weekly_cap is None else str(one.weekly_cap),
+        one.suppress or "",
+        *(safe(one.evidence.get(key, "")) for key in CONSENT),
+    ]
+    for held in one.memberships:
+        until = held.until.isoformat() if held.until else ""
+        yield [*who, safe(held.list), held.state, _written(held.since), until, *about]
+    if not one.memberships:
+        yield [*who, "", "", "", "", *about]
 
 
 def _written(at: datetime | None) -> str:

@@ -32,6 +32,7 @@ _SHOWN = 1000
 _SAMPLE = 50
 _DELIMITERS = (",", ";", "\t", "|")
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
+_FEW = 10
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -41,7 +42,11 @@ _MARKS = (
 )
 _NO_DELIMITER = "\x1f"
 """No text has it: each line is one cell."""
-_MAILBOX = re.compile(r"""(?:"[^"]*"|[^<>,;\t|"@]*)\s*<[^<>\s]+@[^<>\s]+>|[^<>,;\t|"@\s]+@[^<>,;\t|"@\s]+""")
+_MAILBOX = re.compile(
+    r"""(?:"(?:[^"\\]|\\.)*+"|[^<>,;\t|"@]*)\s*<[^<>\s]+@[^<>\s]+>|[^<>,;\t|"@\s]+@[^<>,;\t|"@\s]+"""
+)
+_MOSTLY = 0.8
+_LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _UNFINISHED = "unexpected end of data"
 
 
@@ -107,11 +112,10 @@ def look_at(source: Source, *, encoding: str | None, delimiter: str | None) -> T
 
 
 def _are_mailboxes(head: str) -> bool:
-    """Whether each line is a mailbox as in a mail's header, `Ann <ann@example.org>`: commas are its own."""
+    """Whether lines are mailboxes as in a mail's header, `Ann <ann@example.org>`: commas are their own."""
     lines = [line.strip() for line in head.splitlines() if line.strip()][:_SAMPLE]
-    return any(line.endswith(">") for line in lines) and all(
-        len(line) < _SHOWN and _MAILBOX.fullmatch(line) for line in lines
-    )
+    fitting = [line for line in lines if len(line) < _SHOWN and _MAILBOX.fullmatch(line)]
+    return len(fitting) >= _MOSTLY * len(lines) and any(line.endswith(">") for line in fitting)
 
 
 def _form(head: str, encoding: str, delimiter: str | None) -> Form:
@@ -156,13 +160,13 @@ def proved_encoding(source: Source, given: str | None) -> str:
     with opened(source) as file:
         head = file.read(_HEAD)
     marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    encoding = marked or given or "utf-8"
+    encoding = marked or ("utf-8" if given is None else given)
     try:
-        b"".decode(encoding)
+        b"-".decode(encoding, "ignore")
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):
         raise CsvError(f"{encoding!r} is no encoding; try utf-8, cp1252 or cp1251") from None
-    if encoding == "utf-8" and len(head) - len(head.translate(None, _CONTROLS)) > len(head) // 20:
+    if encoding == "utf-8" and len(head) - len(head.translate(None, _CONTROLS)) > _FEW + len(head) // 20:
         raise NotPeopleError(
             f"{source.shown}: is no text; save a spreadsheet as CSV, and say --encoding utf-16-le for a "
             f"text in UTF-16 that does not say so itself"
@@ -230,38 +234,37 @@ def _records(source: Source, form: Form, width: int | None) -> Iterator[Row]:
             cut = len(text) if ended else _line_end(text)
             if not cut and len(text) > _LONGEST_LINE:
                 yield first, [text[:_SHOWN]], f"is a line of more than {_LONGEST_LINE:,} characters"
-                while not cut and not ended:
+                end = None
+                while end is None and not ended:
                     block = file.read(_BLOCK)
                     ended = not block
                     text = text[-1:] + decode(block, ended)
-                    cut = _line_end(text)
-                first, text = first + 1, text[cut:] if cut else ""
+                    end = _LINE_END.search(text)
+                first, text = first + 1, text[end.end() :] if end else ""
                 continue
-            piece, text = text[:cut], text[cut:]
-            while piece:
-                begins = 0
-                lines = io.StringIO(piece, newline="")
-                reader = csv.reader(lines, strict=True, **options)
+            lines, text = list(io.StringIO(text[:cut], newline="")), text[cut:]
+            place = 0
+            while place < len(lines):
+                begins = place
+                reader = csv.reader(map(lines.__getitem__, range(place, len(lines))), strict=True, **options)
                 try:
                     for row in reader:
                         if len(row) == width and row[0]:
                             yield first + begins, row, ""
                         elif any(cell.strip() for cell in row):
-                            breaks_off = ended and lines.tell() == len(piece) and piece[-1] not in "\r\n"
+                            is_last = ended and place + reader.line_num == len(lines)
+                            breaks_off = is_last and lines[-1][-1] not in "\r\n"
                             yield first + begins, row, _fit(row, width, breaks_off=breaks_off)
-                        begins = reader.line_num
-                    first += begins
-                    break
+                        begins = place + reader.line_num
+                    place = begins
                 except csv.Error as error:
-                    lines.seek(0)
-                    rest = "".join(islice(lines, begins, None))
-                    first += begins
-                    if str(error) == _UNFINISHED and not ended and len(rest) < _LONGEST_LINE:
-                        text = rest + text
+                    rest = "".join(lines[begins:]) if str(error) == _UNFINISHED and not ended else ""
+                    if 0 < len(rest) < _LONGEST_LINE:
+                        lines, text = lines[:begins], rest + text
                         break
-                    line = io.StringIO(rest, newline="").readline()
-                    yield first, [line.rstrip("\r\n")], _reason(error)
-                    first, piece = first + 1, rest[len(line) :]
+                    yield first + begins, [lines[begins].rstrip("\r\n")], _reason(error)
+                    place = begins + 1
+            first += len(lines)
 
 
 def _fit(row: list[str], width: int | None, *, breaks_off: bool) -> str:

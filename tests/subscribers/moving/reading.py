@@ -1,0 +1,32 @@
+"""What the tests of moving in have in common."""
+
+from pathlib import Path
+
+from subscribers.moving.look import open_export
+from subscribers.moving.people import BadRow, Newcomer
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """A file of this content, to the byte."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path, **options: object) -> tuple[list[Newcomer], list[BadRow]]:
+    """The people of a file, and its bad rows."""
+    rows = list(open_export(path, **options).rows())  # type: ignore[arg-type]
+    people = [row for row in rows if isinstance(row, Newcomer)]
+    return people, [row for row in rows if isinstance(row, BadRow)]
+
+
+def person(path: Path, **options: object) -> Newcomer:
+    """The one person of a file without bad rows."""
+    people, bad = read(path, **options)
+    assert bad == []
+    assert len(people) == 1
+    return people[0]
+
+
+def standing(person: Newcomer) -> dict[str, str]:
+    """The state on each list."""
+    return {held.list: str(held.state) for held in person.memberships}
