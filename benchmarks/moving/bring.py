@@ -4,9 +4,9 @@
 `paperround subscriber import FILE --category advice --confirmed` does once it has started: it reads the file
 through, then brings its people in. `bare` is the yardstick: it reads the same file with `csv.reader`, and
 inserts the same rows, with texts as long, into the same tables with the same keys and indexes, in one
-transaction: `executemany` on SQLite, `COPY` on PostgreSQL. Whose rows come twice it knows by their place. Each
-prints the seconds it took, and how many rows the four tables have then. The database is the site's, or the one
-that `PAPERROUND_DATABASE__URL` names.
+transaction: `executemany` on SQLite, `COPY` on PostgreSQL. Whose rows come twice it knows by their place.
+Both print the seconds it took, and how many rows the four tables have then. `verify` looks through the chain
+of consents. The database is the site's, or the one that `PAPERROUND_DATABASE__URL` names.
 """
 
 import argparse
