@@ -150,7 +150,7 @@ def take_in(
 def foresee(session: Session, arrivals: Sequence[Arrival], suppressions: Suppressions) -> Arrived:
     """What would come of letting people in who do not ask for it themselves. Nothing is held or changed."""
     bulk = bulk_of(session)
-    keys = {arrival.address.key for arrival in arrivals}
+    keys = {arrival.address.key for arrival in arrivals if arrival.ties}
     readers = _found(session, bulk, keys, is_held=False)
     standings = _standings(session, bulk, arrivals, readers.values(), is_held=False)
     new = keys - readers.keys()
@@ -320,9 +320,9 @@ def _settle(
         if key in refused:
             answers.append((Joined.SUPPRESSED,) * len(arrival.ties))
             continue
-        subscriber_id = readers[key].id
         told = []
         for tie in arrival.ties:
+            subscriber_id = readers[key].id
             place = (subscriber_id, tie.category)
             standing = standings.get(place)
             answer = _answer(standing.state if standing else None, tie.state, renew=renew)

@@ -23,8 +23,8 @@ _TOLD = {
     "active": "added",
     "pending": "added unconfirmed",
     "paused": "added paused",
-    "confirmed": "confirmed now",
     "already": "there already",
+    "confirmed": "confirmed now",
     "left": "left there and stay out",
     "had_left": "had left and stay out",
     "suppressed": "are not to be written to and stay out",
@@ -119,7 +119,10 @@ def import_people(
     else:
         if is_dry:
             _tell_contents(file, wanted, contents, unplaced)
-        _tell(file, wanted, contents, counts, category, is_dry=is_dry)
+        if unplaced:
+            print(f"Before this can be imported: {_where_to(unplaced)}.")
+        else:
+            _tell(file, wanted, contents, counts, category, is_dry=is_dry)
     if contents.bad:
         raise typer.Exit(1)
 
@@ -240,22 +243,21 @@ def _tell_contents(file: Path, wanted: "Wanted", contents: "Contents", unplaced:
     if export.skipped:
         print(f"Not read: {', '.join(export.skipped)}")
     print()
+    states = sorted(SubscriptionState, key=lambda state: state != SubscriptionState.ACTIVE)
     rows = [
         {
             "list": name or _NO_NAME,
             "category": "?" if name in unplaced else wanted.places[name] or "(left out)",
-            **{state: contents.states[name, state] for state in SubscriptionState},
+            **{state: contents.states[name, state] for state in states},
         }
         for name in sorted(contents.lists)
     ]
-    shown = [state for state in SubscriptionState if any(row[state] for row in rows)]
+    shown = [state for state in states if any(row[state] for row in rows)]
     print_rows(rows, ("list", "category", *shown), empty="Nobody is on a list.")
     if contents.suppressed:
         reasons = (f"{count} {reason}" for reason, count in sorted(contents.suppressed.items()))
         print(f"Not to be written to, so that an order is kept: {', '.join(reasons)}")
     print()
-    if unplaced:
-        print(f"Before this is imported: {_where_to(unplaced)}.")
 
 
 def _tell(
