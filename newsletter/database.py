@@ -55,6 +55,7 @@ _CONSENTS_LOCK = 7309454
 """PostgreSQL's advisory lock for the end of the chain of consents."""
 
 _SQLITE = "sqlite:///"
+_BETWEEN, _QUOTED_COMMA = "\0", '","'
 
 
 class Database:
@@ -168,8 +169,9 @@ class Database:
             last = connection.execute(select(func.coalesce(func.max(_id_of(table)), 0))).scalar_one()
             return range(last + 1, last + 1 + count)
         sequence = func.pg_get_serial_sequence(inspect(table).local_table.name, "id")
-        drawn = select(func.nextval(sequence)).select_from(func.generate_series(1, count))
-        return sorted(connection.execute(drawn).scalars())
+        drawn = select(func.nextval(sequence).label("id")).select_from(func.generate_series(1, count))
+        numbers = select(func.array_agg(drawn.subquery().c.id))
+        return sorted(connection.execute(numbers).scalar_one())
 
     def is_among(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
         """That a column is one of these texts or whole numbers: one parameter, however many they are."""
@@ -210,7 +212,9 @@ class Database:
         """An instant as the driver takes it, for `many`."""
         dialect = self.engine.dialect
         kind: Any = UTCDateTime().dialect_impl(dialect)
-        return kind.bind_processor(dialect) or (lambda value: value)
+        process = kind.bind_processor(dialect) or (lambda value: value)
+        # PostgreSQL is given arrays as text: what stands in many rows need be written once.
+        return process if self.is_sqlite else lambda value: None if value is None else str(process(value))
 
     def version(self) -> str | None:
         """The revision of the tables that are there, None where there are none."""
@@ -342,7 +346,14 @@ def _id_of(table: type[SQLModel]) -> Any:
 
 def _array(values: Sequence[Any]) -> str:
     """An array as PostgreSQL reads one (its manual, §8.15.2). The driver looks at each value four times."""
-    return f"{{{','.join([_element(value) for value in values])}}}"
+    try:
+        # Texts, as most columns are, all at once; what no text has stands between them.
+        joined = _BETWEEN.join(values)
+    except TypeError:
+        return f"{{{','.join([_element(value) for value in values])}}}"
+    if joined.count(_BETWEEN) != len(values) - 1:
+        raise ValueError("a text with a NUL cannot be kept")
+    return f'{{"{_escaped(joined).replace(_BETWEEN, _QUOTED_COMMA)}"}}'
 
 
 def _element(value: Any) -> str:
@@ -350,10 +361,13 @@ def _element(value: Any) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(value)
-    text = str(value)
+    return f'"{_escaped(str(value))}"'
+
+
+def _escaped(text: str) -> str:
     if "\\" in text or '"' in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+        return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text
 
 
 def _parse(url: str) -> URL:

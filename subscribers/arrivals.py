@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Date, Executable, String, delete, null, update
 from sqlalchemy import select as sql_select
@@ -43,8 +43,7 @@ class Joined(StrEnum):
     """They are said to have left, or to pause, and have letters here: that goes on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
+class Tie(NamedTuple):
     """What somebody is to be to one category, and the evidence of it."""
 
     category: str
@@ -60,8 +59,7 @@ class Tie:
     """Of a paused one: the day from which they have letters again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """Somebody who arrives. What is said of them is learnt where it is not known."""
 
     address: Address
@@ -72,6 +70,8 @@ class Arrival:
     weekly_cap: int | None = None
     created_at: datetime | None = None
     """Since when somebody new is a reader; None for now."""
+    has_order: bool = False
+    """Whether there is to be an order about them; then letters are sent for none of their ties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def take_in(
     refused = suppressions.among(session, [arrival.address for arrival in arrivals])
     if refused:
         _give_back(session, bulk, [readers[key].id for key in refused if readers[key].is_new])
-    known = {key: reader for key, reader in readers.items() if not reader.is_new and key not in refused}
+    known = {key: reader for key, reader in readers.items() if not reader.is_new}
     _learn(session, bulk, arrivals, known)
     standings = _standings(session, bulk, arrivals, known.values(), is_held=True)
     answers, evidence = _settle(arrivals, readers, refused, standings, renew=renew)
@@ -154,7 +154,7 @@ def foresee(session: Session, arrivals: Sequence[Arrival], suppressions: Suppres
     readers = _found(session, bulk, keys, is_held=False)
     standings = _standings(session, bulk, arrivals, readers.values(), is_held=False)
     new = keys - readers.keys()
-    readers |= {key: _Reader(-number) for number, key in enumerate(new, start=1)}
+    readers |= {key: _Reader(-number, is_new=True) for number, key in enumerate(new, start=1)}
     refused = suppressions.among(session, [arrival.address for arrival in arrivals])
     answers, _ = _settle(arrivals, readers, refused, standings, renew=False)
     return Arrived(answers, frozenset(new - refused))
@@ -177,11 +177,22 @@ def _hold(session: Session, bulk: Bulk, arrivals: Sequence[Arrival], now: dateti
             key: _Reader(number, is_new=True)
             for key, number in zip(missing, bulk.numbers(connection, Subscriber, len(missing)), strict=True)
         }
-        if _add(connection, bulk, [(made[key].id, people[key]) for key in sorted(missing)], now) < len(made):
-            found = _found(session, bulk, made.keys(), is_held=True)
-            made = {key: made[key] if made[key].id == one.id else one for key, one in found.items()}
-        readers |= made
+        added = _add(connection, bulk, [(made[key].id, people[key]) for key in sorted(missing)], now)
+        readers |= made if added == len(made) else _of_whom_not_all_were_new(session, bulk, made, added)
     return readers
+
+
+def _of_whom_not_all_were_new(
+    session: Session, bulk: Bulk, made: Mapping[str, _Reader], added: int
+) -> dict[str, _Reader]:
+    """Those who are here, after rows were made of whoever was not: as a rule all but a few are new."""
+    ours = sorted(reader.id for reader in made.values())
+    if ours[-1] - ours[0] == len(ours) - 1:  # nobody else was given a number between them
+        known = _found(session, bulk, made.keys(), is_held=True, outside=(ours[0], ours[-1]))
+        if added + len(known) == len(made):
+            return {**made, **known}
+    found = _found(session, bulk, made.keys(), is_held=True)
+    return {key: made[key] if made[key].id == one.id else one for key, one in found.items()}
 
 
 def _add(connection: Connection, bulk: Bulk, people: Iterable[tuple[int, Arrival]], now: datetime) -> int:
@@ -216,8 +227,18 @@ def _people(arrivals: Iterable[Arrival]) -> dict[str, Arrival]:
     return people
 
 
-def _found(session: Session, bulk: Bulk, keys: Collection[str], *, is_held: bool) -> dict[str, _Reader]:
-    """Those of these people who are here; held, so that who arrives twice at once does so in turn."""
+def _found(
+    session: Session,
+    bulk: Bulk,
+    keys: Collection[str],
+    *,
+    is_held: bool,
+    outside: tuple[int, int] | None = None,
+) -> dict[str, _Reader]:
+    """Those of these people who are here; held, so that who arrives twice at once does so in turn.
+
+    `outside` leaves out whose number is between these two.
+    """
     found = (
         sql_select(
             *(col(Subscriber.id), col(Subscriber.address_key), col(Subscriber.name)),
@@ -226,6 +247,8 @@ def _found(session: Session, bulk: Bulk, keys: Collection[str], *, is_held: bool
         .where(bulk.is_among(col(Subscriber.address_key), list(keys)))
         .order_by(col(Subscriber.id))
     )
+    if outside is not None:
+        found = found.where(~col(Subscriber.id).between(*outside))
     if is_held:
         found = found.with_for_update(key_share=True)
     return {key: _Reader(number, (*known,)) for number, key, *known in session.execute(found)}
@@ -317,11 +340,13 @@ def _settle(
     evidence: list[Evidence] = []
     for arrival in arrivals:
         key, given = arrival.address.key, arrival.address.given
-        if key in refused:
-            answers.append((Joined.SUPPRESSED,) * len(arrival.ties))
-            continue
         told = []
         for tie in arrival.ties:
+            # Of who is here all the same it may be kept that they left: that sends no letter.
+            is_harmless = arrival.has_order or tie.state in _OVER
+            if key in refused and (readers[key].is_new or not is_harmless):
+                told.append(Joined.SUPPRESSED)
+                continue
             subscriber_id = readers[key].id
             place = (subscriber_id, tie.category)
             standing = standings.get(place)

@@ -295,7 +295,7 @@ def _tell(
     if "differs" in total:
         say("Whoever has letters here keeps them: `subscriber remove ADDRESS` ends that.")
     if is_dry:
-        say(f"{counts.new:,} would be new here. Nothing was written.")
+        say(f"{count_of(counts.new, 'row')} of people who are new here. Nothing was written.")
 
 
 def _came(found: Mapping[Any, int]) -> str:

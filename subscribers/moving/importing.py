@@ -11,10 +11,11 @@ May surprise: an import never ends or renews a subscription. It gives orders not
 other tool has them, and an order ends whatever there is.
 """
 
+import gc
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -22,13 +23,14 @@ from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
+from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
 from subscribers.arrivals import Arrival, Arrived, Joined, Tie, foresee, known_among, take_in
 from subscribers.base import Clock
 from subscribers.errors import PaperroundError
-from subscribers.models import ImportRun, SubscriptionState, SuppressionReason
+from subscribers.models import LIVE, ImportRun, SubscriptionState, SuppressionReason
 from subscribers.moving.look import Export
 from subscribers.moving.people import BadRow, Membership, Newcomer
 from subscribers.ports import OpenLetters
@@ -152,10 +154,6 @@ class Counts:
     outcomes: dict[str, Counter[Outcome]] = field(default_factory=dict)
     """By category."""
 
-    def add(self, category: str, outcome: Outcome) -> None:
-        """Count one."""
-        self.outcomes.setdefault(category, Counter())[outcome] += 1
-
     def written(self) -> str:
         """As `read` reads it."""
         return json.dumps({"new": self.new, "orders": self.orders, "outcomes": self.outcomes})
@@ -208,6 +206,24 @@ class Here:
 _FIRST_BAD = 20
 
 
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Have Python look more seldom for garbage in circles.
+
+    A batch is a hundred thousand objects that all stay until it is done: looking through them again and again
+    for what could go takes a third of the time.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@_few_collections()
 def look_through(
     export: Export, on_bad: Callable[[BadRow], None], progress: Callable[[int], None]
 ) -> Contents:
@@ -232,6 +248,7 @@ def look_through(
     return found
 
 
+@_few_collections()
 def try_out(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[int], None]) -> Counts:
     """What would come of an import, as things are now. Who is in the file twice may be counted twice."""
     counts = Counts()
@@ -244,6 +261,7 @@ def try_out(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[
     return counts
 
 
+@_few_collections()
 def bring_in(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[int], None]) -> Counts:
     """Bring everybody in, going on where an earlier run of the same import was stopped.
 
@@ -264,8 +282,7 @@ def bring_in(wanted: Wanted, contents: Contents, here: Here, progress: Callable[
     return Counts.read(run.counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Coming:
+class _Coming(NamedTuple):
     """Somebody of a batch."""
 
     arrival: Arrival
@@ -276,15 +293,23 @@ class _Coming:
 def _batches(wanted: Wanted, stage: Stage, done: int) -> Iterator[tuple[int, list[_Coming]]]:
     """Those whom a stage is about, behind the first `done` rows; with each batch, the rows done after it."""
     batch: list[_Coming] = []
+    ordered: dict[str, tuple[SuppressionReason, bool]] = {}
     people = (row for row in wanted.export.rows() if isinstance(row, Newcomer))
     number = done
     for number, row in enumerate(islice(people, done, None), start=done + 1):
         coming = _coming(wanted, stage, row)
-        if coming is not None:
-            batch.append(coming)
-            if len(batch) == _AT_ONCE:
-                yield number, batch
-                batch = []
+        if coming is None:
+            continue
+        if coming.suppress is not None:
+            how = (coming.suppress, bool(coming.arrival.ties))
+            if ordered.setdefault(coming.arrival.address.key, how) != how:
+                # One order after the other, as if the file had been cut here anyway.
+                yield number - 1, batch
+                batch, ordered = [], {}
+        batch.append(coming)
+        if len(batch) == _AT_ONCE:
+            yield number, batch
+            batch, ordered = [], {}
     if batch:
         yield number, batch
 
@@ -311,9 +336,8 @@ def _coming(wanted: Wanted, stage: Stage, row: Newcomer) -> _Coming | None:
         return None
     told = _evidence(wanted.name, row.evidence)
     ties = tuple(_tie(wanted, row, suppress, category, held, told) for category, held in about.items())
-    arrival = Arrival(
-        row.address, ties, row.name, row.timezone, row.frequency, row.weekly_cap, row.created_at
-    )
+    known = (row.name, row.timezone, row.frequency, row.weekly_cap, row.created_at)
+    arrival = Arrival(row.address, ties, *known, has_order=is_refused)
     return _Coming(arrival, suppress, told)
 
 
@@ -327,11 +351,11 @@ def _tie(
 ) -> Tie:
     state = held.state
     if suppress is not None:
-        waits = suppress == SuppressionReason.BOUNCED and state != SubscriptionState.LEFT
-        state = SubscriptionState.SUPPRESSED if waits else SubscriptionState.LEFT
-    elif state in (SubscriptionState.ACTIVE, SubscriptionState.PAUSED) and not (
-        wanted.confirmed or _is_confirmed(wanted.export.tool, row.evidence)
-    ):
+        if suppress != SuppressionReason.BOUNCED:
+            state = SubscriptionState.LEFT
+        elif state in LIVE:
+            state = SubscriptionState.SUPPRESSED
+    elif state in LIVE and not (wanted.confirmed or _is_confirmed(wanted.export.tool, row.evidence)):
         state = SubscriptionState.PENDING
     is_same = state == held.state
     since = held.since if is_same else None
@@ -409,12 +433,20 @@ def _held(session: Session, run: ImportRun) -> ImportRun:
 
 
 def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[_Coming], here: Here) -> ImportRun:
-    _stop_letters(batch, here)
+    stopped = _stop_letters(batch, here)
     with here.write() as session:
         held = _held(session, run)
         now = here.clock()
         came = take_in(session, [one.arrival for one in batch], here.suppressions, renew=False, now=now)
-        _give_orders(session, batch, came, here, now)
+        for one in batch:
+            if one.suppress and one.arrival.ties and one.arrival.address.key not in stopped | came.new:
+                _suppress(session, one, one.suppress, here, now)  # who came by another way in this moment
+        strangers = [
+            (one.arrival.address, one.suppress)
+            for one in batch
+            if one.suppress and one.arrival.address.key in came.new
+        ]
+        here.suppressions.keep_many(session, strangers, now)
         counts = Counts.read(held.counts)
         _count(counts, batch, came)
         held.stage, held.done, held.counts = stage, done, counts.written()
@@ -422,35 +454,21 @@ def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[_Comin
     return held
 
 
-def _stop_letters(batch: Iterable[_Coming], here: Here) -> None:
-    """Give the orders about people who are here, or are to come to nothing, each in a transaction of its own.
+def _stop_letters(batch: Iterable[_Coming], here: Here) -> set[str]:
+    """Give the orders about people who are here, or come to nothing, each in a transaction of its own.
 
     Who has letters on their way is held with them, and two such would wait for the sender in a circle.
     """
     ordered = [(one, one.suppress) for one in batch if one.suppress is not None]
     if not ordered:
-        return
+        return set()
     with here.read() as session:
         known = known_among(session, {one.arrival.address.key for one, _ in ordered})
     for one, reason in ordered:
         if not one.arrival.ties or one.arrival.address.key in known:
             with here.write() as session:
                 _suppress(session, one, reason, here, here.clock())
-
-
-def _give_orders(
-    session: Session, batch: Iterable[_Coming], came: Arrived, here: Here, now: datetime
-) -> None:
-    """Give the orders about people who have just come; they have nothing yet that letters are sent for."""
-    strangers = []
-    for one, answers in zip(batch, came.answers, strict=True):
-        if one.suppress is None or Joined.SUPPRESSED in answers or not answers:
-            continue
-        if one.arrival.address.key in came.new:
-            strangers.append((one.arrival.address, one.suppress))
-        else:  # came by another way at this very moment
-            _suppress(session, one, one.suppress, here, now)
-    here.suppressions.keep_many(session, strangers, now)
+    return known
 
 
 def _suppress(session: Session, one: _Coming, reason: SuppressionReason, here: Here, now: datetime) -> None:
@@ -462,11 +480,12 @@ def _suppress(session: Session, one: _Coming, reason: SuppressionReason, here: H
 
 def _count(counts: Counts, batch: Iterable[_Coming], came: Arrived) -> None:
     counts.new += len(came.new)
-    for one, answers in zip(batch, came.answers, strict=True):
-        counts.orders += one.suppress is not None
-        for tie, answer in zip(one.arrival.ties, answers, strict=True):
-            if one.suppress is not None:
-                outcome = Outcome.SUPPRESSED
-            else:
-                outcome = Outcome(tie.state) if answer is Joined.ADDED else _ANSWERS[answer]
-            counts.add(tie.category, outcome)
+    counts.orders += sum(one.suppress is not None for one in batch)
+    tally = Counter(
+        (tie.category, tie.state, answer if one.suppress is None else Joined.SUPPRESSED)
+        for one, answers in zip(batch, came.answers, strict=True)
+        for tie, answer in zip(one.arrival.ties, answers, strict=True)
+    )
+    for (category, state, answer), count in tally.items():
+        outcome = Outcome(state) if answer is Joined.ADDED else _ANSWERS[answer]
+        counts.outcomes.setdefault(category, Counter())[outcome] += count
