@@ -219,10 +219,12 @@ def test_everybody_is_told_of_with_all_that_is_known(database: Database, tmp_pat
         ann = Person(parse_address("Ann@example.org"), "Ann Lee")
         asked = Permission("page", evidence="the form")
         confirmed = Permission("page", evidence="the button", confirmed=True)
-        join(session, ann, "advice", asked, renew=False, now=MONDAY)
-        join(session, ann, "advice", confirmed, renew=True, now=later)
-        join(session, ann, "letters", asked, renew=False, now=MONDAY)
-        join(session, Person(parse_address("bo@example.org")), "advice", asked, renew=False, now=MONDAY)
+        join(session, ann, "advice", asked, orders, renew=False, now=MONDAY)
+        join(session, ann, "advice", confirmed, orders, renew=True, now=later)
+        join(session, ann, "letters", asked, orders, renew=False, now=MONDAY)
+        join(
+            session, Person(parse_address("bo@example.org")), "advice", asked, orders, renew=False, now=MONDAY
+        )
         session.flush()
         subscriber = session.exec(select(Subscriber).where(Subscriber.address_key == "ann@example.org")).one()
         subscriber.timezone, subscriber.frequency, subscriber.weekly_cap = "Asia/Tokyo", "weekly", 3
@@ -236,7 +238,7 @@ def test_everybody_is_told_of_with_all_that_is_known(database: Database, tmp_pat
             at=later,
         )
         record(session, withdrawn)
-        orders.add(session, parse_address("bo@example.org"), SuppressionReason.COMPLAINED, MONDAY)
+        orders.keep_many(session, [(parse_address("bo@example.org"), SuppressionReason.COMPLAINED)], MONDAY)
     with database.read() as session:
         people = list(everybody(session, orders))
         only = list(everybody(session, orders, "letters"))
@@ -275,4 +277,4 @@ def test_many_readers_are_told_of_a_page_at_a_time(
 def _join_all(session: Session, readers: int) -> None:
     for number in range(readers):
         one = Person(parse_address(f"r{number}@example.org"))
-        join(session, one, "advice", Permission("cli"), renew=False, now=MONDAY)
+        join(session, one, "advice", Permission("cli"), Suppressions(b"key"), renew=False, now=MONDAY)
