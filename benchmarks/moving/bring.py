@@ -26,7 +26,7 @@ from newsletter.schedule.categories import add_category
 from newsletter.site import make_site
 from newsletter.states import Mode
 from subscribers.consent import verify
-from subscribers.moving.importing import Here, Wanted, bring_in, look_through
+from subscribers.moving.importing import Here, Wanted, bring_in, finish, look_through
 from subscribers.moving.look import open_export
 
 FILE = "readers.csv"
@@ -82,7 +82,8 @@ def ours(app: App) -> None:
     wanted = Wanted(export, FILE, dict.fromkeys(contents.lists, "advice"), confirmed=True)
     database = app.database
     here = Here(database.write, database.read, app.suppressions, app.letters, app.clock)
-    bring_in(wanted, contents, here, lambda _: None)
+    run, _ = bring_in(wanted, contents, here, lambda _: None)
+    finish(run, here)
 
 
 def bare(app: App) -> None:

@@ -14,8 +14,8 @@ from newsletter.cli.output import JsonFlag, Progress, cell, count_of, note, prin
 from newsletter.cli.subscriber import Confirmed
 
 if TYPE_CHECKING:
-    from newsletter.app import App
-    from subscribers.moving.importing import Contents, Counts, Wanted
+    from subscribers.models import ImportRun
+    from subscribers.moving.importing import Contents, Counts, Here, Wanted
     from subscribers.moving.look import Export
     from subscribers.moving.people import BadRow
 
@@ -90,7 +90,7 @@ def import_people(
 
     from newsletter.errors import NotFoundError
     from newsletter.schedule.categories import all_categories, find_category
-    from subscribers.moving.importing import Wanted, look_through, place_lists
+    from subscribers.moving.importing import Here, Wanted, finish, look_through, place_lists
     from subscribers.moving.look import open_export
 
     site = open_site(context)
@@ -113,7 +113,8 @@ def import_people(
         raise NotFoundError(f"{file}: {_where_to(unplaced)}")
     usual = dict.fromkeys(unplaced) | places
     wanted = Wanted(export, cell(file.name)[:200], usual, confirmed=confirmed)
-    counts = _go(site, wanted, contents, is_dry=is_dry)
+    here = Here(site.database.write, site.database.read, site.suppressions, site.letters, site.clock)
+    run, counts = _go(here, wanted, contents, is_dry=is_dry)
     if as_json:
         print_json(_summary(wanted, contents, counts, is_dry=is_dry))
     else:
@@ -123,6 +124,8 @@ def import_people(
             print(f"Before this can be imported: {_where_to(unplaced)}.")
         else:
             _tell(file, wanted, contents, counts, category, is_dry=is_dry)
+    if run is not None:
+        finish(run, here)
     if contents.bad:
         raise typer.Exit(1)
 
@@ -193,18 +196,19 @@ def _bad_rows(export: "Export", file: Path, into: Path | None) -> "Iterator[Call
         note(f"and {told - _SHOWN_BAD:,} more: {kept}")
 
 
-def _go(site: "App", wanted: "Wanted", contents: "Contents", *, is_dry: bool) -> "Counts":
+def _go(
+    here: "Here", wanted: "Wanted", contents: "Contents", *, is_dry: bool
+) -> "tuple[ImportRun | None, Counts]":
     """Do it, or find out what would come of it."""
-    from subscribers.moving.importing import Here, bring_in, try_out
+    from subscribers.moving.importing import bring_in, try_out
 
-    here = Here(site.database.write, site.database.read, site.suppressions, site.letters, site.clock)
     with Progress() as progress:
 
         def show(done: int) -> None:
             progress(f"{done:,} of {contents.people:,}")
 
         if is_dry:
-            return try_out(wanted, contents, here, show)
+            return None, try_out(wanted, contents, here, show)
         try:
             return bring_in(wanted, contents, here, show)
         except KeyboardInterrupt:

@@ -262,9 +262,12 @@ def try_out(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[
 
 
 @_few_collections()
-def bring_in(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[int], None]) -> Counts:
+def bring_in(
+    wanted: Wanted, contents: Contents, here: Here, progress: Callable[[int], None]
+) -> tuple[ImportRun, Counts]:
     """Bring everybody in, going on where an earlier run of the same import was stopped.
 
+    The run is open until `finish`, so that what came of it is told once more by whoever did not come to that.
     Raises ImportStoppedError where another process imports this file at this moment.
     """
     fingerprint = wanted.fingerprint()
@@ -276,10 +279,13 @@ def bring_in(wanted: Wanted, contents: Contents, here: Here, progress: Callable[
         for done, batch in _batches(wanted, stage, done):  # noqa: B020
             run = _bring_batch(run, stage, done, batch, here)
             progress(done)
+    return run, Counts.read(run.counts)
+
+
+def finish(run: ImportRun, here: Here) -> None:
+    """Close a run that has been told: the next import of the file begins anew."""
     with here.write() as session:
-        held = _held(session, run)
-        held.finished_at = here.clock()
-    return Counts.read(run.counts)
+        _held(session, run).finished_at = here.clock()
 
 
 class _Coming(NamedTuple):
@@ -433,14 +439,15 @@ def _held(session: Session, run: ImportRun) -> ImportRun:
 
 
 def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[_Coming], here: Here) -> ImportRun:
-    stopped = _stop_letters(batch, here)
+    batch, stopped = _stop_letters(batch, here)
     with here.write() as session:
         held = _held(session, run)
         now = here.clock()
         came = take_in(session, [one.arrival for one in batch], here.suppressions, renew=False, now=now)
         for one in batch:
             if one.suppress and one.arrival.ties and one.arrival.address.key not in stopped | came.new:
-                _suppress(session, one, one.suppress, here, now)  # who came by another way in this moment
+                # Who came by another way at this very moment, or is not here for an order of before.
+                _suppress(session, one, one.suppress, here, now)
         strangers = [
             (one.arrival.address, one.suppress)
             for one in batch
@@ -454,21 +461,33 @@ def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[_Comin
     return held
 
 
-def _stop_letters(batch: Iterable[_Coming], here: Here) -> set[str]:
+def _stop_letters(batch: Sequence[_Coming], here: Here) -> tuple[Sequence[_Coming], set[str]]:
     """Give the orders about people who are here, or come to nothing, each in a transaction of its own.
 
     Who has letters on their way is held with them, and two such would wait for the sender in a circle.
+    Returns the batch, in which whoever has a weightier order has left, and who is here.
     """
-    ordered = [(one, one.suppress) for one in batch if one.suppress is not None]
+    ordered = {one.arrival.address.key for one in batch if one.suppress is not None}
     if not ordered:
-        return set()
+        return batch, ordered
     with here.read() as session:
-        known = known_among(session, {one.arrival.address.key for one, _ in ordered})
-    for one, reason in ordered:
-        if not one.arrival.ties or one.arrival.address.key in known:
+        known = known_among(session, ordered)
+    settled = []
+    for one in batch:
+        coming = one
+        if one.suppress is not None and (not one.arrival.ties or one.arrival.address.key in known):
             with here.write() as session:
-                _suppress(session, one, reason, here, here.clock())
-    return known
+                _suppress(session, one, one.suppress, here, here.clock())
+                order = here.suppressions.find(session, one.arrival.address)
+            if order is not None and order.reason != SuppressionReason.BOUNCED:
+                coming = one._replace(arrival=one.arrival._replace(ties=tuple(map(_left, one.arrival.ties))))
+        settled.append(coming)
+    return settled, known
+
+
+def _left(tie: Tie) -> Tie:
+    is_left = tie.state == SubscriptionState.LEFT
+    return tie if is_left else tie._replace(state=SubscriptionState.LEFT, since=None, until=None)
 
 
 def _suppress(session: Session, one: _Coming, reason: SuppressionReason, here: Here, now: datetime) -> None:
