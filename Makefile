@@ -40,6 +40,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/plan.py --mode broadcast
 	$(BIN)/python benchmarks/plan.py --mode sequence
 	$(BIN)/python benchmarks/subscribe.py
+	$(BIN)/python benchmarks/importing.py
 
 clean:
 	rm -rf .venv demo-site dist build .mypy_cache .ruff_cache .pytest_cache

@@ -6,10 +6,11 @@ read to a write fails at once where waiting would have served. What the driver r
 DatabaseError that says what to do.
 """
 
+import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -21,15 +22,16 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     URL,
+    ColumnElement,
     Connection,
     Engine,
     Executable,
+    any_,
     bindparam,
     create_engine,
     event,
     exc,
     func,
-    insert,
     inspect,
     make_url,
     select,
@@ -42,6 +44,7 @@ from newsletter.errors import DatabaseError
 from newsletter.migrations import HEAD
 from subscribers.base import UTCDateTime
 from subscribers.consent import is_unsealed, seal
+from subscribers.ports import bring_along
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
@@ -52,6 +55,7 @@ _CONSENTS_LOCK = 7309454
 """PostgreSQL's advisory lock for the end of the chain of consents."""
 
 _SQLITE = "sqlite:///"
+_BETWEEN, _QUOTED_COMMA = "\0", '","'
 
 
 class Database:
@@ -69,12 +73,16 @@ class Database:
         )
         self.path = Path(parsed.database) if self.is_sqlite and parsed.database else None
         self._turn = Lock()
+        self._statements: dict[Hashable, ForMany] = {}
         self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading; nothing it does is kept."""
-        with self.explained(), Session(self.engine, expire_on_commit=False) as session:
+        with (
+            self.explained(),
+            Session(self.engine, expire_on_commit=False, info=bring_along(self)) as session,
+        ):
             yield session
 
     @contextmanager
@@ -84,7 +92,7 @@ class Database:
             self._in_turn(),
             self.explained(),
             self.writing_connection() as connection,
-            Session(connection, expire_on_commit=False) as session,
+            Session(connection, expire_on_commit=False, info=bring_along(self)) as session,
         ):
             yield session
             if is_unsealed(session):
@@ -129,17 +137,51 @@ class Database:
 
     def updates(self, make: "Callable[[Given], Executable]", **types: Any) -> "ForMany":
         """An UPDATE for many rows: `make` is given the values of one, by these names and types."""
-        return ForMany(self.engine, make, types)
+        return self._compiled((make, *types), lambda: ForMany(self.engine, make, types))
 
-    def inserts(self, table: type[SQLModel], *names: str) -> "ForMany":
-        """An INSERT of many rows into these columns of a table."""
+    def inserts(self, table: type[SQLModel], *names: str, unless_there: str | None = None) -> "ForMany":
+        """An INSERT of many rows into these columns of a table; none for what is there already, by a key."""
         columns: Any = inspect(table).columns
         types = {name: columns[name].type for name in names}
+
+        def make(given: Given) -> Executable:
+            to: Any = self.insert(table)
+            rows: Any = (
+                to.values(given)
+                if self.is_sqlite
+                else to.from_select(names, select(*given.values()), include_defaults=False)
+            )
+            if unless_there:
+                rows = rows.on_conflict_do_nothing(index_elements=[unless_there])
+            statement: Executable = rows
+            return statement
+
+        return self._compiled((table, unless_there, *names), lambda: ForMany(self.engine, make, types))
+
+    def _compiled(self, what: Hashable, make: "Callable[[], ForMany]") -> "ForMany":
+        if what not in self._statements:
+            self._statements[what] = make()
+        return self._statements[what]
+
+    def numbers(self, connection: Connection, table: type[SQLModel], count: int) -> Sequence[int]:
+        """So many ids for rows of a table, for a writing transaction."""
+        if self.is_sqlite:  # which counts on from the greatest, and lets one write at a time
+            last = connection.execute(select(func.coalesce(func.max(_id_of(table)), 0))).scalar_one()
+            return range(last + 1, last + 1 + count)
+        sequence = func.pg_get_serial_sequence(inspect(table).local_table.name, "id")
+        drawn = select(func.nextval(sequence).label("id")).select_from(func.generate_series(1, count))
+        numbers = select(func.array_agg(drawn.subquery().c.id))
+        return sorted(connection.execute(numbers).scalar_one())
+
+    def is_among(self, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+        """That a column is one of these texts or whole numbers: one parameter, however many they are."""
         if self.is_sqlite:
-            return ForMany(self.engine, lambda given: insert(table).values(given), types)
-        return ForMany(
-            self.engine, lambda given: insert(table).from_select(names, select(*given.values())), types
-        )
+            is_one: ColumnElement[bool] = column.in_(
+                select(func.json_each(json.dumps(values)).table_valued("value").c.value)
+            )
+        else:
+            is_one = column == any_(bindparam(None, values, type_=ARRAY(column.type)))
+        return is_one
 
     @contextmanager
     def in_one_trip(self, connection: Connection) -> Iterator[None]:
@@ -170,7 +212,9 @@ class Database:
         """An instant as the driver takes it, for `many`."""
         dialect = self.engine.dialect
         kind: Any = UTCDateTime().dialect_impl(dialect)
-        return kind.bind_processor(dialect) or (lambda value: value)
+        process = kind.bind_processor(dialect) or (lambda value: value)
+        # PostgreSQL is given arrays as text: what stands in many rows need be written once.
+        return process if self.is_sqlite else lambda value: None if value is None else str(process(value))
 
     def version(self) -> str | None:
         """The revision of the tables that are there, None where there are none."""
@@ -260,6 +304,7 @@ class ForMany:
 
     def __init__(self, engine: Engine, make: Callable[[Given], Executable], types: Mapping[str, Any]) -> None:
         self._is_one_by_one = engine.dialect.name == "sqlite"
+        self._driver_error: Any = engine.dialect.loaded_dbapi.Error
         if self._is_one_by_one:
             dialect: Any = engine.dialect
             given: Given = {name: bindparam(f"given_{name}", type_=kind) for name, kind in types.items()}
@@ -284,16 +329,31 @@ class ForMany:
             connection.begin()
         cursor = connection.connection.cursor()
         arranged = rows if self._arranged is None else list(map(self._arranged, rows))
-        if self._is_one_by_one:
-            cursor.executemany(self._sql, arranged)
-        else:
-            cursor.execute(self._sql, list(map(_array, zip(*arranged, strict=True))))
+        try:
+            if self._is_one_by_one:
+                cursor.executemany(self._sql, arranged)
+            else:
+                cursor.execute(self._sql, list(map(_array, zip(*arranged, strict=True))))
+        except self._driver_error as error:
+            raise exc.DBAPIError.instance(None, None, error, self._driver_error) from error
         return lambda: int(cursor.rowcount)
+
+
+def _id_of(table: type[SQLModel]) -> Any:
+    columns: Any = inspect(table).columns
+    return columns["id"]
 
 
 def _array(values: Sequence[Any]) -> str:
     """An array as PostgreSQL reads one (its manual, §8.15.2). The driver looks at each value four times."""
-    return f"{{{','.join([_element(value) for value in values])}}}"
+    try:
+        # Texts, as most columns are, all at once; what no text has stands between them.
+        joined = _BETWEEN.join(values)
+    except TypeError:
+        return f"{{{','.join([_element(value) for value in values])}}}"
+    if joined.count(_BETWEEN) != len(values) - 1:
+        raise ValueError("a text with a NUL cannot be kept")
+    return f'{{"{_escaped(joined).replace(_BETWEEN, _QUOTED_COMMA)}"}}'
 
 
 def _element(value: Any) -> str:
@@ -301,10 +361,13 @@ def _element(value: Any) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(value)
-    text = str(value)
+    return f'"{_escaped(str(value))}"'
+
+
+def _escaped(text: str) -> str:
     if "\\" in text or '"' in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+        return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text
 
 
 def _parse(url: str) -> URL:

@@ -251,3 +251,33 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True, max_length=64)
     reason: str = Field(max_length=16)
     at: datetime = Field(sa_type=UTCDateTime)
+
+
+class ImportRun(SQLModel, table=True):
+    """How far an import of a file has come, and what came of it: one that is killed goes on from here."""
+
+    __tablename__ = "import_run"
+    __table_args__ = (
+        Index(
+            "ix_import_run_open",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=Key)
+    fingerprint: str = Field(max_length=64)
+    """SHA-256 of the file and of how it is to be understood."""
+    file: str = Field(sa_type=Text)
+    """Its name."""
+    tool: str = Field(max_length=16)
+    begun_at: datetime = Field(sa_type=UTCDateTime)
+    stage: str = Field(max_length=16)
+    """See `subscribers.moving.importing.Stage`."""
+    done: int = Field(sa_type=Key)
+    """How many rows of the file have been seen to in this stage."""
+    counts: str = Field(sa_type=Text)
+    """A JSON object: what came of the rows so far."""
+    finished_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

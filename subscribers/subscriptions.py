@@ -7,29 +7,16 @@ for that one person (`renew=True`) brings them back.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import groupby
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from subscribers.address import Address, parse_address
+from subscribers.arrivals import Arrival, Joined, Tie, take_in
 from subscribers.consent import record
 from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
 from subscribers.ports import OpenLetters
 from subscribers.suppression import Suppressions
-
-
-class Joined(StrEnum):
-    """What came of a request to join."""
-
-    ADDED = "added"
-    ALREADY = "already"
-    RENEWED = "renewed"
-    REFUSED_LEFT = "left"
-    """They left before, and nobody asked for this one person to come back."""
-    SUPPRESSED = "suppressed"
-    """There is a standing order not to write to them."""
 
 
 def keys_of(session: Session, subscriber: Subscriber) -> set[str]:
@@ -131,34 +118,10 @@ def join_many(
     A pending subscription becomes active when the new permission is a confirmed one. Answers in the
     order of `people`; one who is named twice is `ALREADY` the second time.
     """
-    subscribers = _find_or_add(session, people, suppressions, now)
-    ids = [subscriber.id for subscriber in subscribers.values()]
-    # Locked in one order: who leaves at this very moment is seen to have left, and two imports do not
-    # wait for each other in a circle.
-    held = (
-        select(Subscription)
-        .where(col(Subscription.subscriber_id).in_(ids), Subscription.category == category)
-        .order_by(col(Subscription.id))
-        .with_for_update()
-    )
-    subscriptions = {found.subscriber_id: found for found in session.exec(held)}
-    answers = []
-    for person in people:
-        if person.address.key not in subscribers:
-            answers.append(Joined.SUPPRESSED)
-            continue
-        subscriber_id = subscribers[person.address.key].id
-        existing = subscriptions.get(subscriber_id)
-        answer = _answer(existing, permission, renew=renew)
-        if answer in (Joined.ADDED, Joined.RENEWED):
-            subscription = existing or Subscription(
-                subscriber_id=subscriber_id, category=category, state="", since=now
-            )
-            subscriptions[subscriber_id] = subscription
-            _settle(session, subscription, person.address.given, permission, now)
-        answers.append(answer)
-    session.flush()
-    return answers
+    state = SubscriptionState.ACTIVE if permission.confirmed else SubscriptionState.PENDING
+    ties = (Tie(category, state, permission.source, permission.evidence, permission.details),)
+    arrivals = [Arrival(person.address, ties, person.name) for person in people]
+    return [answer for (answer,) in take_in(session, arrivals, suppressions, renew=renew, now=now).answers]
 
 
 def join(
@@ -173,69 +136,6 @@ def join(
 ) -> Joined:
     """Subscribe one person; see `join_many`."""
     return join_many(session, [person], category, permission, suppressions, renew=renew, now=now)[0]
-
-
-def _find_or_add(
-    session: Session, people: Sequence[Person], suppressions: Suppressions, now: datetime
-) -> dict[str, Subscriber]:
-    """The rows of all who may be written to, by address key; a name is learnt where there was none."""
-    keys = {person.address.key for person in people}
-    subscribers = _held_by_key(session, keys)
-    added: dict[str, Subscriber] = {}
-    for person in people:
-        subscriber = subscribers.get(person.address.key) or added.get(person.address.key)
-        if subscriber is None:
-            added[person.address.key] = Subscriber(
-                address=person.address.given, address_key=person.address.key, name=person.name, created_at=now
-            )
-        elif person.name and not subscriber.name:
-            subscriber.name = person.name
-    try:
-        with session.begin_nested():
-            session.add_all(added.values())
-    except IntegrityError:
-        # Somebody else has added one of them at this very moment: look again, one waits for the other now.
-        return _find_or_add(session, people, suppressions, now)
-    # Looked at only now: an order that is given at this very moment has been waited for.
-    refused = suppressions.among(session, [person.address for person in people])
-    for key in refused & added.keys():
-        session.delete(added[key])
-    session.flush()
-    return {key: found for key, found in (subscribers | added).items() if key not in refused}
-
-
-def _held_by_key(session: Session, keys: Iterable[str]) -> dict[str, Subscriber]:
-    """Those who are known, held: who subscribes twice at once does so one after the other."""
-    known = (
-        select(Subscriber)
-        .where(col(Subscriber.address_key).in_(keys))
-        .order_by(col(Subscriber.id))
-        .with_for_update(key_share=True)
-    )
-    return {subscriber.address_key: subscriber for subscriber in session.exec(known)}
-
-
-def _answer(existing: Subscription | None, permission: Permission, *, renew: bool) -> Joined:
-    if existing is None:
-        return Joined.ADDED
-    if existing.state == SubscriptionState.LEFT:
-        return Joined.RENEWED if renew else Joined.REFUSED_LEFT
-    if existing.state == SubscriptionState.PENDING and permission.confirmed:
-        return Joined.RENEWED
-    if existing.state in (SubscriptionState.PAUSED, SubscriptionState.SUPPRESSED) and renew:
-        return Joined.RENEWED
-    return Joined.ALREADY
-
-
-def _settle(
-    session: Session, subscription: Subscription, address: str, permission: Permission, now: datetime
-) -> None:
-    subscription.state = SubscriptionState.ACTIVE if permission.confirmed else SubscriptionState.PENDING
-    subscription.since = now
-    subscription.cohort_id = subscription.paused_until = None
-    session.add(subscription)
-    action = ConsentAction.GRANTED if permission.confirmed else ConsentAction.REQUESTED
-    record(session, permission.consent(action, subscription, address, now))
 
 
 def leave(

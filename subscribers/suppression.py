@@ -29,7 +29,7 @@ from subscribers.models import (
     Suppression,
     SuppressionReason,
 )
-from subscribers.ports import OpenLetters
+from subscribers.ports import OpenLetters, bulk_of
 
 _WEIGHT = {
     SuppressionReason.BOUNCED: 0,
@@ -120,6 +120,20 @@ class Suppressions:
         session.flush()
         letters.suppress(session, subscriber.id, _ENDED[reason])
         return stopped
+
+    def keep_many(
+        self, session: Session, orders: Iterable[tuple[Address, SuppressionReason]], now: datetime
+    ) -> None:
+        """Give orders about people who have none, and nothing that is active, and whom the caller holds."""
+        weightiest: dict[str, SuppressionReason] = {}
+        for address, reason in orders:
+            key = self.hash_of(address)
+            weightiest[key] = max(weightiest.get(key, reason), reason, key=_WEIGHT.__getitem__)
+        if weightiest:
+            bulk = bulk_of(session)
+            at = bulk.instant(now)
+            rows = [(key, reason, at) for key, reason in sorted(weightiest.items())]
+            bulk.inserts(Suppression, "address_hash", "reason", "at").run(session.connection(), rows)
 
     def lift(
         self,

@@ -222,3 +222,22 @@ def test_subscribing_is_measured_and_loses_nobody() -> None:
     figures = json.loads(done.stdout)
     assert (figures["confirmed"], figures["lost"]) == (100, 0)
     assert min(figures[name] for name in ("rate", "yardstick_rate", "ratio", "confirm_rate")) > 0
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("database", [[], ["--postgres"]], ids=["sqlite", "postgresql"])
+def test_importing_is_measured(database: list[str]) -> None:
+    """A few readers, once: every figure, the same rows by both ways, and a whole chain."""
+    command = [sys.executable, ROOT / "benchmarks" / "importing.py", "--rows", "400", "--rounds", "1"]
+    done = subprocess.run(
+        [*command, *database, "--json"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["rows"], figures["readers"]) == (400, 396)
+    assert min(figures[name] for name in ("seconds", "yardstick_seconds", "ratio", "peak_rss_mb")) > 0

@@ -1,11 +1,13 @@
 """The documentation is true: every command in it is run, and every command there is has its line."""
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -43,6 +45,42 @@ def make_site(cli: Cli, folder: Path, *, category: bool) -> None:
     (folder / "letters.mbox").write_text(f"From bo Mon Jan  5 10:00:00 2026\n{MESSAGE}", encoding="utf-8")
 
 
+def add_exports(folder: Path) -> None:
+    """What docs/moving.md imports: a small export of each tool."""
+    listed = {"subscription_status": "confirmed", "optin": "double", "name": "Weekly letter"}
+    eve = {"uuid": "1", "email": "eve@example.org", "name": "Eve", "attribs": {}, "status": "enabled"}
+    answer = {"data": {"results": [{**eve, "lists": [listed, {**listed, "name": "Old news"}]}]}}
+    (folder / "subscribers.json").write_text(json.dumps(answer), encoding="utf-8")
+    roster = {"email": "may@example.org", "list_id": "talk.example.org", "role": "member"}
+    entries = {"entries": [{**roster, "display_name": "May", "delivery_status": "by_user"}]}
+    (folder / "roster.json").write_text(json.dumps(entries), encoding="utf-8")
+    (folder / "members.txt").write_text("Mo Ek <mo@example.org>\nmy@example.org\n", encoding="utf-8")
+    with ZipFile(folder / "audience.zip", "w") as archive:
+        header = "Email Address,First Name,Last Name,OPTIN_TIME,CONFIRM_TIME,LEID,EUID,TAGS\n"
+        fay = 'fay@example.org,Fay,Ek,2020-01-02 03:04:05,2020-01-02 04:05:06,1,a,"""vip"""\n'
+        archive.writestr("subscribed_email_audience_export_1a2b.csv", header + fay)
+        archive.writestr("cleaned_email_audience_export_1a2b.csv", header + "gus@example.org,,,,,2,b,\n")
+    with ZipFile(folder / "substack.zip", "w") as archive:
+        archive.writestr(
+            "email_list.example.csv",
+            "email,active_subscription,expiry,plan,email_disabled,created_at\n"
+            "hal@example.org,true,,yearly,false,2024-01-02T03:04:05.000Z\n",
+        )
+        archive.writestr("posts.csv", "post_id,title\n1,First\n")
+    (folder / "members.csv").write_text(
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,"
+        "labels,tiers\n1,ida@example.org,Ida,,true,false,,2024-01-02T03:04:05.000Z,,friends,\n",
+        encoding="utf-8",
+    )
+    (folder / "buttondown.csv").write_text(
+        "email,notes,metadata,tags,type,creation_date\njo@example.org,,{},,regular,2024-01-02\n",
+        encoding="utf-8",
+    )
+    (folder / "club.csv").write_text(
+        "Vorname;Nachname;E-Mail privat;Status\nJürgen;Ek;kim@example.org;aktiv\n", encoding="cp1252"
+    )
+
+
 def send_one(cli: Cli, folder: Path) -> None:
     """An issue, so that there is something to list and to show."""
     add = ("subscriber", "add", "cleo@example.org", "--category", "career-advice", "--confirmed")
@@ -63,6 +101,8 @@ def test_every_command_in_the_documentation_works(
     if document.parent.name == "docs":
         make_site(cli, tmp_path / "site", category=True)
         monkeypatch.chdir(tmp_path / "site")
+        if document.name == "moving.md":
+            add_exports(tmp_path / "site")
         if document.name in ("bounces.md", "delivery.md"):
             send_one(cli, tmp_path / "site")
     with MailServer() as relay:

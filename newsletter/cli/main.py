@@ -37,6 +37,7 @@ from newsletter.cli import (
     run,
     send_test,
     subscriber,
+    subscriber_moving,
 )
 from newsletter.cli.output import cell, note
 
@@ -118,6 +119,8 @@ app.add_typer(category.app, name="category")
 app.add_typer(queue.app, name="queue")
 app.add_typer(issue.app, name="issue")
 app.add_typer(delivery.app, name="delivery")
+subscriber.app.command("import")(subscriber_moving.import_people)
+subscriber.app.command("export")(subscriber_moving.export_people)
 app.add_typer(subscriber.app, name="subscriber")
 app.add_typer(consent.app, name="consent")
 app.add_typer(inbound.app, name="inbound")

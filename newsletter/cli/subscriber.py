@@ -1,8 +1,6 @@
 """`paperround subscriber`: the readers, in and out, with their consent on record."""
 
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +9,6 @@ from newsletter.cli import subscriber_consent, subscriber_person
 from newsletter.cli.common import AddressArgument, OnlyOption, among, open_site, subscriber_of
 from newsletter.cli.output import (
     JsonFlag,
-    Progress,
     cell,
     count_of,
     note,
@@ -42,13 +39,6 @@ _ANSWERS = {
     "already": "already in {}",
     "renewed": "now in {}",
     "left": "has left {} and stays out",
-}
-_COUNTED = {
-    "added": "added",
-    "already": "there already",
-    "renewed": "confirmed now",
-    "left": "had left and stay out",
-    "suppressed": "are not to be written to and stay out",
 }
 _FREQUENCIES = {
     "issue": "a letter of each issue",
@@ -204,63 +194,6 @@ def resume(context: typer.Context, address: AddressArgument, category: OnlyOptio
     )
 
 
-@app.command("import")
-def import_csv(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a header: email,name")],
-    category: Annotated[str, typer.Option("--category", metavar="SLUG", help="What they subscribe to.")],
-    confirmed: Confirmed = False,
-) -> None:
-    """Subscribe everyone in a file. Doing so again is harmless; whoever has left stays out."""
-    from newsletter.schedule.categories import find_category
-    from subscribers.models import SubscriptionState
-    from subscribers.moving.look import open_export
-    from subscribers.moving.people import BadRow
-    from subscribers.subscriptions import Joined, Permission, Person, join_many
-
-    site = open_site(context)
-    with site.database.read() as session:
-        find_category(session, category)
-    export = open_export(file)
-    permission = Permission("import", evidence=cell(file.name)[:1000], confirmed=confirmed)
-    counts: dict[Joined, int] = dict.fromkeys(Joined, 0)
-    bad = 0
-    batch: list[Person] = []
-
-    def save() -> None:
-        if batch:
-            with site.database.write() as session:
-                answers = join_many(
-                    session, batch, category, permission, site.suppressions, renew=False, now=site.clock()
-                )
-            for answer in answers:
-                counts[answer] += 1
-            batch.clear()
-
-    with Progress() as progress:
-        try:
-            for row in export.rows():
-                if isinstance(row, BadRow):
-                    bad += 1
-                    note(f"{file}:{row.line}: skipped: {row.problem}")
-                    continue
-                if row.suppress or SubscriptionState.ACTIVE not in {held.state for held in row.memberships}:
-                    bad += 1
-                    note(f"{file}:{row.line}: skipped: {row.address.given} is not active there")
-                    continue
-                batch.append(Person(row.address, row.name))
-                if len(batch) >= 500:
-                    save()
-                    progress(f"{sum(counts.values())} read")
-        finally:
-            save()
-    told = [f"{count} {_COUNTED[answer]}" for answer, count in counts.items() if count]
-    told += [f"{count_of(bad, 'row')} skipped"] if bad else []
-    note(f"{category}: {', '.join(told) or 'the file names nobody'}.")
-    if bad:
-        raise typer.Exit(1)
-
-
 @app.command("list")
 def list_subscribers(
     context: typer.Context,
@@ -284,25 +217,6 @@ def list_subscribers(
         shown = [{**row, "subscriptions": _stated(row["subscriptions"])} for row in rows]
         empty = "No reader yet: paperround subscriber add ADDRESS --category SLUG"
         print_rows(shown, ("address", "name", "subscriptions"), empty=empty)
-
-
-@app.command("export")
-def export_csv(
-    context: typer.Context,
-    category: Annotated[
-        str | None, typer.Option("--category", metavar="SLUG", help="Only its readers.")
-    ] = None,
-) -> None:
-    """Write the readers as CSV, a row a subscription."""
-    from newsletter.schedule.categories import find_category
-    from subscribers.moving.kept import everybody
-    from subscribers.moving.paperround import write_people
-
-    site = open_site(context)
-    with site.database.read() as session:
-        if category:
-            find_category(session, category)
-        write_people(sys.stdout, everybody(session, site.suppressions, category))
 
 
 def _zone(name: str) -> str:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from newsletter.app import App
     from subscribers.address import Address
+    from subscribers.arrivals import Joined
     from subscribers.models import SuppressionReason
-    from subscribers.subscriptions import Joined
 
 _LONGEST_REASON = 1000
 
@@ -70,7 +70,7 @@ def refuse_suppressed(
 ) -> None:
     """Raise SuppressedError where somebody could not join for a standing order."""
     from newsletter.errors import SuppressedError
-    from subscribers.subscriptions import Joined
+    from subscribers.arrivals import Joined
 
     order = site.suppressions.find(session, address) if Joined.SUPPRESSED in answers else None
     if order is not None:

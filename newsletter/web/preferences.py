@@ -45,10 +45,11 @@ from newsletter.web.wishes import (
 from newsletter.web.words import Words
 from newsletter.web.zones import zones
 from subscribers.address import parse_address
+from subscribers.arrivals import Joined
 from subscribers.consent import is_erased
 from subscribers.models import LIVE, RequestKind, Subscriber, Subscription, SuppressionReason
 from subscribers.pauses import pause, resume
-from subscribers.subscriptions import Joined, Permission, Person, join, leave
+from subscribers.subscriptions import Permission, Person, join, leave
 from subscribers.tokens import Purpose
 
 if TYPE_CHECKING:

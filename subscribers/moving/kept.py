@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from sqlmodel import Session, col, select
 
 from subscribers.address import Address
+from subscribers.consent import details_of, is_erased
 from subscribers.models import (
     Consent,
     ConsentAction,
@@ -14,6 +15,7 @@ from subscribers.models import (
     Suppression,
     SuppressionReason,
 )
+from subscribers.moving.paperround import TOOL
 from subscribers.moving.people import Membership, Newcomer
 from subscribers.suppression import Suppressions
 
@@ -31,7 +33,8 @@ def everybody(
     last = 0
     after = select(Subscriber).order_by(col(Subscriber.id)).limit(_AT_ONCE)
     while readers := session.exec(after.where(col(Subscriber.id) > last)).all():
-        yield from _told(session, suppressions, {reader.id: reader for reader in readers}, category)
+        kept = {reader.id: reader for reader in readers if not is_erased(reader)}
+        yield from _told(session, suppressions, kept, category)
         last = readers[-1].id
         session.expunge_all()
 
@@ -65,20 +68,31 @@ def _told(
 
 def _consents(session: Session, readers: Mapping[int, Subscriber]) -> dict[tuple[int, str], dict[str, str]]:
     """What is told of consent, by reader and category."""
-    agreed = select(Consent).where(col(Consent.subscriber_id).in_(readers), col(Consent.action).in_(_AGREED))
-    last: dict[tuple[int, str], Consent] = {}
-    for consent in session.exec(agreed.order_by(col(Consent.id))):
-        key = (consent.subscriber_id, consent.category)
-        if key not in last or consent.action == ConsentAction.GRANTED:
-            last[key] = consent
-    return {key: _evidence(consent) for key, consent in last.items()}
+    about = col(Consent.subscriber_id).in_(readers)
+    last: dict[tuple[int, str], dict[str, str]] = {}
+    for consent in session.exec(select(Consent).where(about).order_by(col(Consent.id))):
+        told = _evidence(consent)
+        if told is not None:
+            key = (consent.subscriber_id, consent.category)
+            if key not in last or told.get("action") == ConsentAction.GRANTED:
+                last[key] = told
+    return last
 
 
 def _address(subscriber: Subscriber) -> Address:
     return Address(subscriber.address, subscriber.address_key)
 
 
-def _evidence(consent: Consent) -> dict[str, str]:
+def _evidence(consent: Consent) -> dict[str, str] | None:
+    """What a record tells of consent, None where it is of something else.
+
+    One that came from our own export tells what that told: to move once more loses nothing.
+    """
+    imported = details_of(consent).get("imported") or {}
+    if imported.get("tool") == TOOL.name and "told" in imported:
+        return dict(imported["told"])
+    if consent.action not in _AGREED:
+        return None
     told = {
         "action": consent.action,
         "source": consent.source,

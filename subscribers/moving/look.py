@@ -5,6 +5,7 @@ named. Whether a file is sound is found out before its first person is given, as
 encoding all through, its columns, and what it must say of everybody's state.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from subscribers.moving.columns import columns_of
 from subscribers.moving.entries import ReadEntry, entries, is_json
 from subscribers.moving.people import BadRow, Newcomer
 from subscribers.moving.source import CsvError, NotPeopleError, Source, sources
-from subscribers.moving.table import Table, look_at
+from subscribers.moving.table import Table, look_at, opened
 from subscribers.moving.tool import ReadRow
 
 _TOOLS = (
@@ -43,6 +44,7 @@ _API = ((listmonk.TOOL.name, listmonk), (mailman.TOOL.name, mailman))
 TOOLS = tuple(tool.name for tool in _TOOLS)
 """The names of the tools, to be chosen from."""
 _MOST_LISTS = 10_000
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,16 @@ class Export:
         """Everybody, in the files' order, always the same. Raises CsvError where it cannot go on."""
         for part in self._parts:
             yield from part.rows()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it."""
+        found = hashlib.sha256()
+        for part in self._parts:
+            found.update(f"{part.source.part}\0".encode())
+            with opened(part.source) as file:
+                while block := file.read(_BLOCK):
+                    found.update(block)
+        return found.hexdigest()
 
     @cached_property
     def lists(self) -> Mapping[str, int]:

@@ -1,15 +1,16 @@
 """What a file says of people, whichever tool wrote it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from subscribers.address import Address
 from subscribers.models import SubscriptionState, SuppressionReason
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """One tie of a person to a list of the other tool."""
 
     list: str
@@ -22,8 +23,7 @@ class Membership:
     """Of a paused one: the day from which they have letters again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Newcomer:
+class Newcomer(NamedTuple):
     """A person, as one row of a file tells of them. The same person may come in many rows."""
 
     line: int
@@ -38,7 +38,7 @@ class Newcomer:
     weekly_cap: int | None = None
     suppress: SuppressionReason | None = None
     """Why the other tool writes to them no more, to any list."""
-    evidence: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, str] = MappingProxyType({})
     """Of their consent, as the other tool tells it: opted in when, confirmed when, from where."""
     file: str = ""
     """Which file of a folder or an archive; "" where the export is one file."""

@@ -250,6 +250,42 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str]] = [
         1,
         r"no category 'ghost'",
     ),
+    ({"r.csv": "email\na@b.example"}, "subscriber import r.csv", 1, r"say with --category SLUG what its"),
+    (
+        {"r.csv": "email,list\na@b.example,Old\n"},
+        "subscriber import r.csv",
+        1,
+        r'no category is named for "Old" \(1\): say --list "Old=SLUG" for each list, or --list "Old="',
+    ),
+    (
+        {"r.csv": "email,list\na@b.example,Old\n"},
+        "subscriber import r.csv --category advice --list New=advice",
+        1,
+        r'r\.csv has no list "New", but "Old" \(1\)',
+    ),
+    (
+        {"r.csv": "email\na@b.example"},
+        "subscriber import r.csv --list Old=ghost",
+        1,
+        r"no category 'ghost'",
+    ),
+    ({}, "subscriber import r.csv --list Old", 2, r"--list: 'Old' has no equals sign"),
+    ({}, "subscriber import r.csv --column email", 2, r"--column: 'email' has no equals sign"),
+    ({}, "subscriber import r.csv --list A=b --list A=c", 2, r"--list: says two things about 'A'"),
+    (
+        {"r.csv": "email\na@b.example"},
+        "subscriber import r.csv --category advice --bad-rows r.csv",
+        2,
+        r"--bad-rows: is the file that is read",
+    ),
+    (
+        {"r.csv": "email\na@b.example"},
+        "subscriber import r.csv --category advice --from pigeon",
+        1,
+        r"'pigeon' is no tool whose files are known here; there are paperround, mailchimp",
+    ),
+    ({}, "subscriber export --category ghost", 1, r"no category 'ghost'"),
+    ({}, "subscriber export --output no/where.csv", 1, r"no/where\.csv: No such file"),
     ({}, "plan --at tomorrow", 2, r"--at: 'tomorrow' is not an instant such as 20"),
     ({}, "tick --at 2026-13-01", 2, r"--at: '2026-13-01' is not an instant such as 20"),
     ({}, "tick --at 2926-12-01", 2, r"--at: '2926-12-01' is not between 1970 and 2100"),
@@ -351,7 +387,8 @@ def test_bad_rows_are_named_with_their_lines_and_the_good_ones_kept(advice: App,
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()
     assert [line.rpartition("/")[2][:16] for line in lines[:2]] == ["r.csv:3: skipped", "r.csv:6: skipped"]
-    assert lines[2:] == ["advice: 2 added, 2 rows skipped."]
+    assert lines[2] == "advice: 2 added unconfirmed, 2 rows skipped."
+    assert "import it again with --confirmed" in lines[3]
     assert len(dump(advice)["subscription"]) == 2
 
 

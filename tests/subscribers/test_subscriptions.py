@@ -9,9 +9,9 @@ from sqlmodel import Session, select
 
 from newsletter.database import Database
 from subscribers.address import parse_address
+from subscribers.arrivals import Joined
 from subscribers.models import Consent, Subscriber
 from subscribers.subscriptions import (
-    Joined,
     Permission,
     Person,
     all_subscribers,

@@ -12,8 +12,9 @@ from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from subscribers.address import parse_address
+from subscribers.arrivals import Joined
 from subscribers.models import Subscriber, Subscription, SuppressionReason
-from subscribers.subscriptions import Joined, Person, consents_of, find_subscriber, join
+from subscribers.subscriptions import Person, consents_of, find_subscriber, join
 from subscribers.suppression import Suppressions
 from tests.orders import SUPPRESSIONS
 from tests.planning import shared_database

@@ -1,0 +1,1 @@
+"""What `benchmarks/importing.py` runs in processes of its own."""
