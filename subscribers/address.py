@@ -27,6 +27,8 @@ _PLAIN = re.compile(r"[a-zA-Z0-9_+'-]++(?:\.[a-zA-Z0-9_+'-]++)*+@[a-zA-Z0-9]++(?
 
 Held to it by a test. Two hyphens in a row, as in A-labels, are for the long way.
 """
+ERASED_DOMAIN = "erased.invalid"
+"""In which stands what is left of people who were erased: nobody can have an address in it (RFC 2606)."""
 _PLAIN_CHARACTERS = 64
 """In what is no longer than this, no part is too long either."""
 
@@ -66,6 +68,8 @@ def parse_address(text: str) -> Address:
     if len(stripped) <= _PLAIN_CHARACTERS and _PLAIN.fullmatch(stripped):
         key = stripped.lower()
         at = key.index("@")
+        if key.endswith(ERASED_DOMAIN):
+            return _parsed(stripped)
         return Address(given=stripped[:at] + key[at:], key=key)
     return _parsed(stripped)
 
@@ -83,6 +87,8 @@ def _parsed(stripped: str) -> Address:
     # Not `found.local_part`: that is folded for Info@ and the like, and letters go to what was given.
     local = unicodedata.normalize("NFC", found.original.rpartition("@")[0])
     domain = (found.ascii_domain or found.domain).lower()
+    if domain == ERASED_DOMAIN:
+        raise _refusal(stripped, "It stands for somebody who was erased.")
     return Address(given=f"{local}@{domain}", key=f"{local.lower()}@{domain}")
 
 

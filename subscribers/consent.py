@@ -23,6 +23,7 @@ from sqlalchemy import delete
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from subscribers.address import ERASED_DOMAIN
 from subscribers.models import Consent, ConsentAction, ConsentLink, Subscriber, Wording
 from subscribers.ports import bulk_of
 
@@ -207,8 +208,8 @@ def verify(session: Session, noted: str | None = None) -> Verified:
 
 
 def blank_address(subscriber_id: int) -> str:
-    """What stands in the place of an erased person's address: nobody can have it (RFC 2606)."""
-    return f"erased-{subscriber_id}@erased.invalid"
+    """What stands in the place of an erased person's address: nobody can have it."""
+    return f"erased-{subscriber_id}@{ERASED_DOMAIN}"
 
 
 def is_erased(subscriber: Subscriber) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, or_
 from sqlmodel import Session, col
 
 from subscribers.address import parse_address
-from subscribers.consent import blank_address, erase_records
+from subscribers.consent import blank_address, erase_records, is_erased
 from subscribers.models import Request, Subscriber, SuppressionReason
 from subscribers.ports import OpenLetters
 from subscribers.subscriptions import keys_of
@@ -27,7 +27,12 @@ def erase_person(
     source: str,
     now: datetime,
 ) -> None:
-    """Erase a person; letters on their way are stopped, and none is written to the address again."""
+    """Erase a person; letters on their way are stopped, and none is written to the address again.
+
+    Harmless if done again.
+    """
+    if is_erased(subscriber):
+        return
     address = parse_address(subscriber.address)
     suppressions.suppress(session, address, SuppressionReason.ERASED, letters, source=source, now=now)
     erase_requests(session, keys_of(session, subscriber), subscriber.id)

@@ -223,3 +223,11 @@ def test_ordinary_addresses_go_the_short_way(monkeypatch: pytest.MonkeyPatch) ->
         "o'brien_7@localhost",
         "a@b.c",
     ]
+
+
+@pytest.mark.parametrize("text", ["erased-7@erased.invalid", "ann@ERASED.Invalid", " x@erased.invalid"])
+def test_nobody_takes_the_place_of_who_was_erased(text: str) -> None:
+    """What stands there for their address is refused: else an import could meet it, or pose as it."""
+    with pytest.raises(AddressError, match="stands for somebody who was erased"):
+        parse_address(text)
+    assert parse_address("ann@not-erased.invalid").key == "ann@not-erased.invalid"
