@@ -125,10 +125,7 @@ def take_in(
     renew: bool,
     now: datetime,
 ) -> Arrived:
-    """Let people in, in the caller's transaction; the state of an arrival, not a count, decides what is said.
-
-    Somebody who is named twice is known the second time.
-    """
+    """Let people in, in the caller's transaction. Somebody who is named twice is known the second time."""
     session.flush()
     bulk = bulk_of(session)
     readers = _hold(session, bulk, arrivals, now)

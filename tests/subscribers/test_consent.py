@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -240,6 +241,30 @@ def test_an_erasure_of_somebody_who_is_still_here_hides_nothing(database: Databa
         session.get_one(Subscriber, bo.id).address_key = blank_address(bo.id)
     found = verified(database, noted)
     assert (found.records, found.erased, found.erased_since, found.flaws) == (2, 1, 1, ())
+
+
+_TEXTS = st.text(st.characters(exclude_categories=[]), max_size=40)
+
+
+@given(_TEXTS, _TEXTS, _TEXTS, st.none() | _TEXTS, st.integers(1, 2**63))
+def test_a_commitment_is_that_of_a_json_list(
+    address: str, category: str, evidence: str, details: str | None, reader: int
+) -> None:
+    """However it is put together: links of before are verified by it, and links of now by older programs."""
+    consent = Consent(
+        subscriber_id=reader,
+        category=category,
+        action="granted",
+        source="import",
+        evidence=evidence,
+        at=MONDAY,
+        address=address,
+        details=details,
+        salt="s",
+    )
+    said = [reader, address, category, "granted", "import", evidence, MONDAY.isoformat(), details]
+    written = json.dumps(said, ensure_ascii=True, separators=(",", ":"))
+    assert commitment_of(consent) == sha256(f"s{written}".encode()).hexdigest()
 
 
 def test_many_at_once_make_one_chain(database: Database) -> None:
