@@ -275,6 +275,8 @@ def _tell(
 ) -> None:
     """What came of it, a line a category, and what to do."""
     say: Callable[[str], object] = print if is_dry else note
+    if wanted.export.skipped and not is_dry:
+        say(f"Not read: {', '.join(wanted.export.skipped)}")
     came = {slug: _came(found) for slug, found in sorted(counts.outcomes.items())}
     bad = f"{count_of(contents.bad, 'row')} skipped" if contents.bad else ""
     if len(came) < 2:

@@ -7,7 +7,7 @@ encoding all through, its columns, and what it must say of everybody's state.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -138,6 +138,7 @@ def open_export(
         kept = [p for p in parts if p.tool in named or (named == {mailman.TOOL.name} and p.are_addresses)]
         skipped += [part.source for part in parts if part not in kept]
         parts = kept
+    _check_that_none_is_missed(named, skipped)
     if len(parts) > 1 and not named and tool is None:
         names = ", ".join(part.source.part for part in parts[:5])
         raise CsvError(
@@ -148,6 +149,17 @@ def open_export(
         names = ", ".join(source.part for source in skipped[:5])
         raise CsvError(f"{path}: holds no file of people, only {names}")
     return Export(parts, [source.part for source in skipped])
+
+
+def _check_that_none_is_missed(named: Collection[str], skipped: Sequence[Source]) -> None:
+    """Refuse an export if a file is left out that is the tool's by its name: who left may be in it."""
+    for tool in _TOOLS:
+        missed = [source for source in skipped if tool.name in named and tool.claims(source.name)]
+        if missed:
+            raise CsvError(
+                f"{missed[0].shown}: is {tool.name}'s by its name, but not by its columns; export it "
+                f"anew, or take it away if nobody is in it"
+            )
 
 
 def _part(

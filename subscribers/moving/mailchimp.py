@@ -39,7 +39,7 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
     named, places = columns.named(), columns.places
     email = places["email"]
     name, first, last = (places.get(role) for role in ("name", "first_name", "last_name"))
-    opted, confirmed = named["optin_time"], named["confirm_time"]
+    opted, confirmed = named.get("optin_time"), named.get("confirm_time")
     ended = {"unsubscribed": named.get("unsub_time"), "cleaned": named.get("clean_time")}.get(kind)
     tags, timezone, reason = named.get("tags"), named.get("timezone"), named.get("unsub_reason")
     evidence = {key: named[key] for key in _EVIDENCE if key in named}
@@ -49,7 +49,8 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
         if name is not None:
             called = name_of(cells[name]) or called
         parts = ("" if place is None else cells[place] for place in (first, last))
-        joined = moment(cells[opted]) or moment(cells[confirmed])
+        confirmed_at = None if confirmed is None else moment(cells[confirmed])
+        joined = (None if opted is None else moment(cells[opted])) or confirmed_at
         suppress = None
         if kind == "cleaned":
             suppress = SuppressionReason.BOUNCED
@@ -58,7 +59,7 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
         memberships: tuple[Membership, ...] = ()
         if kind in ("subscribed", "unsubscribed", "cleaned"):
             state = SubscriptionState.ACTIVE if kind == "subscribed" else SubscriptionState.LEFT
-            at = moment(cells[ended]) if ended is not None else moment(cells[confirmed]) or joined
+            at = moment(cells[ended]) if ended is not None else confirmed_at or joined
             on = _tags(cells[tags]) if tags is not None else []
             memberships = tuple(Membership(one, state, at) for one in ["", *on])
         return Newcomer(
@@ -85,8 +86,8 @@ def _tags(cell: str) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-TOOL = Tool(
-    "mailchimp",
-    lambda names: {"optin_time", "confirm_time", "leid", "euid"} <= names,
-    _reader,
-)
+def _is_it(names: frozenset[str]) -> bool:
+    return {"leid", "euid"} <= names and bool({"optin_time", "unsub_time", "clean_time"} & names)
+
+
+TOOL = Tool("mailchimp", _is_it, _reader, claims=lambda name: _IN_NAME.search(name.lower()) is not None)

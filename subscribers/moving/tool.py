@@ -22,3 +22,5 @@ class Tool:
     """Raises CsvError where the file does not tell what must be known."""
     caveat: str = ""
     """What its file cannot say, and where that can be had."""
+    claims: Callable[[str], bool] = lambda _: False
+    """Whether a file is one of its own by this name, beside others: it is not to be passed over."""

@@ -184,6 +184,27 @@ def test_mailchimps_archive(tmp_path: Path) -> None:
     assert export.lists == {"": 5, "Lorem, Editors": 1, "VIP": 2, "Editors": 1}
 
 
+def test_no_file_of_mailchimps_is_passed_over(tmp_path: Path) -> None:
+    """With fewer columns it is read; with others it is refused, for who left may be in it."""
+    head, gone = "Email Address,CLEAN_TIME,LEID,EUID", "dead@example.org,2024-05-06 07:08:09,1,a"
+    folder = tmp_path / "audience"
+    folder.mkdir()
+    write(
+        folder / "subscribed_x.csv",
+        "Email Address,OPTIN_TIME,CONFIRM_TIME,LEID,EUID\nann@example.org,,,1,b\n",
+    )
+    write(folder / "cleaned_x.csv", f"{head}\n{gone}\n")
+    found, bad = read(folder)
+    assert [(one.address.given, one.suppress) for one in found] == [
+        ("dead@example.org", SuppressionReason.BOUNCED),
+        ("ann@example.org", None),
+    ]
+    assert bad == []
+    write(folder / "cleaned_x.csv", "Email Address,Since\ndead@example.org,2024\n")
+    with pytest.raises(CsvError, match=r"cleaned_x\.csv: is mailchimp's by its name, but not by its columns"):
+        open_export(folder)
+
+
 def test_mailchimps_archive_unpacked(tmp_path: Path) -> None:
     """The folder is the same as the archive."""
     path = mailchimp_zip(tmp_path / "x.zip")
