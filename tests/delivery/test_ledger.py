@@ -713,6 +713,7 @@ class Rows:
 
     def restore(self, site: App) -> None:
         with site.database.write() as session:
+            session.execute(delete(Verdict))
             session.execute(delete(Attempt))
             session.execute(delete(Delivery))
             session.execute(delete(Receipt))
@@ -780,7 +781,7 @@ def test_a_deferred_letter_that_is_given_back_untried_stays_deferred(advice: App
 def verdicts(site: App) -> list[tuple[int | None, str | None, str, int | None]]:
     """(delivery, class, words, attempt) of each."""
     with site.database.read() as session:
-        found = select(Verdict).order_by(col(Verdict.id))
+        found = select(Verdict).order_by(col(Verdict.delivery_id), col(Verdict.id))
         rows = session.execute(found).scalars()
         return [(one.delivery_id, one.bounce_class, one.diagnostic, one.attempt_id) for one in rows]
 

@@ -21,7 +21,7 @@ from newsletter.delivery.issues import resume, retry_failed
 from newsletter.delivery.pace import Limits
 from newsletter.errors import DatabaseError
 from newsletter.log import open_log
-from newsletter.models import Attempt, Delivery, Issue
+from newsletter.models import Attempt, Delivery, Issue, Verdict
 from newsletter.states import DeliveryState, Fault, IssueState
 from subscribers.models import Subscriber
 from tests.conftest import Clock
@@ -641,6 +641,7 @@ def test_each_letter_ends_in_the_right_state(advice: App) -> None:
     def walk(fates: list[tuple[str, bytes]], number: int, connections: int, pipelining: bool) -> None:
         chosen = readers(12)[:number]
         with advice.database.write() as session:
+            session.execute(delete(Verdict))
             session.execute(delete(Attempt))
             session.execute(update(Issue).values(finished_at=None))
             fresh = {"owner_id": None, "attempts": 0, "doubted_at": None, "sent_at": None, "fault": None}
