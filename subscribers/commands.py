@@ -316,10 +316,12 @@ class _Courtesies:
             _by_length(phrase for vocabulary in vocabularies for phrase in _phrases(vocabulary, key))
             for key in ("please", "hello", "thanks", "closing")
         )
+        self._begins_please = frozenset(phrase[0] for phrase in self._please)
 
     def without_please(self, words: Words) -> Words:
         """Words without what makes them polite."""
-        return _without(words, self._please)
+        # Asked of every phrase of every language for each mail; few have a please in them.
+        return words if self._begins_please.isdisjoint(words) else _without(words, self._please)
 
     def closes(self, words: Words) -> bool:
         """Whether a line says goodbye, so that a signature follows."""

@@ -23,9 +23,12 @@ import pytest
 import typer
 from hypothesis import settings as hypothesis_settings
 from jinja2 import Environment
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
+import newsletter.database
+import newsletter.delivery.audit
+import newsletter.render.languages
 from newsletter.app import App, open_app
 from newsletter.cli.main import main
 from newsletter.database import Database
@@ -63,6 +66,9 @@ categories: [advice]
 
 {text}
 """
+
+careful_sqlite = newsletter.database._sqlite_engine
+"""An engine of SQLite as the program makes it."""
 
 
 class Clock:
@@ -122,10 +128,14 @@ def _compiled_once() -> Iterator[None]:
 
     Sites' environments are alike (`newsletter.render.templates`), and Jinja knows a template by its source,
     name and file. An engine's dialects are alike if they are of one kind and mark parameters in one way.
+    The audit's promises are the same at any time, and so are the words of a language's file.
     """
+    promises = tuple(newsletter.delivery.audit.promises())
     compile_template = Environment.compile
     templates: dict[tuple[Any, ...], CodeType] = {}
     statements: dict[Any, Any] = {}
+    languages: dict[tuple[Path, bytes], dict[str, Any]] = {}
+    read_language = newsletter.render.languages._read
 
     def compile_once(
         self: Environment, source: str, name: str | None = None, filename: str | None = None
@@ -134,6 +144,15 @@ def _compiled_once() -> Iterator[None]:
         if key not in templates:
             templates[key] = compile_template(self, source, name, filename)
         return templates[key]
+
+    def read_once(path: Path) -> dict[str, Any]:
+        try:
+            key = path, path.read_bytes()
+        except OSError:
+            return read_language(path)
+        if key not in languages:
+            languages[key] = read_language(path)
+        return languages[key]
 
     def make_engine(*given: Any, **options: Any) -> Engine:
         engine = create_engine(*given, **options)
@@ -146,12 +165,28 @@ def _compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Environment, "compile", compile_once)
         patch.setattr("newsletter.database.create_engine", make_engine)
+        patch.setattr("newsletter.delivery.audit.promises", lambda: promises)
+        patch.setattr("newsletter.render.languages._read", read_once)
         patch.setattr(DefaultDialect, "__hash__", lambda self: hash(kind(self)))
         patch.setattr(
             DefaultDialect,
             "__eq__",
             lambda self, other: isinstance(other, DefaultDialect) and kind(self) == kind(other),
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """SQLite waits for no disk in this process, as the tests' PostgreSQL does not (`tests/postgres.py`)."""
+
+    def make_engine(url: Any) -> Engine:
+        engine = careful_sqlite(url)
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("newsletter.database._sqlite_engine", make_engine)
         yield
 
 

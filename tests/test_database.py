@@ -23,6 +23,7 @@ from newsletter.errors import DatabaseError, NotFoundError
 from newsletter.models import Owner
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber
+from tests.conftest import careful_sqlite
 from tests.planning import another, database, shared_database
 
 __all__ = ["database", "shared_database"]
@@ -55,9 +56,14 @@ def owners(database: Database) -> int:
     ],
 )
 def test_every_sqlite_connection_is_a_careful_one(
-    tmp_path: Path, sqlite_template: Path, pragma: str, value: object
+    tmp_path: Path,
+    sqlite_template: Path,
+    pragma: str,
+    value: object,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What keeps the books safe is set per connection, so each one has it, readers and writers alike."""
+    monkeypatch.setattr("newsletter.database._sqlite_engine", careful_sqlite)
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
     with database.engine.connect() as first, database.engine.connect() as second:
         for connection in (first, second):

@@ -105,7 +105,7 @@ def plan_digest(town: Town, readers: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("is_digest", [False, True], ids=["letters", "digests"])
-@tried(30, quickly=10)
+@tried(30, quickly=5)
 @given(stand=readers)
 @example(stand=[(letter, False) for letter in LETTERS])
 def test_exactly_those_who_got_it_are_sent_a_correction_once(

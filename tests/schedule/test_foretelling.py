@@ -149,7 +149,7 @@ sites = st.builds(
 )
 
 
-@tried(25, quickly=10)
+@tried(25, quickly=7)
 @given(site=sites)
 def test_what_is_foretold_comes_to_pass(database: Database, site: Site) -> None:
     """For any small site, `upcoming` says what `plan_due` then does, and both what the rules say.
@@ -292,7 +292,7 @@ def apply(  # a case each
             pass
 
 
-@tried(40, quickly=12)
+@tried(40, quickly=7)
 @given(
     site=sites,
     changes=st.lists(

@@ -97,12 +97,15 @@ def test_changing_the_clock_while_the_world_goes_through_a_slot(town: Town, firs
     town.category(local_time=first)
     town.queue("a", "b", "c", "d")
     town.subscribe("ann")
+    slots = range(-7 * 24, 15 * 24, 7 * 24)
     for hours in range(-96, 14 * 24, 6):
+        if hours % 24 and all(abs(hours - slot) > 30 for slot in slots):
+            continue  # whatever the clock, nothing is due: a pass a day will do
         if hours == change:
             town.change_category("advice", local_time=not first)
         town.now = TUESDAY + WEEK + timedelta(hours=hours)
         town.plan(town.now)
-    slots = [slot for _, slot, state in town.issues() if state == "planned"]
-    assert slots == sorted(set(slots))
-    assert len(slots) >= 2
-    assert [row.slot for row in town.letters()] == slots
+    planned = [slot for _, slot, state in town.issues() if state == "planned"]
+    assert planned == sorted(set(planned))
+    assert len(planned) >= 2
+    assert [row.slot for row in town.letters()] == planned

@@ -40,7 +40,7 @@ changes = st.one_of(
 )
 
 
-@tried(15, quickly=6)
+@tried(15, quickly=4)
 @given(
     moves=st.lists(st.tuples(st.integers(1, WEEKS * PASSES), changes), max_size=5).map(
         lambda found: sorted(found, key=lambda move: move[0])

@@ -471,6 +471,8 @@ def test_daylight_saving_neither_doubles_nor_loses_a_slot(
     town.subscribe("ann")
     found = []
     for quarter in range(4 * 72):
+        if quarter % 4 and quarter % 96 > 16:
+            continue  # of the day an hourly look will do
         at = start + quarter * timedelta(minutes=15)
         found += [(issue, at) for issue in town.plan(at) if isinstance(issue, PlannedIssue)]
     assert [f"{at:%m-%dT%H:%M}" for _, at in found] == dues

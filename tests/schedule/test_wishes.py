@@ -54,7 +54,7 @@ def days_by_reader(town: Town) -> Mapping[str, list[date]]:
     return {reader: sorted(day for day, _, _ in letters) for reader, letters in days.items()}
 
 
-@tried(60, quickly=10)
+@tried(60, quickly=6)
 @given(site=sites, wished=wishes, usual=usuals, first=priorities)
 def test_whatever_is_wished_comes_as_foretold(
     database: Database,
@@ -110,7 +110,7 @@ def change_wishes(town: Town, change: Change, names: list[str]) -> None:
             apply(town, change, names, town.now)
 
 
-@tried(80, quickly=15)
+@tried(80, quickly=8)
 @given(
     site=sites,
     wished=wishes,

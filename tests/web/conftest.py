@@ -1,10 +1,13 @@
 """What the tests of the pages share: a site that serves on a free port, and a letter that is planned."""
 
+import asyncio
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -27,6 +30,18 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For a test to which the kind of database makes no difference."""
 
 TUESDAY = datetime(2026, 1, 6, 8, tzinfo=UTC)
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For browsers of pages on this machine: reading the world's certificates costs more than most tests."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_end_at_once() -> Iterator[None]:
+    """Have uvicorn look ten times as often whether it is to end: tests start it hundreds of times."""
+    with pytest.MonkeyPatch.context() as patch:
+        hurried = SimpleNamespace(**vars(asyncio) | {"sleep": lambda seconds: asyncio.sleep(seconds / 10)})
+        patch.setattr("uvicorn.server.asyncio", hurried)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +93,7 @@ def browser(site: App) -> Iterator[httpx.Client]:
     """A browser without cookies, that follows no redirect, and the running pages of a site."""
     with (
         PageServer(site) as server,
-        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+        httpx.Client(base_url=server.url, trust_env=False, verify=NO_TLS, timeout=60) as client,
     ):
         yield client
 
@@ -114,5 +129,5 @@ def server(issue: Issue) -> Iterator[PageServer]:
 @pytest.fixture
 def web(server: PageServer) -> Iterator[httpx.Client]:
     """A browser without cookies, or a mailbox provider, that follows no redirect."""
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, verify=NO_TLS, timeout=60) as client:
         yield client

@@ -35,6 +35,7 @@ from newsletter.web.preview import Desk, make_preview
 from newsletter.web.server import WebServer
 from tests.conftest import GIVEN, MONDAY
 from tests.node_tools import View, axe_violations
+from tests.web.conftest import NO_TLS
 from tests.web.test_pages_look import CHROMIUM, browse, needs_chromium
 
 POST = """---
@@ -104,7 +105,7 @@ class Served:
     def __enter__(self) -> httpx.Client:
         self._server.__enter__()
         self._web = httpx.Client(
-            base_url=self._server.url, trust_env=False, timeout=60, follow_redirects=True
+            base_url=self._server.url, trust_env=False, verify=NO_TLS, timeout=60, follow_redirects=True
         )
         return self._web
 
