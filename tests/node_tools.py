@@ -5,6 +5,7 @@ again when `package.json` changes. Where node, npm, Chromium or the npm registry
 and with `CI` set it fails: see `pytest_runtest_makereport` in `tests/conftest.py`.
 """
 
+import atexit
 import fcntl
 import functools
 import itertools
@@ -44,11 +45,13 @@ class View:
 
 
 VIEWS = tuple(itertools.starmap(View, itertools.product(("light", "dark"), (375, 700))))
+EACH_ONCE = (View("light", 375), View("dark", 700))
+"""Both schemes and both widths in half as many looks."""
 
 
 def compile_strictly(sources: Iterable[str]) -> list[Compiled]:
     """Each MJML source as npm's mjml takes it in strict mode, one process for all of them."""
-    answers = _run("mjml.mjs", [], ({"mjml": source} for source in sources))
+    answers = _run("mjml.mjs", ({"mjml": source} for source in sources))
     return [Compiled(**{**answer, "errors": tuple(answer.get("errors", ()))}) for answer in answers]
 
 
@@ -64,8 +67,8 @@ def axe_violations(
         pytest.skip("needs chromium")
     views, disabled = tuple(views), tuple(disabled)
     request = {"views": [vars(view) for view in views], "disabled": disabled}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        answers = _run("axe.mjs", [CHROMIUM, profile], ({"html": html, **request} for html in pages.values()))
+    _installed()
+    answers = [_judged({"html": html, **request}) for html in pages.values()]
     return [
         f"{name}, {view.scheme}, {view.width} px: {found['rule']}: {found['help']}: {found['nodes']}"
         for name, judged in zip(pages, answers, strict=True)
@@ -74,12 +77,44 @@ def axe_violations(
     ]
 
 
-def _run(program: str, arguments: list[str], requests: Iterator[Any]) -> list[Any]:
+def _judged(request: Any) -> Any:
+    """What axe says of one page."""
+    judge = _judge()
+    try:
+        judge.stdin.write(f"{json.dumps(request)}\n")
+        judge.stdin.flush()
+        return json.loads(judge.stdout.readline())
+    except BaseException:  # also a test's time that is up: the next one is to read no answer of this one
+        judge.kill()
+        _judge.cache_clear()
+        raise
+
+
+@functools.cache
+def _judge() -> Any:
+    """The one browser of all tests of a process: to start it costs more than to judge a page."""
+    profile = tempfile.mkdtemp()
+    judge = subprocess.Popen(
+        ["node", FOLDER / "axe.mjs", str(CHROMIUM), profile],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def end() -> None:
+        judge.communicate()
+        shutil.rmtree(profile, ignore_errors=True)
+
+    atexit.register(end)
+    return judge
+
+
+def _run(program: str, requests: Iterator[Any]) -> list[Any]:
     """One process of a program of ours: JSON lines in, as many JSON lines out."""
     _installed()
     lines = [json.dumps(request) for request in requests]
     ran = subprocess.run(
-        ["node", FOLDER / program, *arguments],
+        ["node", FOLDER / program],
         input="".join(f"{line}\n" for line in lines),
         capture_output=True,
         text=True,

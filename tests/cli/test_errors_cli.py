@@ -21,6 +21,7 @@ from sqlmodel import SQLModel, select
 import newsletter.database
 from newsletter.app import App
 from tests.conftest import GIVEN, Cli, Done, Paperround, subscribe, write_post
+from tests.running import ON_SQLITE
 
 DUE = "2026-01-06T08:00:00Z"
 """The first slot of the category `advice`."""
@@ -344,6 +345,7 @@ def test_a_mistake_is_one_message_and_changes_nothing(
             raise
 
 
+@ON_SQLITE
 def test_what_is_not_utf_8_is_refused(advice: App) -> None:
     """An argument that no database keeps and no terminal shows: one message, and no traceback."""
     command = [sys.executable, "-m", "newsletter", "--site", advice.settings.folder]
@@ -582,6 +584,7 @@ def test_output_that_finds_a_full_disk_is_told(
         assert (done.returncode, done.stderr) == (1, "paperround: No space left on device\n")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("readers", [0, 3, 300], ids=["nothing", "less than a buffer", "more than a buffer"])
 def test_a_reader_that_has_gone_ends_a_command_quietly(
     advice: App, paperround: Paperround, readers: int
@@ -609,6 +612,7 @@ def test_a_reader_that_has_gone_needs_no_help(paperround: Paperround) -> None:
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
 
 
+@ON_SQLITE
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_the_head_of_a_long_list_is_no_failure_of_its_own(advice: App) -> None:
     """In a pipeline the status is the one that a shell gives every program whose reader leaves early."""
