@@ -19,7 +19,7 @@ from newsletter.web import forms
 from newsletter.web.forms import BODY_OCTETS
 from newsletter.web.server import PageServer
 from subscribers.address import parse_address
-from subscribers.models import Consent, Subscriber, Wording
+from subscribers.models import Consent, Subscriber, SuppressionReason, Wording
 from subscribers.subscriptions import (
     Permission,
     all_subscribers,
@@ -30,6 +30,7 @@ from subscribers.subscriptions import (
 from subscribers.tokens import Purpose, TokenSigner
 from tests.conftest import subscribe
 from tests.node_tools import axe_violations
+from tests.orders import suppress
 from tests.web.conftest import TUESDAY, Issue, on_sqlite
 
 ANN, BO = "ann@example.org", "bo@example.org"
@@ -302,6 +303,22 @@ def test_others_can_be_joined(web: httpx.Client, issue: Issue, place: str) -> No
     before = issue.everything()
     assert "Nothing was changed" in changed(web, place, join=["other", "advice", "no-such"]).text
     assert issue.everything() == before
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.BOUNCED, SuppressionReason.COMPLAINED])
+def test_who_is_not_written_to_any_more(
+    web: httpx.Client, issue: Issue, place: str, reason: SuppressionReason
+) -> None:
+    """Whose letters came back may have all of them tried again; any other order stands, and is told of."""
+    with issue.site.database.write() as session:
+        suppress(issue.site, session, ANN, reason)
+    answer = changed(web, place, join="other")
+    if reason is SuppressionReason.BOUNCED:
+        assert re.search("<p>You will get the letters of .*Other", answer.text)
+        assert set(states(issue)[ANN].values()) == {"active"}
+    else:
+        assert "We were asked not to write to this address any more." in answer.text
+        assert set(states(issue)[ANN].values()) == {"left"}
 
 
 def test_wishes_are_kept(web: httpx.Client, issue: Issue, place: str) -> None:
