@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from subscribers.address import Address, parse_address
 from subscribers.arrivals import Arrival, Joined, Tie, take_in
-from subscribers.consent import record
+from subscribers.consent import is_erased, record
 from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
 from subscribers.ports import OpenLetters
 from subscribers.suppression import Suppressions
@@ -38,7 +38,7 @@ def all_subscribers(
 ) -> Iterator[tuple[Subscriber, dict[str, str]]]:
     """Every reader with their subscriptions' states by category, oldest first, one at a time.
 
-    With a category, only those who subscribe to it, and only that subscription.
+    With a category, only those who subscribe to it, and only that subscription. Nobody who was erased.
     """
     statement = (
         select(Subscriber, Subscription)
@@ -50,6 +50,8 @@ def all_subscribers(
         statement = statement.where(Subscription.category == category)
     for _, rows in groupby(session.exec(statement), key=lambda row: row[0].id):
         pairs = list(rows)
+        if is_erased(pairs[0][0]):
+            continue
         yield pairs[0][0], {subscription.category: subscription.state for _, subscription in pairs}
 
 

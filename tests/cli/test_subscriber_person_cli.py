@@ -95,8 +95,8 @@ def test_all_that_is_held_is_in_one_file(issue: Issue, cli: Cli, tmp_path: Path)
     assert json.loads(fresh.read_text())["person"] is None
 
 
-def test_who_is_erased_is_shown_as_that_and_stays_out(issue: Issue, cli: Cli) -> None:
-    """By the hash alone; twice is harmless; the letter that waited does not go."""
+def test_who_is_erased_is_shown_as_that_and_stays_out(issue: Issue, cli: Cli, tmp_path: Path) -> None:
+    """Check 40: by the hash alone; twice is harmless; the letter that waited does not go, nor an import."""
     said = subscriber(issue.site, cli, "erase", "ANN@example.org")
     assert said.returncode == 0
     assert said.stderr.startswith("ANN@example.org is erased")
@@ -105,4 +105,8 @@ def test_who_is_erased_is_shown_as_that_and_stays_out(issue: Issue, cli: Cli) ->
     assert (shown["id"], shown["order"]["reason"]) == (None, "erased")
     assert subscriber(issue.site, cli, "erase", ANN).returncode == 0
     assert subscriber(issue.site, cli, "add", ANN, "--category", "advice", "--confirmed").returncode == 1
-    assert ANN not in subscriber(issue.site, cli, "list").stdout
+    file = tmp_path / "moved.csv"
+    file.write_text(f"email,name\n{ANN},Ann\nnew@example.org,New\n", encoding="utf-8")
+    moved = ("import", file, "--category", "advice", "--confirmed")
+    assert subscriber(issue.site, cli, *moved).returncode == 0
+    assert states(issue.site, cli).keys() == {BO, "new@example.org"}
