@@ -104,11 +104,16 @@ def test_the_set_is_mixed() -> None:
 
 
 def test_reports_are_put_to_the_right_reader_class_and_effect() -> None:
-    """At least 95 of 100 have the right kind, class and trace."""
-    everything = samples()
-    wrong = list(filter(None, map(mistakes, everything)))
-    print(f"{len(everything) - len(wrong)} of {len(everything)} are right", *wrong, sep="\n")  # noqa: T201
-    assert len(wrong) * 100 <= (100 - PERCENT) * len(everything), "\n".join(wrong)
+    """At least 95 of 100 of each round have the right kind, class and trace."""
+    rounds: dict[int, list[Sample]] = {}
+    for sample in samples():
+        rounds.setdefault(sample.round, []).append(sample)
+    wrong = {number: list(filter(None, map(mistakes, written))) for number, written in rounds.items()}
+    for number, written in rounds.items():
+        right = len(written) - len(wrong[number])
+        print(f"round {number}: {right} of {len(written)} are right", *wrong[number], sep="\n")  # noqa: T201
+    for number, written in rounds.items():
+        assert len(wrong[number]) * 100 <= (100 - PERCENT) * len(written), "\n".join(wrong[number])
 
 
 def test_nothing_but_a_report_counts_as_one() -> None:
