@@ -166,17 +166,20 @@ def _hold(session: Session, bulk: Bulk, arrivals: Sequence[Arrival], now: dateti
     """The rows of all who arrive, made where there are none, by address key."""
     connection = session.connection()
     people = _people(arrivals)
-    readers: dict[str, _Reader] = {}
-    # Whoever is added by somebody else at this very moment is waited for; where they are gone again then, as
-    # an address that was only taken for a moment is, it begins anew.
-    while missing := [key for key in people if key not in readers]:
-        made = {
-            key: _Reader(number, is_new=True)
-            for key, number in zip(missing, bulk.numbers(connection, Subscriber, len(missing)), strict=True)
-        }
-        added = _add(connection, bulk, [(made[key].id, people[key]) for key in sorted(missing)], now)
-        readers |= made if added == len(made) else _of_whom_not_all_were_new(session, bulk, made, added)
-    return readers
+    if not people:
+        return {}
+    # Whoever is added by somebody else at this very moment is waited for. Where they are gone again then, as
+    # who is erased is, or an address that was only taken for a moment, it begins anew, with nobody held: keys
+    # come before rows.
+    while True:
+        with session.begin_nested() as attempt:
+            numbers = bulk.numbers(connection, Subscriber, len(people))
+            made = {key: _Reader(number, is_new=True) for key, number in zip(people, numbers, strict=True)}
+            added = _add(connection, bulk, [(made[key].id, people[key]) for key in sorted(people)], now)
+            readers = made if added == len(made) else _of_whom_not_all_were_new(session, bulk, made, added)
+            if len(readers) == len(people):
+                return readers
+            attempt.rollback()
 
 
 def _of_whom_not_all_were_new(

@@ -57,8 +57,6 @@ _STATUS = re.compile(r"[245]\.([0-9]{1,3})\.([0-9]{1,3})")
 _NO_DOMAIN = (1, 2)
 _HIDING = ((4, 0), (4, 5), (4, 7))
 """A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
-_ANY_POLICY = ((7, 0), (7, 1))
-"""What filters give as their reason, also where they found a virus."""
 
 
 def class_of(code: int | None, enhanced_status: str | None, text: str) -> BounceClass:
@@ -77,7 +75,7 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
     if told is BounceClass.DEAD and said is BounceClass.FULL:
         return said  # so answer some who know no other code; a reader is not lost for it
     if told is BounceClass.POLICY:
-        return said if reason in _ANY_POLICY and said is BounceClass.CONTENT else told
+        return told
     if (
         told is BounceClass.UNCLEAR
         or (reason in _HIDING and said is not BounceClass.UNCLEAR)

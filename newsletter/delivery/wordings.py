@@ -81,7 +81,8 @@ _IS_NOWHERE = any_of(
 )
 _IS_OFF = any_of(
     r"""
-    disabled | inactive | not active | suspended | deactivated | \blocked\b | \bfrozen | discontinued
+    disabled | inactive | not active | not (?:been )?used\b | suspended | deactivated | \blocked\b
+    \bfrozen | discontinued
     dormant | bloque\b | not accepting(?! \w+ from) | blocked due to inactivity | deaktiviert
     gesperrt | inaktiv
     stillgelegt | désactiv | suspendu | bloqué | inactif | clôtur | desactiv | deshabilit | suspendid
@@ -98,7 +99,7 @@ _HAS_NO_ROOM = any_of(
 )
 _RATE = any_of(
     r"""
-    rate ?limit | throttl | too many invalid recipients
+    rate ?limit | max defers | throttl | too many invalid recipients
     too many (?:messages|connections|e?mails|recipients|errors|concurrent|sessions)
     (?:sending|daily|hourly|message|outbound) (?:\w+ ){0,2}(?:rate|quota|limit) (?:\w+ ){0,2}exce
     exceed\w* (?:\w+ ){0,3}(?:sending|daily|hourly)\b | (?:unusual|high) (?:rate|volume)
@@ -122,7 +123,7 @@ _CONTENT = any_of(
     (?:message|line|letter) (?:is |was )?too long | (?:size|length) (?:\w+ ){0,2}(?:exceed|limit)
     maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size
     (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | phish | infected | trojan
-    malformed (?:message|mail|header|mime) | invalid header | \bbare lf | smtputf8 | rfc ?5322
+    rfc complian | malformed (?:message|mail|header|mime) | invalid header | \bbare lf | smtputf8 | rfc ?5322
     attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | executable
     (?:blocked|forbidden|banned|prohibited|dangerous) (?:\w+ )?(?:attachment|file)
     conversion (?:is )?(?:required|prohibit|fail|not)
@@ -144,7 +145,8 @@ _DEAD = any_of(
     {_near(_WHO, _IS_ABSENT)} | {_near(_WHERE, _IS_NOWHERE)}
     no (?:mail ?box|account|user|recipient)s? (?:\w+ )?(?:here|by that name|with that name|at this)
     no such \w | (?:not|nt) have an? (?:\w+ ){{0,4}}account | not our customer | recipient ?not ?found
-    nxdomain | account (?:is )?(?:not available|unavailable) | not listed in [\w ]{{0,40}}directory
+    nxdomain | no longer valid | null ?mx | account (?:is )?(?:not available|unavailable)
+    not listed in [\w ]{{0,40}}directory
     doesnt like recipient | mail ?box (?:is )?(?:not available|unavailable)
     """
 )

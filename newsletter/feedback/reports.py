@@ -205,21 +205,21 @@ def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
     """Whether a mail without a delivery status answers automatically, or is a person's."""
     if AWAY.match(words.subject):
         return True
+    # It returns the letter, and says of it what a mail system says.
+    returns_it_refused = anatomy.returns_a_letter and words.fails
+    tells_a_failure = words.fails_by_subject or codes_in(words.text)[1] or returns_it_refused
+    said_as_reply = is_reply(f"{words.subject}. {words.text}")
     if sender.is_system:
         # Programs tell that a mail was read, and some that they could not file it.
         is_receipt = anatomy.is_receipt and not words.fails
-        return is_receipt or is_challenge(words.text)
+        return is_receipt or is_challenge(words.text) or (said_as_reply and not tells_a_failure)
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in AUTOREPLY_FIELDS):
         return True
-    # It returns the letter, and says of it what a mail system says.
-    returns_it_refused = anatomy.returns_a_letter and words.fails
     if not sender.is_machine:
         is_refused = returns_it_refused and codes_in(words.text)[1].startswith("5")
         return not (sender.may_be_machine and (words.fails_by_subject or is_refused))
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
-    if is_reply(f"{words.subject}. {words.text}"):
-        return True
-    return not (words.fails_by_subject or codes_in(words.text)[1] or returns_it_refused)
+    return said_as_reply or not tells_a_failure
 
 
 def _header_for_detectors(message: Part) -> dict[str, str]:

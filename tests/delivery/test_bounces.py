@@ -156,6 +156,8 @@ WORDS = {
         421 Service not available
     """,
     POLICY: """
+        554 5.7.1 rejected: contains the virus Eicar
+        552 5.7.0 attachment type not allowed
         550 5.1.1 Service unavailable; Client host [192.0.2.20] blocked using zen.spamhaus.org
         550 rejected because 192.0.2.20 is in a black list at all.lists.example
         554 Your access to this mail system has been rejected due to the sending MTA's poor reputation.
@@ -176,8 +178,6 @@ WORDS = {
     CONTENT: """
         552 Message size exceeds fixed maximum message size
         554 rejected due to virus Eicar
-        554 5.7.1 rejected: contains the virus Eicar
-        552 5.7.0 attachment type not allowed
         550 attachment type not allowed
         550 Message contains suspicious content
         550 Mail content denied
