@@ -33,7 +33,7 @@ from subscribers.models import (
 from subscribers.pauses import pause, resume
 from subscribers.ports import OpenLetters
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave, subscriptions_of
-from subscribers.suppression import Suppressions
+from subscribers.suppression import Suppressions, go_on
 
 _NUMBER_BITS = 47
 """Six octets of a token, without its sign."""
@@ -303,7 +303,7 @@ def _move(session: Session, request: Request, permission: Permission, now: datet
     session.add(reader)
     for held in subscriptions_of(session, reader.id):
         if held.state == SubscriptionState.SUPPRESSED:  # there was an order about the address before
-            held.state, held.since = SubscriptionState.ACTIVE, now
+            go_on(held, now)
             session.add(held)
         if held.state in LIVE:
             record(session, permission.consent(ConsentAction.GRANTED, held, address.given, now))

@@ -4,7 +4,7 @@ Joining twice and leaving twice are harmless. Somebody who left stays out of imp
 for that one person (`renew=True`) brings them back.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -138,6 +138,16 @@ def join(
 ) -> Joined:
     """Subscribe one person; see `join_many`."""
     return join_many(session, [person], category, permission, suppressions, renew=renew, now=now)[0]
+
+
+def grant_again(
+    session: Session, address: Address, categories: Collection[str], permission: Permission, *, now: datetime
+) -> None:
+    """Write down that somebody who is subscribed has agreed once more."""
+    reader = find_subscriber(session, address)
+    for held in subscriptions_of(session, reader.id) if reader else ():
+        if reader and held.category in categories:
+            record(session, permission.consent(ConsentAction.GRANTED, held, reader.address, now))
 
 
 def leave(

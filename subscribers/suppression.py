@@ -103,7 +103,9 @@ class Suppressions:
             if held.state == SubscriptionState.LEFT or (not has_left and held.state not in LIVE):
                 continue
             held.state = SubscriptionState.LEFT if has_left else SubscriptionState.SUPPRESSED
-            held.since, held.paused_until, held.cohort_id = now, None, None
+            held.since, held.cohort_id = now, None
+            if has_left:
+                held.paused_until = None
             session.add(held)
             stopped.append(held.category)
             if has_left and reason != SuppressionReason.ERASED:  # whose records are to go
@@ -155,7 +157,7 @@ class Suppressions:
         session.delete(order)
         for held in _subscriptions_of(session, subscriber.id) if subscriber else ():
             if held.state == SubscriptionState.SUPPRESSED:
-                held.state, held.since = SubscriptionState.ACTIVE, now
+                go_on(held, now)
                 session.add(held)
         session.flush()
         return reason
@@ -168,6 +170,12 @@ class Suppressions:
             order.reason, order.at = reason, now
         session.add(order)
         session.flush()
+
+
+def go_on(held: Subscription, now: datetime) -> None:
+    """Have a suppressed subscription be what it was: active, or paused, and then until that is over."""
+    held.state = SubscriptionState.PAUSED if held.paused_until else SubscriptionState.ACTIVE
+    held.since = now
 
 
 def _hold(session: Session, address: Address, now: datetime) -> Subscriber | None:

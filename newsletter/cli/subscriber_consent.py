@@ -47,7 +47,8 @@ def subscribe(
     """
     from newsletter.schedule.categories import find_category
     from subscribers.address import parse_address
-    from subscribers.subscriptions import Permission, Person, join
+    from subscribers.arrivals import Joined
+    from subscribers.subscriptions import Permission, Person, grant_again, join
 
     person = Person(parse_address(address), cell(name or "")[:200] or None)
     permission = Permission("cli", evidence=_stated(reason), confirmed=True)
@@ -57,11 +58,13 @@ def subscribe(
         slugs = [find_category(session, slug).slug for slug in category]
         if lifted is not None:
             site.suppressions.lift(session, person.address, [lifted], now=site.clock())
-        answers = [
-            join(session, person, slug, permission, site.suppressions, renew=True, now=site.clock())
+        answers = {
+            slug: join(session, person, slug, permission, site.suppressions, renew=True, now=site.clock())
             for slug in slugs
-        ]
-        refuse_suppressed(session, site, person.address, answers)
+        }
+        refuse_suppressed(session, site, person.address, answers.values())
+        again = [slug for slug, answer in answers.items() if answer is Joined.ALREADY]
+        grant_again(session, person.address, again, permission, now=site.clock())
     note(f"{person.address.given} gets letters of {', '.join(slugs)}.")
 
 

@@ -67,7 +67,10 @@ class PastProbe:
     """A letter that asked whether letters arrive."""
 
     asked_at: datetime
+    """When it was written, or, once it is, sent."""
     findings: tuple[Finding, ...] = ()
+    is_sent: bool = True
+    """One that never left has come through nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def _instant(letter: PastLetter) -> datetime:
 
 def _slate(history: History, asked_before: datetime) -> datetime | None:
     """From when on letters count: what was acted upon, and what a probe has outlived, is done with."""
-    outlived = (one.asked_at for one in history.probes if one.asked_at <= asked_before)
+    outlived = (one.asked_at for one in history.probes if one.is_sent and one.asked_at <= asked_before)
     return max(filter(None, [history.suppressed_at, *outlived]), default=None)
 
 

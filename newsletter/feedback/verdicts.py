@@ -22,7 +22,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.database import Database
 from newsletter.delivery.bounces import fault_of_class
-from newsletter.delivery.evidence import REMOTE_LIMIT
+from newsletter.delivery.evidence import REMOTE_LIMIT, probe_topic
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.errors import NotFoundError, QueueError
 from newsletter.feedback import probes
@@ -38,7 +38,7 @@ from newsletter.feedback.scoring import (
     stand,
 )
 from newsletter.feedback.writing import Writer
-from newsletter.models import Delivery, InboundMessage, Probe, Verdict
+from newsletter.models import Delivery, InboundMessage, Note, Probe, Verdict
 from newsletter.receipts import release_receipts
 from newsletter.settings import BouncesSection
 from newsletter.states import BounceClass, DeliveryState, Effect, VerdictKind
@@ -426,11 +426,23 @@ def _history(session: Session, reader_id: int) -> History:
     late = {one.delivery_id for one in verdicts if one.kind == VerdictKind.DELAY}
     ended = [one.judged_at for one in verdicts if one.effect == Effect.SUPPRESSED and one.judged_at]
     asked = session.exec(select(Probe).where(Probe.subscriber_id == reader_id)).all()
+    topics = [probe_topic(probe.id) for probe in asked]
+    sent = dict(
+        session.exec(
+            select(Note.topic, Note.sent_at).where(
+                col(Note.topic).in_(topics), col(Note.sent_at).is_not(None)
+            )
+        ).all()
+    )
     return History(
         letters=list(_letters(session, reader_id, strikes, late)),
         probes=[
-            PastProbe(probe.asked_at, _findings(one for one in strikes if one.probe_id == probe.id))
-            for probe in asked
+            PastProbe(
+                sent.get(topic) or probe.asked_at,
+                _findings(one for one in strikes if one.probe_id == probe.id),
+                is_sent=topic in sent,
+            )
+            for probe, topic in zip(asked, topics, strict=True)
         ],
         suppressed_at=max(ended, default=None),
     )

@@ -8,6 +8,7 @@ A letter whose body was on the wire at that moment cannot be called back. `wait_
 relay's answer, and takes that answer's words away as well; only then is the erasure to be acknowledged.
 """
 
+import re
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -138,9 +139,7 @@ def _reports_that_name(session: Session, keys: Collection[str]) -> list[int]:
         .where(col(InboundMessage.state) == InboundState.REPORT, col(InboundMessage.content).is_not(None))
         .execution_options(yield_per=20)
     )
-    names = [key.encode() for key in keys]
-    return [
-        number
-        for number, content in session.execute(unplaced)
-        if any(name in content.lower() for name in names)
-    ]
+    addresses = "|".join(re.escape(key) for key in sorted(keys))
+    # An address that ends in this one is another's.
+    named = re.compile(rf"(?<![\w.+-])(?:{addresses})(?![\w-]|\.\w)".encode(), re.IGNORECASE)
+    return [number for number, content in session.execute(unplaced) if named.search(content)]

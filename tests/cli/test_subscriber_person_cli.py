@@ -62,6 +62,8 @@ def test_an_order_is_taken_back_by_its_own_reason_alone(
         assert "active" not in states(advice, cli).values()
     assert subscriber(advice, cli, *join, "--despite", reason).returncode == 0
     assert states(advice, cli) == {ANN: "active"}
+    shown = json.loads(subscriber(advice, cli, "show", ANN, "--json").stdout)
+    assert shown["consents"][-1]["evidence"] == "wrote again"
 
 
 def test_for_good_is_also_for_strangers(advice: App, cli: Cli) -> None:

@@ -175,6 +175,13 @@ def test_a_probe_that_came_through_wipes_the_slate() -> None:
     assert steps == [Step.NOTHING, Step.NOTHING, Step.PROBE]
 
 
+def test_a_probe_that_never_left_says_nothing() -> None:
+    """Where the relay was down for its days, nobody has been asked: it is asked anew."""
+    weekly = letters(timedelta(weeks=1), [BounceClass.FULL] * 4)
+    unsent = PastProbe(weekly[2].at + DAY, is_sent=False)
+    assert stand(History(weekly, [unsent]), RULES, weekly[3].at + 2 * DAY).step is Step.PROBE
+
+
 def test_what_led_to_suppression_counts_once() -> None:
     """Somebody whose order was lifted begins anew: no old strike counts, and no late report."""
     dead = letter(BEGIN, BounceClass.DEAD, after=3 * DAY)

@@ -1,7 +1,7 @@
 """Standing orders: who has one is not written to, whatever else is asked; nobody can read whose it is."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from threading import Barrier, Thread
 
@@ -14,6 +14,7 @@ from newsletter.database import Database
 from subscribers.address import parse_address
 from subscribers.arrivals import Joined
 from subscribers.models import Subscriber, Subscription, SuppressionReason
+from subscribers.pauses import pause
 from subscribers.subscriptions import Person, consents_of, find_subscriber, join
 from subscribers.suppression import Suppressions
 from tests.orders import SUPPRESSIONS
@@ -96,6 +97,21 @@ def test_who_was_not_reached_is_subscribed_again_once_the_order_is_lifted(databa
             assert SUPPRESSIONS.lift(session, parse_address(address), [BOUNCED], now=NOW) is BOUNCED
             assert SUPPRESSIONS.lift(session, parse_address(address), [BOUNCED], now=NOW) is None
     assert states(database) == {"ann@example.org": "active", "bo@example.org": "left"}
+
+
+def test_who_had_paused_is_paused_again(database: Database) -> None:
+    """Until the same day: an order because letters come back changes nothing of what they wished."""
+    joined(database, "ann@example.org")
+    until = date(2026, 6, 1)
+    with database.write() as session:
+        assert pause(session, 1, ["advice"], Letters(), until=until) == ["advice"]
+    ordered(database, BOUNCED)
+    assert states(database) == {"ann@example.org": "suppressed"}
+    with database.write() as session:
+        SUPPRESSIONS.lift(session, ANN, [BOUNCED], now=NOW)
+    with database.read() as session:
+        (held,) = session.exec(select(Subscription)).all()
+        assert (held.state, held.paused_until) == ("paused", until)
 
 
 @given(st.lists(st.sampled_from(list(SuppressionReason)), min_size=1, max_size=5))

@@ -201,8 +201,13 @@ def test_no_file_of_mailchimps_is_passed_over(tmp_path: Path) -> None:
     ]
     assert bad == []
     write(folder / "cleaned_x.csv", "Email Address,Since\ndead@example.org,2024\n")
-    with pytest.raises(CsvError, match=r"cleaned_x\.csv: is mailchimp's by its name, but not by its columns"):
+    refused = r"cleaned_x\.csv: is mailchimp's by its name, but not by its columns"
+    with pytest.raises(CsvError, match=refused):
         open_export(folder)
+    write(folder / "subscribed_x.csv", "Email Address\nann@example.org\n")
+    for tool in (None, "csv"):
+        with pytest.raises(CsvError, match=refused):
+            open_export(folder, tool=tool)
 
 
 def test_mailchimps_archive_unpacked(tmp_path: Path) -> None:
