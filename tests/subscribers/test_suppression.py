@@ -17,6 +17,7 @@ from subscribers.subscriptions import Joined, Person, consents_of, find_subscrib
 from subscribers.suppression import Suppressions
 from tests.orders import SUPPRESSIONS
 from tests.planning import shared_database
+from tests.properties import tried
 from tests.subscribers.test_subscriptions import CONFIRMED, Letters, joined, left
 
 __all__ = ["shared_database"]
@@ -97,6 +98,7 @@ def test_who_was_not_reached_is_subscribed_again_once_the_order_is_lifted(databa
     assert states(database) == {"ann@example.org": "active", "bo@example.org": "left"}
 
 
+@tried(100, quickly=25)
 @given(st.lists(st.sampled_from(list(SuppressionReason)), min_size=1, max_size=5))
 def test_the_weightiest_order_stands(shared_database: Database, reasons: list[SuppressionReason]) -> None:
     """With the day on which it was first given; and nobody who has one is active."""
