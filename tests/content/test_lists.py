@@ -16,6 +16,7 @@ from newsletter.content.html import plain
 from newsletter.content.lists import MAX_CONTAINERS, aligned
 from newsletter.content.markdown import to_tree
 from newsletter.errors import ContentError
+from tests.properties import tried
 
 
 def html(markdown: str) -> str:
@@ -167,8 +168,8 @@ def items_of(inner: st.SearchStrategy[tuple[Item, ...]]) -> st.SearchStrategy[tu
 LISTS = items_of(st.recursive(st.just(()), items_of, max_leaves=8))
 
 
+@tried(400, quickly=150)
 @given(TAGS, LISTS, st.sampled_from([2, 3, 4]), st.sampled_from(["", "> "]))
-@settings(max_examples=400, deadline=None)
 def test_nested_lists_are_read_as_they_were_written(
     tag: str, items: tuple[Item, ...], step: int, quote: str
 ) -> None:

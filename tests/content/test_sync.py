@@ -902,7 +902,7 @@ class Wanted:
         return found
 
 
-@tried(50, quickly=15)
+@tried(50, quickly=8)
 @given(st.lists(st.lists(edits, min_size=1, max_size=2), min_size=6, max_size=10))
 def test_whatever_is_done_to_a_folder(town: Town, rounds: list[list[tuple[Any, ...]]]) -> None:
     """After each run there waits what the folder says, less what an editor or a slot has taken."""

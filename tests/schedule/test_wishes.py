@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
@@ -12,11 +12,11 @@ from newsletter.delivery.audit import audit
 from newsletter.models import DigestPost
 from newsletter.schedule.planned import PlanFailure, PlannedIssue
 from newsletter.schedule.wishes import EVERY_ISSUE, Wish, is_in_period, week_of, wish_of
-from newsletter.states import DIGEST
+from newsletter.states import DIGEST, Mode
 from subscribers.models import Frequency
 from tests.planning import MONDAY, WEEK, Town, database, empty, shared_database, summary
 from tests.properties import tried
-from tests.schedule.test_foretelling import CADENCES, CHANGES, SECOND, Change, Site, apply, sites
+from tests.schedule.test_foretelling import CADENCES, CHANGES, SECOND, Change, Site, Stream, apply, sites
 
 __all__ = ["database", "shared_database"]
 
@@ -54,8 +54,24 @@ def days_by_reader(town: Town) -> Mapping[str, list[date]]:
     return {reader: sorted(day for day, _, _ in letters) for reader, letters in days.items()}
 
 
+OFTEN = Site(
+    categories=(Stream(Mode.BROADCAST, CADENCES[4], most=1, start=0),),
+    posts=(frozenset({0}),) * 6,
+    readers=(frozenset({0}),) * 3,
+    held=frozenset(),
+    paused={},
+)
+"""Three letters a week, which is more than some wish."""
+
+
 @tried(60, quickly=6)
 @given(site=sites, wished=wishes, usual=usuals, first=priorities)
+@example(
+    site=OFTEN,
+    wished=[(None, 1), (Frequency.WEEKLY, None), (None, None), (None, None)],
+    usual=EVERY_ISSUE,
+    first=[1, 1, 1],
+)
 def test_whatever_is_wished_comes_as_foretold(
     database: Database,
     site: Site,

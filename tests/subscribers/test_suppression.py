@@ -19,6 +19,7 @@ from subscribers.subscriptions import Person, consents_of, find_subscriber, join
 from subscribers.suppression import Suppressions
 from tests.orders import SUPPRESSIONS
 from tests.planning import shared_database
+from tests.properties import tried
 from tests.subscribers.test_subscriptions import CONFIRMED, Letters, joined, left
 
 __all__ = ["shared_database"]
@@ -114,6 +115,7 @@ def test_who_had_paused_is_paused_again(database: Database) -> None:
         assert (held.state, held.paused_until) == ("paused", until)
 
 
+@tried(100, quickly=25)
 @given(st.lists(st.sampled_from(list(SuppressionReason)), min_size=1, max_size=5))
 def test_the_weightiest_order_stands(shared_database: Database, reasons: list[SuppressionReason]) -> None:
     """With the day on which it was first given; and nobody who has one is active."""
