@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 from subscribers.moving import (
@@ -43,6 +44,7 @@ _TOOLS = (
 _API = ((listmonk.TOOL.name, listmonk), (mailman.TOOL.name, mailman))
 TOOLS = tuple(tool.name for tool in _TOOLS)
 """The names of the tools, to be chosen from."""
+_LOOKED_AT = 20
 _MOST_LISTS = 10_000
 _BLOCK = 2**20
 
@@ -220,9 +222,11 @@ def _people(table: Table, read: ReadRow, *, header: bool) -> Iterator[Newcomer |
 
 
 def _of_api(source: Source, tool: str | None) -> _Part:
-    first = next(entries(source), None)
+    # Some, since one may be damaged.
+    some = [entry for _, entry, _ in islice(entries(source), _LOOKED_AT)]
     for name, module in _API:
-        if first and isinstance(first[1], dict) and module.has_entry(first[1]) and tool in (None, name):
+        is_it = any(isinstance(entry, dict) and module.has_entry(entry) for entry in some)
+        if is_it and tool in (None, name):
             return _Part(source, name, ("entry",), partial(_members, source, module.ENTRIES(source)))
     raise NotPeopleError(
         f"{source.shown}: is JSON, but no answer of an API that is known here with people in it"

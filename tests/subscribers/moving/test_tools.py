@@ -411,6 +411,15 @@ def test_json_that_is_none(tmp_path: Path, content: str, told: str) -> None:
         read(write(tmp_path / "x.json", content))
 
 
+def test_a_damaged_first_entry_is_a_bad_row(tmp_path: Path) -> None:
+    """Whose answer it is, the others tell."""
+    entry = {"uuid": "x", "email": "ann@example.org", "name": "Ann", "status": "enabled", "lists": []}
+    content = json.dumps({"data": {"results": ["torn", entry]}})
+    found, bad = read(write(tmp_path / "subscribers.json", content))
+    assert [one.address.given for one in found] == ["ann@example.org"]
+    assert [(one.line, one.problem) for one in bad] == [(1, "is no object")]
+
+
 def test_long_json_is_read_entry_by_entry(tmp_path: Path) -> None:
     """Entries that lie across the blocks a file is read in are whole."""
     subscribers = [
