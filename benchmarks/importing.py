@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from sending.figures import tell
 from sending.processes import HERE, BenchmarkError, Ended, end_orderly, postgres, run
 
 _BRING = HERE.parent / "moving" / "bring.py"
@@ -122,11 +123,7 @@ def main() -> None:
         sys.exit(f"importing.py: {error}")
     database = "postgresql" if given.postgres else "sqlite"
     figures = {"database": database, "rows": given.rows, "rounds": given.rounds, **figures}
-    if given.json:
-        print(json.dumps(figures))
-    else:
-        for key, value in figures.items():
-            print(f"{key:24} {value}")
+    tell(figures, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from sending.figures import tell
 from sending.processes import HERE, BenchmarkError, Ended, end_orderly, postgres, run
 
 _SITE = HERE.parent / "planning" / "site.py"
@@ -156,11 +157,7 @@ def main() -> None:
         **figures,
         "settle_seconds": round(settled, 3),
     }
-    if given.json:
-        print(json.dumps(figures))
-    else:
-        for key, value in figures.items():
-            print(f"{key:24} {value}")
+    tell(figures, as_json=given.json)
 
 
 if __name__ == "__main__":

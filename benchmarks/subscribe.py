@@ -29,6 +29,7 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
+from sending.figures import tell
 from sending.processes import HERE, HOST, BenchmarkError, end_orderly, run
 
 _SERVED = HERE.parent / "subscribing" / "served.py"
@@ -162,11 +163,7 @@ def main() -> None:
     except* BenchmarkError as errors:
         sys.exit(f"subscribe.py: {errors.exceptions[0]}")
     figures = {"requests": given.requests, "connections": given.connections, **figures}
-    if given.json:
-        print(json.dumps(figures))
-    else:
-        for key, value in figures.items():
-            print(f"{key:24} {value}")
+    tell(figures, as_json=given.json)
 
 
 if __name__ == "__main__":
