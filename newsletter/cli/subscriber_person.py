@@ -170,7 +170,5 @@ def erase(context: typer.Context, address: AddressArgument) -> None:
     left = wait_for_the_wire(site.database, number, seconds=_WIRE_SECONDS)
     note(f"{parsed.given} is erased: nothing is held but a keyed hash, and nobody writes to them again.")
     if left:
-        note(
-            f"But {count_of(left, 'letter')} was on the wire, and its relay has not answered: it may arrive."
-        )
+        note(f"But {count_of(left, 'letter')} may still arrive: no relay has answered for it yet.")
         raise typer.Exit(1)
