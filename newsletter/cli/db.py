@@ -68,14 +68,15 @@ def check(context: typer.Context, as_json: JsonFlag = False) -> None:
     from dataclasses import asdict
 
     from newsletter.backup.soundness import damage, require_current
-    from newsletter.delivery.audit import audit
+    from newsletter.delivery.audit import audit, audit_orders
+    from subscribers.suppression import Suppressions
 
-    _, database = _open(context)
+    settings, database = _open(context)
     require_current(database)
     damaged, broken = damage(database), []
     if not damaged:
         with database.read() as session:
-            broken = audit(session)
+            broken = audit(session) + audit_orders(session, Suppressions(settings.secret_key()))
     if as_json:
         print_json({"damage": damaged, "broken": [asdict(violation) for violation in broken]})
     else:

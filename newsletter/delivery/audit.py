@@ -1,4 +1,4 @@
-"""What must be true of the ledger at any moment, each as one statement that finds what breaks it.
+"""What must be true of the ledger at any moment, each as a statement that finds what breaks it.
 
 The database's own keys carry most promises; these are the ones between rows that no key can. Each statement
 sees one moment, so that the audit may run while letters go out. It reads and changes nothing.
@@ -15,12 +15,20 @@ import subscribers.models
 from newsletter.models import Attempt, Delivery, DigestPost, Edition, Issue, Owner, QueueEntry, Receipt
 from newsletter.receipts import WAITING_KEY
 from newsletter.states import UNSENT, DeliveryState, EntryState, IssueState
+from subscribers.address import Address
+from subscribers.models import LIVE, Subscriber, Subscription, SubscriptionState, Suppression
+from subscribers.suppression import Suppressions
 
-__all__ = ["SHOWN", "Violation", "audit", "subscribers"]
+__all__ = ["SHOWN", "Violation", "audit", "audit_orders", "subscribers"]
 
 SHOWN = 20
 """Row numbers listed of a violation at most."""
 
+_AT_ONCE = 1000
+"""Subscriptions that are looked at together."""
+
+_OBEYED = "nobody is subscribed whom a standing order says not to write to"
+_AWAITED = "a suppressed subscription has the standing order that it waits for"
 _IN_HAND = (DeliveryState.CLAIMED, DeliveryState.SENDING)
 _STOPPED = (DeliveryState.CANCELLED, DeliveryState.SUPPRESSED)
 _TO_SEND = (DeliveryState.QUEUED, *_IN_HAND, DeliveryState.DEFERRED)
@@ -44,6 +52,7 @@ def promises() -> Iterator[tuple[str, Select[Any]]]:
         (Delivery, Delivery.state, DeliveryState),
         (Issue, Issue.state, IssueState),
         (QueueEntry, QueueEntry.state, EntryState),
+        (Subscription, Subscription.state, SubscriptionState),
     )
     for table, state, known in states:
         name = table.__table__.name.replace("_", " ")
@@ -126,6 +135,51 @@ def audit(session: Session) -> list[Violation]:
             table = number.table.name
             found.append(Violation(promise, table, count, tuple(ids)))
     return found
+
+
+def audit_orders(session: Session, suppressions: Suppressions) -> list[Violation]:
+    """Whether standing orders not to write are obeyed, and whoever waits for one to be lifted has one.
+
+    Orders are kept by a hash under the site's secret key, so no statement can ask this of all at once. Under
+    another key nobody has an order any more: then those who wait are the ones that are found.
+    """
+    found: dict[str, list[int]] = {_OBEYED: [], _AWAITED: []}
+    held = (
+        select(
+            col(Subscription.id),
+            col(Subscription.state),
+            col(Subscriber.address),
+            col(Subscriber.address_key),
+        )
+        .join(Subscriber, col(Subscriber.id) == col(Subscription.subscriber_id))
+        .where(col(Subscription.state).in_([*LIVE, SubscriptionState.SUPPRESSED]))
+        .order_by(col(Subscription.id))
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    for rows in session.execute(held).partitions():
+        people = [(number, state, Address(given, key)) for number, state, given, key in rows]
+        ordered = suppressions.among(session, [address for _, _, address in people])
+        for number, state, address in people:
+            waits = state == SubscriptionState.SUPPRESSED
+            if waits != (address.key in ordered) and _is_so(
+                session, number, state, suppressions.hash_of(address)
+            ):
+                found[_AWAITED if waits else _OBEYED].append(number)
+    return [
+        Violation(promise, "subscription", len(numbers), tuple(numbers[:SHOWN]))
+        for promise, numbers in found.items()
+        if numbers
+    ]
+
+
+def _is_so(session: Session, number: int, state: str, address_hash: str) -> bool:
+    """Whether a subscription and the order about its reader disagree at one moment, not only between two."""
+    has_order = exists().where(col(Suppression.address_hash) == address_hash)
+    disagrees = ~has_order if state == SubscriptionState.SUPPRESSED else has_order
+    asked = select(col(Subscription.id)).where(
+        col(Subscription.id) == number, col(Subscription.state) == state, disagrees
+    )
+    return session.execute(asked).first() is not None
 
 
 def _references() -> Iterator[tuple[str, Select[Any]]]:

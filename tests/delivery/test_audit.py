@@ -3,13 +3,18 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlmodel import col
 
 from newsletter.database import Database
-from newsletter.delivery.audit import SHOWN, Violation, audit, promises
+from newsletter.delivery.audit import SHOWN, Violation, audit, audit_orders, promises
+from newsletter.delivery.letters import LedgerLetters
 from newsletter.models import Attempt, Delivery, Edition, Issue, Owner, QueueEntry
 from newsletter.states import DeliveryState, IssueState
+from subscribers.address import parse_address
+from subscribers.models import Subscription, SubscriptionState, Suppression, SuppressionReason
+from subscribers.suppression import Suppressions
+from tests.orders import SUPPRESSIONS
 from tests.planning import TUESDAY, WEEK, Town, database, shared_database, town
 
 __all__ = ["database", "shared_database", "town"]
@@ -49,6 +54,10 @@ def unknown_state(connection: Connection) -> None:
 
 def unknown_entry(connection: Connection) -> None:
     connection.execute(update(QueueEntry).values(state="lost"))
+
+
+def unknown_subscription(connection: Connection) -> None:
+    connection.execute(update(Subscription).values(state="lost"))
 
 
 def sent_without_time(connection: Connection) -> None:
@@ -113,6 +122,7 @@ def skipped_with_letters(connection: Connection) -> None:
         (foreign_edition, "an edition belongs to the issue of its letters", "delivery", 2),
         (finished_too_soon, "an issue that is finished has no letter left to send", "issue", 1),
         (skipped_with_letters, "a slot that was empty or skipped has no letters", "issue", 1),
+        (unknown_subscription, "every subscription is in a state that there is", "subscription", 2),
     ],
 )
 def test_each_broken_promise_is_named_with_its_rows(
@@ -151,3 +161,38 @@ def test_letters_of_nobody_are_found_and_the_list_has_an_end(sent: Town) -> None
     lost = found["the subscriber_id of every delivery is there"]
     assert (lost.count, len(lost.ids)) == (30, SHOWN)
     assert list(lost.ids) == sorted(lost.ids)
+
+
+def orders(town: Town, under: Suppressions = SUPPRESSIONS) -> dict[str, int]:
+    """How many subscriptions break which promise about orders."""
+    with town.database.read() as session:
+        return {violation.promise: violation.count for violation in audit_orders(session, under)}
+
+
+def test_whoever_is_not_to_be_written_to_is_subscribed_to_nothing(sent: Town) -> None:
+    """An order that stands beside a live subscription is found, and one that ended it is not."""
+    ann = parse_address("ann@example.org")
+    with sent.database.write() as session:
+        SUPPRESSIONS.suppress(
+            session, ann, SuppressionReason.BOUNCED, LedgerLetters(), source="cli", now=TUESDAY
+        )
+    assert orders(sent) == {}
+    with sent.database.write() as session:
+        session.execute(update(Subscription).values(state=SubscriptionState.ACTIVE))
+    assert orders(sent) == {"nobody is subscribed whom a standing order says not to write to": 1}
+
+
+def test_whoever_waits_for_an_order_to_be_lifted_has_one(sent: Town) -> None:
+    """Who would wait for ever is found: the order is gone, or was given under another secret key."""
+    with sent.database.write() as session:
+        for name in ("ann", "bo"):
+            address = parse_address(f"{name}@example.org")
+            SUPPRESSIONS.suppress(
+                session, address, SuppressionReason.BOUNCED, LedgerLetters(), source="cli", now=TUESDAY
+            )
+    assert orders(sent) == {}
+    lost = "a suppressed subscription has the standing order that it waits for"
+    assert orders(sent, Suppressions(b"another key")) == {lost: 2}
+    with sent.database.write() as session:
+        session.execute(delete(Suppression))
+    assert orders(sent) == {lost: 2}
