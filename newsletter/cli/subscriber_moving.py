@@ -15,7 +15,8 @@ from newsletter.cli.subscriber import Confirmed
 
 if TYPE_CHECKING:
     from subscribers.models import ImportRun
-    from subscribers.moving.importing import Contents, Counts, Here, Wanted
+    from subscribers.moving.coming import Wanted
+    from subscribers.moving.importing import Contents, Counts, Here
     from subscribers.moving.look import Export
     from subscribers.moving.people import BadRow
 
@@ -90,7 +91,8 @@ def import_people(
 
     from newsletter.errors import NotFoundError
     from newsletter.schedule.categories import all_categories, find_category
-    from subscribers.moving.importing import Here, Wanted, finish, look_through, place_lists
+    from subscribers.moving.coming import Wanted, place_lists
+    from subscribers.moving.importing import Here, finish, look_through
     from subscribers.moving.look import open_export
 
     site = open_site(context)

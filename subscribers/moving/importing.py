@@ -2,7 +2,8 @@
 
 The file is read two or three times, never held. The first time nothing is written: it is found out whether it
 can be read to its end, and what is in it. Then whoever left there, or must not be written to, comes in; and
-only then the others, so that a refusal wins wherever it stands in the file.
+only then the others, so that a refusal wins wherever it stands in the file. As what somebody comes in is told
+by `subscribers.moving.coming`.
 
 Killed at any moment and begun again, an import goes on behind its last batch, and comes to what one run would
 have come to. Two that import one file at once are told apart by the database: the second gives up.
@@ -14,44 +15,27 @@ other tool has them, and an order ends whatever there is.
 import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
-from hashlib import sha256
-from itertools import islice
-from json.encoder import encode_basestring_ascii as quoted
-from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
-from subscribers.arrivals import Arrival, Arrived, Joined, Tie, foresee, known_among, take_in
+from subscribers.arrivals import Arrived, Joined, Tie, foresee, known_among, take_in
 from subscribers.base import Clock
 from subscribers.errors import PaperroundError
-from subscribers.models import LIVE, ImportRun, SubscriptionState, SuppressionReason
+from subscribers.models import ImportRun, SubscriptionState, SuppressionReason
+from subscribers.moving.coming import AT_ONCE, SOURCE, Coming, Stage, Wanted, batches
 from subscribers.moving.look import Export
-from subscribers.moving.people import BadRow, Membership, Newcomer
+from subscribers.moving.people import BadRow
 from subscribers.ports import OpenLetters
 from subscribers.suppression import Suppressions
-
-_AT_ONCE = 5000
-"""People in one transaction: the more the quicker, and the longer others wait on SQLite."""
-_EVIDENCE_LIMIT = 1000
-_SOURCE = "import"
 
 
 class ImportStoppedError(PaperroundError):
     """Another process brings this file in."""
-
-
-class Stage(StrEnum):
-    """What an import is about."""
-
-    REFUSALS = "refusals"
-    """Those who left, and those not to be written to."""
-    OTHERS = "others"
 
 
 class Outcome(StrEnum):
@@ -80,37 +64,6 @@ _ANSWERS = {
     Joined.SUPPRESSED: Outcome.SUPPRESSED,
     Joined.DIFFERS: Outcome.DIFFERS,
 }
-_WEIGHT = {
-    SubscriptionState.PENDING: 0,
-    SubscriptionState.ACTIVE: 1,
-    SubscriptionState.PAUSED: 2,
-    SubscriptionState.SUPPRESSED: 3,
-    SubscriptionState.LEFT: 4,
-}
-"""Of several lists that are one category here, the weightiest state counts: no refusal is lost."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A file, and what is to become of its people."""
-
-    export: Export
-    name: str
-    """What the file is called in the evidence."""
-    places: Mapping[str, str | None]
-    """The category of each of its lists; None for one that is left out."""
-    confirmed: bool
-    """Whether the operator holds the consent of those whom the file calls active."""
-
-    @cached_property
-    def told(self) -> str:
-        """What the details of every consent begin with."""
-        return f'"tool":{quoted(self.export.tool)},"file":{quoted(self.name)}'
-
-    def fingerprint(self) -> str:
-        """By which the same import is known again."""
-        rest = [self.export.fingerprint(), self.export.tool, self.export.header, dict(self.places)]
-        return sha256(json.dumps([*rest, self.confirmed], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(slots=True)
@@ -169,25 +122,6 @@ class Counts:
         return Counts(told["new"], told["orders"], outcomes)
 
 
-def place_lists(
-    lists: Iterable[str], named: Mapping[str, str], usual: str | None, slugs: Collection[str]
-) -> dict[str, str | None]:
-    """The category of each list that one can be told for; None for a list that is left out.
-
-    What is said of a list by name comes first, then what is said of all; else a list that is called as a
-    category goes there.
-    """
-    places: dict[str, str | None] = {}
-    for name in lists:
-        if name in named:
-            places[name] = named[name] or None
-        elif usual is not None:
-            places[name] = usual
-        elif name in slugs:
-            places[name] = name
-    return places
-
-
 Write = Callable[[], AbstractContextManager[Session]]
 """Opens a writing transaction."""
 
@@ -237,7 +171,7 @@ def look_through(
             on_bad(row)
             continue
         found.people += 1
-        if found.people % _AT_ONCE == 0:
+        if found.people % AT_ONCE == 0:
             progress(found.people)
         for held in row.memberships:
             found.states[held.list, held.state] += 1
@@ -253,7 +187,7 @@ def try_out(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[
     """What would come of an import, as things are now. Who is in the file twice may be counted twice."""
     counts = Counts()
     for stage in contents.stages:
-        for done, batch in _batches(wanted, stage, 0):
+        for done, batch in batches(wanted, stage, 0):
             with here.read() as session:
                 came = foresee(session, [one.arrival for one in batch], here.suppressions)
             _count(counts, batch, came)
@@ -276,7 +210,7 @@ def bring_in(
         if contents.stages.index(stage) < contents.stages.index(Stage(run.stage)):
             continue
         done = run.done if stage == run.stage else 0
-        for done, batch in _batches(wanted, stage, done):  # noqa: B020
+        for done, batch in batches(wanted, stage, done):  # noqa: B020
             run = _bring_batch(run, stage, done, batch, here)
             progress(done)
     return run, Counts.read(run.counts)
@@ -286,126 +220,6 @@ def finish(run: ImportRun, here: Here) -> None:
     """Close a run that has been told: the next import of the file begins anew."""
     with here.write() as session:
         _held(session, run).finished_at = here.clock()
-
-
-class _Coming(NamedTuple):
-    """Somebody of a batch."""
-
-    arrival: Arrival
-    suppress: SuppressionReason | None
-    evidence: str
-
-
-def _batches(wanted: Wanted, stage: Stage, done: int) -> Iterator[tuple[int, list[_Coming]]]:
-    """Those whom a stage is about, behind the first `done` rows; with each batch, the rows done after it."""
-    batch: list[_Coming] = []
-    ordered: dict[str, tuple[SuppressionReason, bool]] = {}
-    people = (row for row in wanted.export.rows() if isinstance(row, Newcomer))
-    number = done
-    for number, row in enumerate(islice(people, done, None), start=done + 1):
-        coming = _coming(wanted, stage, row)
-        if coming is None:
-            continue
-        if coming.suppress is not None:
-            how = (coming.suppress, bool(coming.arrival.ties))
-            if ordered.setdefault(coming.arrival.address.key, how) != how:
-                # One order after the other, as if the file had been cut here anyway.
-                yield number - 1, batch
-                batch, ordered = [], {}
-        batch.append(coming)
-        if len(batch) == _AT_ONCE:
-            yield number, batch
-            batch, ordered = [], {}
-    if batch:
-        yield number, batch
-
-
-def _coming(wanted: Wanted, stage: Stage, row: Newcomer) -> _Coming | None:
-    """A row as somebody who arrives, if the stage is about them."""
-    suppress = row.suppress
-    strongest: dict[str, Membership] = {}
-    for held in row.memberships:
-        if held.state == SubscriptionState.SUPPRESSED and suppress is None:
-            suppress = SuppressionReason.BOUNCED  # nothing else leads there
-        category = wanted.places[held.list]
-        if category is not None:
-            before = strongest.get(category)
-            if before is None or _WEIGHT[before.state] < _WEIGHT[held.state]:
-                strongest[category] = held
-    is_refused = suppress is not None
-    about = {
-        category: held
-        for category, held in strongest.items()
-        if (is_refused or held.state == SubscriptionState.LEFT) == (stage is Stage.REFUSALS)
-    }
-    if not about and not (is_refused and stage is Stage.REFUSALS):
-        return None
-    told = _evidence(wanted.name, row.evidence)
-    ties = tuple(_tie(wanted, row, suppress, category, held, told) for category, held in about.items())
-    known = (row.name, row.timezone, row.frequency, row.weekly_cap, row.created_at)
-    arrival = Arrival(row.address, ties, *known, has_order=is_refused)
-    return _Coming(arrival, suppress, told)
-
-
-def _tie(
-    wanted: Wanted,
-    row: Newcomer,
-    suppress: SuppressionReason | None,
-    category: str,
-    held: Membership,
-    told: str,
-) -> Tie:
-    state = held.state
-    if suppress is not None:
-        if suppress != SuppressionReason.BOUNCED:
-            state = SubscriptionState.LEFT
-        elif state in LIVE:
-            state = SubscriptionState.SUPPRESSED
-    elif state in LIVE and not (wanted.confirmed or _is_confirmed(wanted.export.tool, row.evidence)):
-        state = SubscriptionState.PENDING
-    is_same = state == held.state
-    since = held.since if is_same else None
-    return Tie(
-        category, state, _SOURCE, told, _details(wanted, row, held), since, held.until if is_same else None
-    )
-
-
-def _is_confirmed(tool: str, evidence: Mapping[str, str]) -> bool:
-    """Whether the other tool itself has kept that this person confirmed.
-
-    Mailchimp's confirm_time alone is of whom somebody has added.
-    """
-    if tool == "mailchimp":
-        return bool(evidence.get("optin_time") and evidence.get("confirm_time"))
-    return tool == "paperround" and evidence.get("action") == "granted"
-
-
-def _evidence(name: str, told: Mapping[str, str]) -> str:
-    """What a person reads on the record."""
-    if not told:
-        return name
-    text = "; ".join([name, *(f"{key}: {text}" for key, text in told.items())])
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:_EVIDENCE_LIMIT]
-
-
-def _details(wanted: Wanted, row: Newcomer, held: Membership) -> str:
-    """What the file said, as `Consent.details`. Put together by hand: an encoder takes much longer."""
-    said = [wanted.told]
-    if row.file:
-        said.append(f'"part":{quoted(row.file)}')
-    said.append(f'"line":{row.line}')
-    if held.list:
-        said.append(f'"list":{quoted(held.list)}')
-    said.append(f'"state":"{held.state}"')
-    if held.since is not None:
-        said.append(f'"since":"{held.since.isoformat()}"')
-    if row.created_at is not None:
-        said.append(f'"created_at":"{row.created_at.isoformat()}"')
-    if row.suppress is not None:
-        said.append(f'"suppressed":"{row.suppress}"')
-    if row.evidence:
-        said.append(f'"told":{json.dumps(dict(row.evidence))}')
-    return f'{{"imported":{{{",".join(said)}}}}}'
 
 
 def _begun(wanted: Wanted, fingerprint: str, here: Here, stages: Sequence[Stage]) -> ImportRun:
@@ -438,7 +252,7 @@ def _held(session: Session, run: ImportRun) -> ImportRun:
     return held
 
 
-def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[_Coming], here: Here) -> ImportRun:
+def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[Coming], here: Here) -> ImportRun:
     batch, stopped = _stop_letters(batch, here)
     with here.write() as session:
         held = _held(session, run)
@@ -461,7 +275,7 @@ def _bring_batch(run: ImportRun, stage: Stage, done: int, batch: Sequence[_Comin
     return held
 
 
-def _stop_letters(batch: Sequence[_Coming], here: Here) -> tuple[Sequence[_Coming], set[str]]:
+def _stop_letters(batch: Sequence[Coming], here: Here) -> tuple[Sequence[Coming], set[str]]:
     """Give the orders about people who are here, or come to nothing, each in a transaction of its own.
 
     Who has letters on their way is held with them, and two such would wait for the sender in a circle.
@@ -490,14 +304,14 @@ def _left(tie: Tie) -> Tie:
     return tie if is_left else tie._replace(state=SubscriptionState.LEFT, since=None, until=None)
 
 
-def _suppress(session: Session, one: _Coming, reason: SuppressionReason, here: Here, now: datetime) -> None:
+def _suppress(session: Session, one: Coming, reason: SuppressionReason, here: Here, now: datetime) -> None:
     address = one.arrival.address
     here.suppressions.suppress(
-        session, address, reason, here.letters, source=_SOURCE, evidence=one.evidence, now=now
+        session, address, reason, here.letters, source=SOURCE, evidence=one.evidence, now=now
     )
 
 
-def _count(counts: Counts, batch: Iterable[_Coming], came: Arrived) -> None:
+def _count(counts: Counts, batch: Iterable[Coming], came: Arrived) -> None:
     counts.new += len(came.new)
     counts.orders += sum(one.suppress is not None for one in batch)
     tally = Counter(

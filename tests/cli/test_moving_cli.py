@@ -15,7 +15,7 @@ from newsletter.app import App
 from newsletter.models import Delivery
 from subscribers.address import parse_address
 from subscribers.models import ImportRun, Subscriber
-from subscribers.moving import importing
+from subscribers.moving import coming, importing
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import Cli, Clock, Done, subscribe, write_post
 
@@ -161,7 +161,7 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(
     """Ctrl-C ends it in good order; the same command goes on, and tells what one run would have told."""
     path = tmp_path / "r.csv"
     path.write_text("email\n" + "".join(f"r{number}@example.org\n" for number in range(6)), encoding="utf-8")
-    monkeypatch.setattr(importing, "_AT_ONCE", 2)
+    monkeypatch.setattr(coming, "AT_ONCE", 2)
     bring_batch = importing._bring_batch
 
     def interrupted(*given: object) -> ImportRun:

@@ -17,7 +17,7 @@ from newsletter.privacy.erasure import erase
 from subscribers.address import parse_address
 from subscribers.consent import is_erased, verify
 from subscribers.models import ImportRun, Subscriber, Subscription, SuppressionReason
-from subscribers.moving import importing
+from subscribers.moving import coming
 from subscribers.moving.importing import Here, bring_in, finish
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave
 from tests.conftest import Clock, subscribe
@@ -25,7 +25,7 @@ from tests.subscribers.moving.test_importing import nothing, wanted
 
 ROWS = 12_000
 BATCHES = (
-    "import subscribers.moving.importing as importing; importing._AT_ONCE = 300; "
+    "import subscribers.moving.coming as coming; coming.AT_ONCE = 300; "
     "from newsletter.cli.main import main; main()"
 )
 
@@ -147,7 +147,7 @@ def test_nobody_who_leaves_meanwhile_is_brought_back(
 
     Two imports of the same people run side by side; nobody waits for each other in a circle.
     """
-    monkeypatch.setattr(importing, "_AT_ONCE", 100)
+    monkeypatch.setattr(coming, "AT_ONCE", 100)
     people = [f"r{number}@example.org" for number in range(3000)]
     chance = random.Random(3)
     subscribe(

@@ -29,18 +29,17 @@ from subscribers.models import (
     Suppression,
     SuppressionReason,
 )
-from subscribers.moving import importing
+from subscribers.moving import coming
+from subscribers.moving.coming import Wanted, place_lists
 from subscribers.moving.importing import (
     Contents,
     Counts,
     Here,
     ImportStoppedError,
     Outcome,
-    Wanted,
     bring_in,
     finish,
     look_through,
-    place_lists,
     try_out,
 )
 from subscribers.moving.kept import everybody
@@ -126,7 +125,7 @@ def empty(database: Database) -> None:
 def batches_of(size: int) -> Iterator[None]:
     """Bring in so many at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importing, "_AT_ONCE", size)
+        patch.setattr(coming, "AT_ONCE", size)
         yield
 
 
