@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Boolean, Connection, Date, Integer, LargeBinary, Table, inspect, select, text
+from sqlalchemy import Boolean, Connection, Date, Integer, LargeBinary, Table, func, inspect, select, text
 from sqlmodel import SQLModel
 
 import newsletter.models
@@ -94,9 +94,14 @@ def sample(column: Any) -> Any:
     return 1 if isinstance(column.type, Integer) else "x"
 
 
+def in_no_order(found: dict[str, Any]) -> dict[str, Any]:
+    """A structure without the order of columns: one that was taken out and put back is the last."""
+    return {name: {**table, "columns": sorted(table["columns"])} for name, table in found.items()}
+
+
 def count(database: Database, table: Table) -> int:
     with database.read() as session:
-        return len(session.execute(select(table)).all())
+        return session.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 def test_head_is_the_newest_migration() -> None:
@@ -138,19 +143,15 @@ def test_migrated_tables_equal_fresh_ones(database: Database, new: Database) -> 
 
 def test_down_and_up_again_with_data(database: Database) -> None:
     """Every migration can be taken back and made again with rows in every table, and leaves nothing."""
-    before = structure_of(database)
+    fill(database)
     for script in SCRIPTS.walk_revisions():
-        fill(database)
-        assert all(count(database, table) == 1 for table in TABLES)
+        before = in_no_order(structure_of(database))
+        assert all(count(database, table) == 1 for table in TABLES if table.name in before)
         database.downgrade(script.down_revision or "base")
-        if script.down_revision is None:
-            assert structure_of(database) == {}
-        database.upgrade()
-        assert structure_of(database) == before
-        assert database.version() == HEAD
-        with database.write() as session:
-            for table in reversed(TABLES):
-                session.execute(table.delete())
+        database.upgrade(script.revision)
+        assert in_no_order(structure_of(database)) == before
+        database.downgrade(script.down_revision or "base")
+    assert structure_of(database) == {}
 
 
 def test_what_went_out_before_keeps_a_web_version(database: Database) -> None:

@@ -15,9 +15,9 @@ from newsletter.app import App
 from subscribers.tokens import TOKEN_LENGTH, Purpose
 from tests.conftest import Cli, Clock, subscribe, write_post
 from tests.mailserver import Accepted, MailServer
+from tests.running import ON_SQLITE
 
 ANN, BO = "ann@example.org", "bo@example.net"
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TALK = """Two people talked.
 
 **Ann**

@@ -38,9 +38,9 @@ from tests.delivery.passes import (
     plan_for,
 )
 from tests.delivery.test_ledger import DUE, dying
+from tests.running import ON_SQLITE
 
 State = DeliveryState
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what has nothing to do with the kind of database."""
 
 

@@ -24,10 +24,10 @@ from newsletter.settings import Settings
 from tests.conftest import GIVEN, Cli, Clock, subscribe
 from tests.mailserver import MailServer
 from tests.planning import TUESDAY, WEEK
+from tests.running import ON_SQLITE
 
 SETTINGS = Settings.model_validate({"site": GIVEN | {"editor": "editor@example.net"}})
 NOW = datetime(2026, 12, 3, 8, tzinfo=UTC)
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what has nothing to do with the kind of database."""
 
 

@@ -236,7 +236,7 @@ def test_no_slot_vanishes_whatever_breaks_and_is_mended(town: Town, cadence: str
     town.queue(*"abcdefghijklmnop")
     town.subscribe("ann")
     said: dict[str, str] = {}
-    for hours in range(0, 24 * 16, 5):
+    for hours in range(0, 24 * 9, 5):
         press.broken = set("abcdefghijklmnop") if (hours // 30) % 3 else set()
         for issue in town.plan(MONDAY + hours * HOUR):
             if isinstance(issue, PlannedIssue):
