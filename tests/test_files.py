@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.files import open_regular
+from newsletter.files import open_regular, put_in_place
 from newsletter.site import make_site
 from tests.conftest import GIVEN, Paperround
 
@@ -66,3 +66,22 @@ def test_readers_may_come_through_a_pipe(paperround: Paperround, tmp_path: Path)
         input="email,name\nann@example.org,Ann\n",
     )
     assert (done.returncode, done.stderr) == (0, "advice: 1 added.\n")
+
+
+def test_a_file_is_put_in_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Interrupted, it leaves what was there before, and no other file; its mode stays."""
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    path.chmod(0o640)
+
+    def half() -> None:
+        with put_in_place(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("file", b"before")]
+    with put_in_place(path) as file:
+        file.write(b"after")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"after", 0o640)

@@ -1,11 +1,11 @@
 """`paperround subscriber import` and `export`: readers from other tools and from files, and out again."""
 
-import csv
+import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -15,6 +15,7 @@ from newsletter.cli.subscriber import Confirmed
 
 if TYPE_CHECKING:
     from subscribers.models import ImportRun
+    from subscribers.moving.columns import Columns
     from subscribers.moving.coming import Wanted
     from subscribers.moving.importing import Contents, Counts, Here
     from subscribers.moving.look import Export
@@ -32,6 +33,7 @@ _TOLD = {
     "differs": "have letters here though they left or pause there",
 }
 _SHOWN_BAD = 20
+_SHOWN_LISTS = 30
 _NO_NAME = "(no name)"
 _STOPPED = 130
 
@@ -64,6 +66,12 @@ def import_people(
             "--column", metavar="FIELD=NAME", help='Which column is which, as email="E-mail of member".'
         ),
     ] = None,
+    ignored: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore", metavar="NAME", help="A column that does not say who is to be written to, after all."
+        ),
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", metavar="CHARACTER", help="What stands between the cells.")
     ] = None,
@@ -76,7 +84,7 @@ def import_people(
     ] = False,
     bad_rows: Annotated[
         Path | None,
-        typer.Option("--bad-rows", metavar="FILE", help="Write the rows that cannot be read to this CSV."),
+        typer.Option("--bad-rows", metavar="FILE", help="Write the rows that cannot be read to this file."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -84,10 +92,12 @@ def import_people(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    named = _pairs(lists, "--list", at_last=True)
-    fields = _pairs(columns, "--column", at_last=False)
-    if bad_rows is not None and bad_rows.exists() and file.exists() and bad_rows.samefile(file):
-        raise typer.BadParameter("is the file that is read", param_hint="--bad-rows")
+    named = _named(lists)
+    fields = [_pair(text, text.partition("="), "--column") for text in columns or ()]
+    if bad_rows is not None and file.resolve() in (bad_rows.resolve(), *bad_rows.resolve().parents):
+        raise typer.BadParameter(
+            f"is {'in the folder' if file.is_dir() else 'the file'} that is read", param_hint="--bad-rows"
+        )
 
     from newsletter.errors import NotFoundError
     from newsletter.schedule.categories import all_categories, find_category
@@ -101,9 +111,17 @@ def import_people(
             if slug:
                 find_category(session, slug)
         slugs = {one.slug for one in all_categories(session)}
-    export = open_export(file, tool=tool, columns=fields, delimiter=delimiter, encoding=encoding)
-    with Progress() as progress, _bad_rows(export, file, bad_rows) as tell_bad:
-        contents = look_through(export, tell_bad, lambda count: progress(f"{count:,} read"))
+    with _interrupted("Stopped. Nothing was written."):
+        export = open_export(
+            file,
+            tool=tool,
+            columns=fields,
+            ignored=ignored or (),
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        with Progress() as progress, _bad_rows(export, file, bad_rows) as tell_bad:
+            contents = look_through(export, tell_bad, lambda count: progress(f"{count:,} read"))
     if strangers := named.keys() - contents.lists.keys():
         raise NotFoundError(
             f"{file} has no list {' and no list '.join(map(_quoted, sorted(strangers)))}, but "
@@ -118,7 +136,7 @@ def import_people(
     here = Here(site.database.write, site.database.read, site.suppressions, site.letters, site.clock)
     run, counts = _go(here, wanted, contents, is_dry=is_dry)
     if as_json:
-        print_json(_summary(wanted, contents, counts, is_dry=is_dry))
+        print_json(_summary(wanted, contents, counts, unplaced, is_dry=is_dry))
     else:
         if is_dry:
             _tell_contents(file, wanted, contents, unplaced)
@@ -150,28 +168,56 @@ def export_people(
     with site.database.read() as session:
         if category:
             find_category(session, category)
-        into = nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="")
-        with into as out:
+        with _interrupted("Stopped."), _written_to(output) as out:
             write_people(out, everybody(session, site.suppressions, category))
 
 
-def _pairs(given: list[str] | None, option: str, *, at_last: bool) -> dict[str, str]:
-    """`NAME=VALUE`s, cut at the last equals sign or the first."""
+@contextmanager
+def _written_to(path: Path | None) -> Iterator[TextIO]:
+    """The screen, or a file that is there only once it is whole."""
+    from newsletter.files import put_in_place
+
+    if path is None:
+        yield sys.stdout
+        return
+    with put_in_place(path) as file:
+        out = io.TextIOWrapper(file, "utf-8", newline="")
+        yield out
+        out.detach()
+
+
+def _pair(text: str, parts: tuple[str, str, str], option: str) -> tuple[str, str]:
+    """A `NAME=VALUE` that was cut at an equals sign."""
+    name, equals, value = parts
+    if not equals:
+        raise typer.BadParameter(f"{text!r} has no equals sign", param_hint=option)
+    return " ".join(name.split()), value
+
+
+def _named(given: list[str] | None) -> dict[str, str]:
+    """The categories of lists, whose names may have equals signs."""
     found: dict[str, str] = {}
     for text in given or ():
-        name, equals, value = text.rpartition("=") if at_last else text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text!r} has no equals sign", param_hint=option)
-        name = " ".join(name.split())
-        if found.setdefault(name, value) != value:
-            raise typer.BadParameter(f"says two things about {name!r}", param_hint=option)
+        name, slug = _pair(text, text.rpartition("="), "--list")
+        if found.setdefault(name, slug) != slug:
+            raise typer.BadParameter(f"says two things about {name!r}", param_hint="--list")
     return found
+
+
+@contextmanager
+def _interrupted(told: str) -> Iterator[None]:
+    """Say what an interruption leaves."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(told)
+        raise typer.Exit(_STOPPED) from None
 
 
 @contextmanager
 def _bad_rows(export: "Export", file: Path, into: Path | None) -> "Iterator[Callable[[BadRow], None]]":
     """Tells of the first rows that cannot be read, and writes all of them to a file, as they stand there."""
-    from subscribers.moving.cells import safe
+    from subscribers.moving.rejects import rejects
 
     told = 0
 
@@ -181,18 +227,13 @@ def _bad_rows(export: "Export", file: Path, into: Path | None) -> "Iterator[Call
         if told <= _SHOWN_BAD:
             note(f"{file}{f': {row.file}' if row.file else ''}:{row.line}: skipped: {row.problem}")
 
-    if into is None:
-        yield tell
-    else:
-        with into.open("w", encoding="utf-8", newline="") as out:
-            rows = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            rows.writerow(["file", "line", "problem", *export.header])
+    with nullcontext(lambda _: None) if into is None else rejects(export, into) as write:
 
-            def write(row: "BadRow") -> None:
-                tell(row)
-                rows.writerow([safe(row.file), row.line, safe(row.problem), *map(safe, row.cells)])
+        def tell_and_write(row: "BadRow") -> None:
+            tell(row)
+            write(row)
 
-            yield write
+        yield tell_and_write
     if told > _SHOWN_BAD:
         kept = f"all are in {into}" if into else "--bad-rows FILE writes them all, also with --dry-run"
         note(f"and {told - _SHOWN_BAD:,} more: {kept}")
@@ -210,12 +251,10 @@ def _go(
             progress(f"{done:,} of {contents.people:,}")
 
         if is_dry:
-            return None, try_out(wanted, contents, here, show)
-        try:
+            with _interrupted("Stopped. Nothing was written."):
+                return None, try_out(wanted, contents, here, show)
+        with _interrupted("Stopped. Who was brought in stays; the same command goes on from there."):
             return bring_in(wanted, contents, here, show)
-        except KeyboardInterrupt:
-            note("Stopped. Who was brought in stays; the same command goes on from there.")
-            raise typer.Exit(_STOPPED) from None
 
 
 def _quoted(name: str) -> str:
@@ -223,7 +262,9 @@ def _quoted(name: str) -> str:
 
 
 def _counted(lists: Mapping[str, int]) -> list[str]:
-    return [f"{_quoted(name) if name else _NO_NAME} ({count:,})" for name, count in sorted(lists.items())]
+    shown = sorted(lists.items())[:_SHOWN_LISTS]
+    more = [f"{len(lists) - len(shown):,} more"] * (len(lists) > len(shown))
+    return [*(f"{_quoted(name) if name else _NO_NAME} ({count:,})" for name, count in shown), *more]
 
 
 def _where_to(unplaced: Mapping[str, int]) -> str:
@@ -242,12 +283,15 @@ def _tell_contents(file: Path, wanted: "Wanted", contents: "Contents", unplaced:
     from subscribers.models import SubscriptionState
 
     export = wanted.export
-    files = f" in {', '.join(export.files)}" if export.files else ""
+    files = f" in {', '.join(map(cell, export.files))}" if export.files else ""
     print(f"{file}: {export.tool}, {count_of(contents.people, 'row')}{files}, and {contents.bad} bad")
-    if export.caveat:
-        print(export.caveat)
     if export.skipped:
-        print(f"Not read: {', '.join(export.skipped)}")
+        print(f"Not read: {', '.join(map(cell, export.skipped))}")
+    if export.columns is not None:
+        used, unused = _columns(export.columns)
+        print(f"Columns: {', '.join(f'{field} is {_quoted(name)}' for field, name in used) or 'no header'}")
+        if unused:
+            print(f"Not used: {', '.join(map(_quoted, unused))}")
     print()
     states = sorted(SubscriptionState, key=lambda state: state != SubscriptionState.ACTIVE)
     rows = [
@@ -276,15 +320,20 @@ def _tell(
     is_dry: bool,
 ) -> None:
     """What came of it, a line a category, and what to do."""
+    from subscribers.models import SubscriptionState
+
     say: Callable[[str], object] = print if is_dry else note
     if wanted.export.skipped and not is_dry:
-        say(f"Not read: {', '.join(wanted.export.skipped)}")
+        say(f"Not read: {', '.join(map(cell, wanted.export.skipped))}")
+    if wanted.export.caveat:
+        say(f"{wanted.export.caveat}.")
     came = {slug: _came(found) for slug, found in sorted(counts.outcomes.items())}
     bad = f"{count_of(contents.bad, 'row')} skipped" if contents.bad else ""
     if len(came) < 2:
         slug = next(iter(came), category) or cell(file.name)
+        nothing = "all its lists are left out" if contents.lists else "the file names nobody"
         told = ", ".join(part for part in (came.get(slug, ""), bad) if part)
-        say(f"{slug}: {told or 'the file names nobody'}.")
+        say(f"{slug}: {told or nothing}.")
     else:
         for slug, told in came.items():
             say(f"{slug}: {told}.")
@@ -294,23 +343,43 @@ def _tell(
         say(f"{count_of(contents.unlisted, 'row')} of nobody's reader: on no list there.")
     total = {name for found in counts.outcomes.values() for name, count in found.items() if count}
     if "pending" in total:
+        waits = {state for _, state in contents.states} & {SubscriptionState.ACTIVE, SubscriptionState.PAUSED}
         say(
             "Who is unconfirmed gets no letters: the file itself calls them so."
-            if wanted.confirmed
+            if wanted.confirmed or not waits
             else "Who is unconfirmed gets no letters. If you hold the consent of those whom the file calls "
             "active, import it again with --confirmed."
         )
     if "differs" in total:
         say("Whoever has letters here keeps them: `subscriber unsubscribe ADDRESS` ends that.")
     if is_dry:
-        say(f"{count_of(counts.new, 'row')} of people who are new here. Nothing was written.")
+        say(
+            f"{count_of(counts.new, 'row')} of people who are new here; whoever has several rows comes in "
+            f"once. Nothing was written."
+        )
+
+
+def _columns(columns: "Columns") -> tuple[list[tuple[str, str]], list[str]]:
+    """What the columns of a table are taken for, by their names, and which are nothing."""
+    taken = {*columns.places.items(), *columns.standings}
+    used = [
+        (field, columns.header[place]) for field, place in sorted(taken, key=lambda one: (one[1], one[0]))
+    ]
+    return (used if columns.header else []), [name for name, _ in columns.unused]
 
 
 def _came(found: Mapping[Any, int]) -> str:
     return ", ".join(f"{found[name]} {told}" for name, told in _TOLD.items() if found.get(name))
 
 
-def _summary(wanted: "Wanted", contents: "Contents", counts: "Counts", *, is_dry: bool) -> dict[str, Any]:
+def _summary(
+    wanted: "Wanted",
+    contents: "Contents",
+    counts: "Counts",
+    unplaced: Collection[str],
+    *,
+    is_dry: bool,
+) -> dict[str, Any]:
     export = wanted.export
     return {
         "file": wanted.name,
@@ -321,6 +390,8 @@ def _summary(wanted: "Wanted", contents: "Contents", counts: "Counts", *, is_dry
         "first_bad": [
             {"file": row.file, "line": row.line, "problem": row.problem} for row in contents.first_bad
         ],
+        "caveat": export.caveat,
+        "unused_columns": [] if export.columns is None else _columns(export.columns)[1],
         "unlisted": contents.unlisted,
         "orders": counts.orders,
         "new": counts.new,
@@ -328,6 +399,7 @@ def _summary(wanted: "Wanted", contents: "Contents", counts: "Counts", *, is_dry
             {
                 "list": name,
                 "category": wanted.places[name],
+                "is_placed": name not in unplaced,
                 "states": {str(state): count for (on, state), count in contents.states.items() if on == name},
             }
             for name in sorted(contents.lists)

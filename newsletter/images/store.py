@@ -13,15 +13,14 @@ taken; a file that changes is taken anew by `take`, and is what it was to `find`
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from newsletter.files import put_in_place
 from newsletter.images import MAX_BYTES
 from newsletter.images.errors import ImageError
 from newsletter.images.fetch import fetch
@@ -133,14 +132,6 @@ def _read(path: Path, target: str) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Put a file in place, whole, and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{secrets.token_hex(8)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with put_in_place(path) as file:
+        file.write(data)

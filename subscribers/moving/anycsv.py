@@ -1,88 +1,22 @@
 """Any CSV of people, with whatever columns can be found in it.
 
-Somebody is active if nothing in the row says otherwise. A word for a state that is not known makes a bad row:
-who had left there must not be written to because we did not know the word.
+Somebody is active if nothing in the row says otherwise; what may say so, and is not understood, makes a bad
+row: who had left there must not be written to because we did not know the word.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from subscribers.models import SubscriptionState, SuppressionReason
-from subscribers.moving.cells import RowError, full_name, mailbox, meant, moment, name_of, truth, zone
-from subscribers.moving.columns import Columns, key_of, texts
+from subscribers.models import SubscriptionState
+from subscribers.moving.cells import RowError, full_name, key_of, mailbox, meant, moment, name_of, truth, zone
+from subscribers.moving.columns import STANDINGS, Columns, texts
 from subscribers.moving.people import Membership, Newcomer
 from subscribers.moving.source import Source
+from subscribers.moving.standings import SEVERITY, is_refusal, is_subscribing, standing
 from subscribers.moving.tool import ReadRow, Tool
 
-Standing = tuple[SubscriptionState, SuppressionReason | None]
-
-_WORDS: dict[Standing, str] = {
-    (SubscriptionState.ACTIVE, None): (
-        "active subscribed subscriber confirmed enabled regular opted-in opt-in verified aktiv abonniert "
-        "angemeldet bestätigt actif abonné inscrit confirmé activo activado suscrito confirmado attivo "
-        "iscritto confermato ativo inscrito actief ingeschreven bevestigd aktywny zapisany aktiverad "
-        "prenumererar aktivní активен активный подписан подтвержден подтверждён 有効 活跃 已订阅"
-    ),
-    (SubscriptionState.PENDING, None): (
-        "pending unconfirmed not_confirmed unactivated unverified waiting ausstehend unbestätigt "
-        "nicht_bestätigt en_attente non_confirmé pendiente sin_confirmar in_attesa non_confermato pendente "
-        "oczekujący väntande ожидает не_подтвержден не_подтверждён"
-    ),
-    (SubscriptionState.PAUSED, None): "paused pausiert en_pause pausado in_pausa gepauzeerd приостановлен",
-    (SubscriptionState.LEFT, None): (
-        "left unsubscribed unsubscriber removed inactive disabled cancelled canceled deleted archived "
-        "opted-out opt-out nonsubscribed transactional abgemeldet ausgetragen inaktiv gelöscht "
-        "désabonné désinscrit inactif baja dado_de_baja "
-        "desuscrito cancelado inactivo disiscritto cancellato inattivo "
-        "inativo uitgeschreven afgemeld wypisany avslutad отписан отписался неактивен 無効 已退订"
-    ),
-    (SubscriptionState.LEFT, SuppressionReason.BOUNCED): (
-        "bounced bounce cleaned hard_bounce hard_bounced undeliverable invalid unzustellbar rebotado"
-    ),
-    (SubscriptionState.LEFT, SuppressionReason.COMPLAINED): (
-        "complained complaint complainer spam spam_complaint marked_as_spam reported_as_spam abuse"
-    ),
-    (SubscriptionState.LEFT, SuppressionReason.ASKED): (
-        "blocklisted blacklisted blocked banned suppressed gesperrt bloqué bloqueado bloccato"
-    ),
-}
-_STANDINGS = {key_of(word): standing for standing, words in _WORDS.items() for word in words.split()}
-_ACTIVE: Standing = (SubscriptionState.ACTIVE, None)
-_LEFT: Standing = (SubscriptionState.LEFT, None)
-_BY_MARK: Mapping[str, Standing] = {
-    "left": _LEFT,
-    "bounced": (SubscriptionState.LEFT, SuppressionReason.BOUNCED),
-    "complained": (SubscriptionState.LEFT, SuppressionReason.COMPLAINED),
-}
-_SEVERITY = (
-    SubscriptionState.ACTIVE,
-    SubscriptionState.PENDING,
-    SubscriptionState.PAUSED,
-    SubscriptionState.LEFT,
-)
-"""Where columns disagree, the last of these holds."""
-_NOTHING = frozenset(
-    ("", "null", "\\n", "none", "nan", "n/a", "-", "never", "0000-00-00", "0000-00-00 00:00:00")
-)
-"""What databases and people write into a cell that says nothing."""
-
-
-def _standing(role: str, cell: str) -> Standing:
-    """What a cell says of whether somebody is to be written to; an empty one says nothing against it.
-
-    A state is a word, in several languages, or yes and no. Elsewhere anything but a no is a mark or a date.
-    """
-    text = meant(cell).strip()
-    if role != "state":
-        return _ACTIVE if text.lower() in _NOTHING or truth(text) is False else _BY_MARK[role]
-    if not text:
-        return _ACTIVE
-    if found := _STANDINGS.get(key_of(text)):
-        return found
-    answer = truth(text)
-    if answer is None:
-        raise RowError(f"{text[:40]!r} is no state that is known here, so nobody is subscribed by it")
-    return _ACTIVE if answer else _LEFT
+_MARKS = frozenset(STANDINGS) - {"state"}
+"""Columns whose cells may say when."""
 
 
 def _reader(columns: Columns, source: Source) -> ReadRow:
@@ -93,6 +27,7 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
     created, timezone = places.get("created_at"), places.get("timezone")
     dated = {role: places[role] for role in ("since", "created_at") if role in places}
     told = columns.evidence
+    others = [(name, place, is_subscribing(key_of(name))) for name, place in columns.unused]
     usual = PurePath(source.part).stem
     plainly = (Membership(usual, SubscriptionState.ACTIVE),)
 
@@ -106,15 +41,23 @@ def _reader(columns: Columns, source: Source) -> ReadRow:
         state, suppress = SubscriptionState.ACTIVE, None
         at = moment(cells[since]) if since is not None else None
         for role, place in columns.standings:
-            found, reason = _standing(role, cells[place])
+            found, reason = standing(role, cells[place])
             suppress = suppress or reason
-            if _SEVERITY.index(found) > _SEVERITY.index(state):
+            if SEVERITY.index(found) > SEVERITY.index(state):
                 state = found
-                at = moment(cells[place]) or (at if role == "state" else None)
+                at = moment(cells[place]) or (None if role in _MARKS else at)
+        for column, place, says_no in others:
+            if cells[place] and is_refusal(cells[place], says_no=says_no):
+                raise RowError(
+                    f"{column!r} says {cells[place].strip()!r}: are they to be written to? Say what it is "
+                    f'with --column left="{column}", or --ignore "{column}"'
+                )
         if state is SubscriptionState.ACTIVE and at is None and lists is None:
             memberships: tuple[Membership, ...] = plainly
         else:
             on = _names(cells[lists]) if lists is not None else []
+            if not columns.are_lists_said:
+                _check_that_these_are_lists(on)
             memberships = tuple(Membership(one, state, at) for one in on or [usual])
         return Newcomer(
             line,
@@ -135,6 +78,15 @@ def _names(cell: str) -> list[str]:
     """The lists that a cell names, each once."""
     text = meant(cell).replace(";", ",").replace("|", ",")
     return list(dict.fromkeys(one for part in text.split(",") if (one := " ".join(part.split())[:200])))
+
+
+def _check_that_these_are_lists(names: Sequence[str]) -> None:
+    for name in names:
+        if truth(name) is not None or is_refusal(name, says_no=False):
+            raise RowError(
+                f'{name!r} is no list\'s name; say what its column is, with --column state="NAME" or '
+                f'--column list="NAME"'
+            )
 
 
 def _evidence(

@@ -1,6 +1,7 @@
 """What single cells mean: addresses, names, moments, yes and no. Pure; every cell has an answer."""
 
 import re
+import unicodedata
 from binascii import Error as Base64Error
 from datetime import UTC, datetime
 from email.errors import MessageError
@@ -13,7 +14,14 @@ from subscribers.address import Address, AddressError, parse_address
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NAME_LIMIT = 200
 _GO_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})(?: \S+)?")
-_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?: (\d\d):(\d\d)(?::(\d\d))?)?")
+_SECONDS = re.compile(r"(\d{10})(?:\d{3})?(?:\.\d+)?")
+_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})((?: \d\d:\d\d(?::\d\d)?)?)")
+_DAY_FIRST = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4})(?: (\d\d):(\d\d)(?::(\d\d))?)?")
+_NAMED = re.compile(
+    r"(?:[A-Z][a-z]{2,8},? )?(?:(\d{1,2})[ -]([A-Z][a-z]{2})[a-z]*|([A-Z][a-z]{2})[a-z]* (\d{1,2}))[, -]{1,2}"
+    r"(\d{4})(?:,? (\d\d):(\d\d)(?::(\d\d))?(?: ([+-]\d{4}|GMT|UTC))?)?"
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _YEARS = range(1970, 2200)
 _WITHOUT_SPACE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _YES = "true t yes y 1 on x ja j oui o si sí sim s да так tak evet igen ano はい 是"
@@ -33,6 +41,12 @@ def safe(text: str) -> str:
 def meant(cell: str) -> str:
     """What a cell says, without the apostrophe that keeps spreadsheets from running it."""
     return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def key_of(name: str) -> str:
+    """A name without what people write in this way or that: case, accents, hyphens, blanks."""
+    folded = unicodedata.normalize("NFKD", meant(name)[:100]).casefold()
+    return unicodedata.normalize("NFC", "".join(char for char in folded if char.isalnum()))
 
 
 def mailbox(cell: str) -> tuple[Address, str | None]:
@@ -86,6 +100,7 @@ def moment(cell: str) -> datetime | None:
     text = meant(cell).strip()
     if not text:
         return None
+    text = text.removesuffix(" UTC").removesuffix(" GMT")
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -93,18 +108,34 @@ def moment(cell: str) -> datetime | None:
             read = datetime.fromisoformat(_as_iso(text))
         except ValueError:
             return None
-    if read.year not in _YEARS:
+    if read.year not in range(_YEARS.start - 1, _YEARS.stop + 1):  # what has no UTC is far from any year here
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    at = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return at if at.year in _YEARS else None
 
 
 def _as_iso(text: str) -> str:
-    """Go's way of writing times, and the one with points, which always has the day first."""
+    """Other ways of writing times: Go's, with points or with strokes, in seconds, with names of months.
+
+    With points the day is first; with strokes the year, or else the day is what can be no month.
+    """
     if found := _GO_TIME.match(text):
         return found[1] + found[2]
+    if found := _SECONDS.fullmatch(text):
+        return datetime.fromtimestamp(int(found[1]), UTC).isoformat()
+    if found := _YEAR_FIRST.fullmatch(text):
+        return f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}{found[4]}"
     if found := _DAY_FIRST.fullmatch(text):
-        day, month, year, hour, minute, second = found.groups(default="00")
-        return f"{year}-{month:0>2}-{day:0>2} {hour}:{minute}:{second}"
+        day, stroke, month, year, *time = found.groups(default="00")
+        if stroke == "/" and int(month) > len(_MONTHS):
+            day, month = month, day
+        if stroke == "." or int(day) > len(_MONTHS):
+            return f"{year}-{month:0>2}-{day:0>2} {':'.join(time)}"
+    if (found := _NAMED.fullmatch(text)) and (name := found[2] or found[3]) in _MONTHS:
+        hour, minute, second, offset = found.groups(default="00")[5:]
+        month, day = str(_MONTHS.index(name) + 1), found[1] or found[4]
+        shift = offset if offset[0] in "+-" else ""
+        return f"{found[5]}-{month:0>2}-{day:0>2} {hour}:{minute}:{second}{shift}"
     return ""
 
 

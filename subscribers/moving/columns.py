@@ -1,19 +1,12 @@
 """Which column is which: by its name, in several languages, by what stands in it, or as somebody says."""
 
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from subscribers.moving.cells import RowError, mailbox, meant
+from subscribers.moving.cells import RowError, key_of, mailbox, meant, truth
 from subscribers.moving.source import CsvError, NotPeopleError
-
-
-def key_of(name: str) -> str:
-    """A name without what people write in this way or that: case, accents, hyphens, blanks."""
-    folded = unicodedata.normalize("NFKD", meant(name)[:100]).casefold()
-    return unicodedata.normalize("NFC", "".join(char for char in folded if char.isalnum()))
-
+from subscribers.moving.standings import is_unclear
 
 _NAMED = {
     "email": (
@@ -46,16 +39,23 @@ _NAMED = {
         "state status subscriptionstatus subscriptionstate subscriberstatus subscriberstate emailstatus "
         "contactstatus membershipstatus etat statut estado stato stan tila durum статус состояние 状态 状態 "
         "subscribed issubscribed subscribedtoemails optin optedin emailoptin active isactive aktiv actif "
-        "activo attivo abonniert abonne inscrit suscrito iscritto acceptsmarketing acceptsemailmarketing"
+        "activo attivo abonniert abonne inscrit suscrito iscritto acceptsmarketing acceptsemailmarketing "
+        "newsletterabonniert newslettersubscribed globalstatus liststatus emailsubscriberstatus optinstatus "
+        "emailoptinstatus enabled ステータス 購読 订阅状态"
     ),
     "left": (
-        "unsubscribed unsubscribedat unsubscribedon unsubscribedate unsubscribetime unsubtime "
+        "left leftat unsub unsubscribed unsubscribedat unsubscribedon unsubscribedate unsubscribetime "
+        "unsubtime unsubscribeddate dateunsubscribed globalunsubscribe unsubscribedfromallemail "
         "unsubscriptiondate isunsubscribed optout optedout optoutdate optouttime emailoptout "
-        "hasoptedoutofemail donotemail donotcontact abgemeldet abgemeldetam abmeldedatum desabonne "
-        "desinscrit datededesinscription baja fechadebaja disiscritto blocked blocklisted blacklisted "
-        "emaildisabled deleted deletedat отписан отписался"
+        "hasoptedoutofemail donotemail donotcontact abgemeldet abgemeldetam abmeldedatum abmeldung austritt "
+        "austrittsdatum abbestellt newsletterabbestellt desabonne desabonnement desinscrit desinscription "
+        "datededesinscription baja fechadebaja disiscritto blocked blocklisted emailblocklisted blacklisted "
+        "suppressed banned emaildisabled deleted deletedat отписан отписался deactivated "
+        "配信停止 退会 退会日 退订"
     ),
-    "bounced": "bounced bouncedat bouncedate hardbounce hardbounced cleaned cleantime undeliverable",
+    "bounced": (
+        "bounced emailbounced bouncedat bouncedate hardbounce hardbounced cleaned cleantime undeliverable"
+    ),
     "complained": "complained complainedat complaint complaintdate spamcomplaint markedasspam",
     "list": (
         "list lists listname mailinglist newsletter newsletters category categories kategorie kategorien "
@@ -63,8 +63,9 @@ _NAMED = {
     ),
     "since": (
         "since subscribedat subscribedon subscriptiondate subscribedate signupdate signedupat optintime "
-        "optindate confirmtime confirmedat confirmationdate joined joinedat joindate anmeldedatum "
-        "angemeldetam datedinscription fechadealta fechadesuscripcion dataiscrizione датаподписки"
+        "optindate confirmtime confirmedat confirmationdate activated activatedat joined joinedat joindate "
+        "anmeldedatum angemeldetam datedinscription fechadealta fechadesuscripcion dataiscrizione "
+        "датаподписки"
     ),
     "created_at": (
         "createdat created creationdate createdate createdon dateadded addedat adddate erstelltam erstellt "
@@ -74,8 +75,12 @@ _NAMED = {
 }
 _ROLES = {key_of(word): role for role, words in _NAMED.items() for word in words.split()}
 _EVIDENCE = re.compile(
-    "optin|confirm|consent|gdpr|dsgvo|rgpd|einwillig|ipaddress|signupip|^ip$|signupsource|^source$|^quelle$"
+    "optin|confirm|consent|verified|gdpr|dsgvo|rgpd|einwillig|ipaddress|signupip|^ip$|signupsource|^source$|^quelle$"
 )
+_CONFIRMING = re.compile(
+    "confirm(?:ed|ation)?(?:at|on|date|time)|activated(?:at|on)?$|^doubleoptin(?:at|date|time)"
+)
+"""Columns that say when somebody confirmed: if they say so of some, then of the others that they did not."""
 _MOST_EVIDENCE = 12
 _ENOUGH = 0.8
 """The share of cells that must be addresses for a column to be theirs without a name that says so."""
@@ -97,10 +102,19 @@ class Columns:
     """Every column that says if somebody is to be written to, and what it holds: none may be overlooked."""
     evidence: Mapping[str, int] = field(default_factory=dict)
     """Columns that tell of consent."""
+    unused: tuple[tuple[str, int], ...] = ()
+    """Columns that are nothing known, without those of which somebody says so."""
+    are_lists_said: bool = False
+    """Whether somebody says which column holds the lists."""
 
     def named(self) -> dict[str, int]:
         """The first column of each name, in lower case."""
         return {name: place for place, name in reversed([*enumerate(_plain(self.header))])}
+
+    def called(self, width: int) -> tuple[str, ...]:
+        """Names for the columns of a table that has no header: what is known of them, else numbers."""
+        known = {place: role for role, place in self.places.items()}
+        return tuple(known.get(place, str(place + 1)) for place in range(width))
 
 
 def _plain(header: Sequence[str]) -> list[str]:
@@ -112,51 +126,97 @@ def is_telling(cell: str) -> bool:
     return key_of(cell) in _ROLES or _is_mailbox(cell)
 
 
-def columns_of(sample: Sequence[Sequence[str]], shown: str, given: Mapping[str, str]) -> Columns:
+def columns_of(
+    sample: Sequence[Sequence[str]],
+    shown: str,
+    given: Sequence[tuple[str, str]] = (),
+    ignored: Collection[str] = (),
+) -> Columns:
     """Find the columns of a table by its first rows. Raises CsvError where there are no addresses in it.
 
-    `given` names columns, or with numbers from 1 where there is no header; "" says that there is none.
+    `given` names what columns hold, or with numbers from 1 where there is no header; "" says that there is no
+    such column. `ignored` are those that hold nothing.
     """
-    if strange := [role for role in given if role not in FIELDS]:
-        raise CsvError(f"{strange[0]!r} is nothing that a column can hold; there are {', '.join(FIELDS)}")
+    said = _said(given)
     first = sample[0]
     keys = [key_of(cell) for cell in first]
     with_header = "email" in map(_ROLES.get, keys) or not any("@" in cell for cell in first)
     header = tuple(cell.strip() for cell in first) if with_header else ()
+    passed_by = {_place(name, header, len(first), shown) for name in ignored}
+    roles = _by_name(keys, sample[1:], passed_by) if with_header else []
     places: dict[str, int] = {}
-    if with_header:
-        for place, key in enumerate(keys):
-            if key in _ROLES:
-                places.setdefault(_ROLES[key], place)
-    if "email" not in places and "email" not in given:
+    for role, place in roles:
+        places.setdefault(role, place)
+    if "email" not in places and "email" not in said:
         places |= _by_look(sample[1:] if with_header else sample)
     if not with_header and len(first) == 1:
         places["email"] = 0
     if not with_header and len(first) == 2 and "email" in places:
         places["name"] = 1 - places["email"]
-    for role, name in given.items():
-        places.pop(role, None)
-        if name:
-            places[role] = _place(name, header, len(first), shown)
+    chosen = [(role, _place(name, header, len(first), shown)) for role, name in given if name]
+    places = {role: place for role, place in places.items() if role not in said}
+    for role, place in chosen:
+        places.setdefault(role, place)
     if "email" not in places:
         among = ", ".join(header) or f"1 to {len(first)}"
         raise NotPeopleError(
             f"{shown}:1: has no column that seems to hold addresses, among {among}; say which it is "
-            f'with --column email="NAME"'
+            f'with --column email="NAME", or what stands between the cells with --delimiter; the names of '
+            f"columns stand in the first line"
         )
-    standings = [(role, places[role]) for role in STANDINGS if role in given and role in places]
-    standings += [
-        (_ROLES[key], place)
-        for place, key in enumerate(keys if with_header else ())
-        if _ROLES.get(key) in STANDINGS and _ROLES[key] not in given
+    standings = [
+        *((role, place) for role, place in chosen if role in STANDINGS),
+        *((role, place) for role, place in roles if role in STANDINGS and role not in said),
     ]
-    taken = {*places.values(), *(place for _, place in standings)}
-    evidence = {
-        name: place
-        for place, (name, key) in enumerate(zip(header, keys, strict=False))
-        if place not in taken and _EVIDENCE.search(key)
-    }
-    return Columns(header, places, tuple(standings), dict([*evidence.items()][:_MOST_EVIDENCE]))
+    taken = {*places.values(), *(place for _, place in standings), *passed_by}
+    left = [(name, place) for place, name in enumerate(header) if place not in taken]
+    evidence = [one for one in left if _EVIDENCE.search(keys[one[1]])]
+    standings += [("consent", place) for _, place in evidence]
+    standings += [
+        ("confirmed", place)
+        for place, key in enumerate(keys if with_header else ())
+        if _CONFIRMING.fullmatch(key) and place not in passed_by and _cells(sample[1:], place)
+    ]
+    unused = tuple(one for one in left if one not in evidence)
+    return Columns(header, places, tuple(standings), dict(evidence[:_MOST_EVIDENCE]), unused, "list" in said)
+
+
+def _said(given: Sequence[tuple[str, str]]) -> set[str]:
+    """What somebody has named columns for; of what says who is not to be written to there may be several."""
+    roles = [role for role, _ in given]
+    if strange := [role for role in roles if role not in FIELDS]:
+        raise CsvError(f"{strange[0]!r} is nothing that a column can hold; there are {', '.join(FIELDS)}")
+    if twice := [role for role in roles if role not in STANDINGS and roles.count(role) > 1]:
+        raise CsvError(f"--column says two things about {twice[0]!r}")
+    return set(roles)
+
+
+def _by_name(
+    keys: Sequence[str], rows: Sequence[Sequence[str]], passed_by: Collection[int]
+) -> list[tuple[str, int]]:
+    """What columns hold by their names. One that is called as a list is, and says yes and no, is a state."""
+    found = []
+    for place, key in enumerate(keys):
+        role = _ROLES.get(key)
+        if role is None or place in passed_by:
+            continue
+        cells = _cells(rows, place)
+        if role == "list" and cells and all(truth(cell) is not None for cell in cells):
+            role = "state"
+        found.append((role, place))
+    return found
+
+
+def check_that_no_refusal_is_overlooked(columns: Columns, rows: Sequence[Sequence[str]], shown: str) -> None:
+    """Raises CsvError if a column that is nothing known may yet say who is not to be written to."""
+    unclear = [name for name, place in columns.unused if is_unclear(key_of(name), _cells(rows, place))]
+    if unclear:
+        names = ", ".join(f'"{name}"' for name in unclear[:5])
+        raise CsvError(
+            f"{shown}:1: {names} may say who is not to be written to; say what it is, as --column "
+            f'left="{unclear[0]}" (or state, bounced, complained), or that it is nothing of the kind: '
+            f'--ignore "{unclear[0]}"'
+        )
 
 
 def _by_look(rows: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -164,10 +224,15 @@ def _by_look(rows: Sequence[Sequence[str]]) -> dict[str, int]:
     width = max(map(len, rows), default=0)
     found = []
     for place in range(width):
-        cells = [row[place] for row in rows if place < len(row) and row[place].strip()]
+        cells = _cells(rows, place)
         if cells and sum(map(_is_mailbox, cells)) >= _ENOUGH * len(cells):
             found.append(place)
     return {"email": found[0]} if len(found) == 1 else {}
+
+
+def _cells(rows: Sequence[Sequence[str]], place: int) -> list[str]:
+    """What stands in a column, without the cells that hold nothing."""
+    return [row[place] for row in rows if place < len(row) and row[place].strip()]
 
 
 def _place(name: str, header: tuple[str, ...], width: int, shown: str) -> int:

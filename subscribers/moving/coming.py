@@ -63,7 +63,7 @@ class Wanted:
 
     def fingerprint(self) -> str:
         """By which the same import is known again."""
-        rest = [self.export.fingerprint(), self.export.tool, self.export.header, dict(self.places)]
+        rest = [self.export.fingerprint(), self.export.tool, dict(self.places)]
         return sha256(json.dumps([*rest, self.confirmed], sort_keys=True).encode()).hexdigest()
 
 
@@ -98,10 +98,9 @@ def batches(wanted: Wanted, stage: Stage, done: int) -> Iterator[tuple[int, list
     """Those whom a stage is about, behind the first `done` rows; with each batch, the rows done after it."""
     batch: list[Coming] = []
     ordered: dict[str, tuple[SuppressionReason, bool]] = {}
-    people = (row for row in wanted.export.rows() if isinstance(row, Newcomer))
     number = done
-    for number, row in enumerate(islice(people, done, None), start=done + 1):
-        coming = _coming(wanted, stage, row)
+    for number, row in enumerate(islice(wanted.export.rows(), done, None), start=done + 1):
+        coming = _coming(wanted, stage, row) if isinstance(row, Newcomer) else None
         if coming is None:
             continue
         if coming.suppress is not None:

@@ -116,6 +116,7 @@ TOOL = Tool(
         "listmonk's CSV does not say who left a list, nor who is on which. Take the JSON of its API instead: "
         "curl -u USER:TOKEN 'https://YOUR.LISTMONK/api/subscribers?per_page=all' > subscribers.json"
     ),
+    is_misleading=True,
 )
 ENTRIES = _entry_reader
 """For the JSON."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from subscribers.moving import (
     anycsv,
@@ -24,12 +25,12 @@ from subscribers.moving import (
     substack,
 )
 from subscribers.moving.cells import RowError
-from subscribers.moving.columns import columns_of
+from subscribers.moving.columns import Columns, check_that_no_refusal_is_overlooked, columns_of
 from subscribers.moving.entries import ReadEntry, entries, is_json
 from subscribers.moving.people import BadRow, Newcomer
 from subscribers.moving.source import CsvError, NotPeopleError, Source, sources
 from subscribers.moving.table import Table, look_at, opened
-from subscribers.moving.tool import ReadRow
+from subscribers.moving.tool import ReadRow, Tool
 
 _TOOLS = (
     paperround.TOOL,
@@ -41,6 +42,8 @@ _TOOLS = (
     mailman.TOOL,
     anycsv.TOOL,
 )
+ENTRY = "entry"
+"""The one cell of a bad entry of an API's answer: all of it, in JSON."""
 _API = ((listmonk.TOOL.name, listmonk), (mailman.TOOL.name, mailman))
 TOOLS = tuple(tool.name for tool in _TOOLS)
 """The names of the tools, to be chosen from."""
@@ -57,9 +60,23 @@ class _Part:
     tool: str
     header: tuple[str, ...]
     rows: Callable[[], Iterator[Newcomer | BadRow]]
+    reading: str
+    """How it is read: the same file, read otherwise, is another one."""
+    columns: Columns | None = None
+    """Of a table without a known form."""
     caveat: str = ""
     are_addresses: bool = False
     """Whether there is nothing in it but one address a line."""
+
+
+class _Asked(NamedTuple):
+    """What somebody says of the files."""
+
+    tool: str | None
+    columns: Sequence[tuple[str, str]]
+    ignored: Collection[str]
+    delimiter: str | None
+    encoding: str | None
 
 
 class Export:
@@ -69,14 +86,16 @@ class Export:
         self._parts = parts
         self.tool = parts[0].tool
         """Who wrote it: `paperround`, `listmonk`, `mailchimp` …; `csv` where that is not known."""
-        self.header = parts[0].header
-        """The names of the cells of a bad row, of the first file; none where it has no header."""
+        self.headers = {part.source.part: part.header for part in parts}
+        """Of each file, "" where there is one only, the names of the cells of a bad row."""
         self.files = tuple(part.source.part for part in parts if part.source.part)
         """Those of a folder or an archive that are read."""
         self.skipped = tuple(skipped)
         """Those that are not."""
         self.caveat = next((part.caveat for part in parts if part.caveat), "")
         """What the tool's file cannot say, and what to do about it."""
+        self.columns = parts[0].columns
+        """Which columns are what, of a table of no known form; of the first such file."""
 
     def rows(self) -> Iterator[Newcomer | BadRow]:
         """Everybody, in the files' order, always the same. Raises CsvError where it cannot go on."""
@@ -84,10 +103,10 @@ class Export:
             yield from part.rows()
 
     def fingerprint(self) -> str:
-        """SHA-256 of all of it."""
+        """SHA-256 of all of it, and of how it is read."""
         found = hashlib.sha256()
         for part in self._parts:
-            found.update(f"{part.source.part}\0".encode())
+            found.update(f"{part.source.part}\0{part.reading}\0".encode())
             with opened(part.source) as file:
                 while block := file.read(_BLOCK):
                     found.update(block)
@@ -112,19 +131,22 @@ def open_export(
     path: Path,
     *,
     tool: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Sequence[tuple[str, str]] = (),
+    ignored: Collection[str] = (),
     delimiter: str | None = None,
     encoding: str | None = None,
 ) -> Export:
     """Look at a file and say whose it is. Raises CsvError where that cannot be told, or it cannot be read.
 
-    `columns` says which columns hold what (see `columns.FIELDS`), by their names.
+    `columns` says what (see `columns.FIELDS`) is in which columns, by their names; `ignored` are to be passed
+    by.
     """
+    asked = _Asked(tool, columns, ignored, delimiter, encoding)
     if tool is not None and tool not in TOOLS:
         raise CsvError(f"{tool!r} is no tool whose files are known here; there are {', '.join(TOOLS)}")
     parts, skipped = [], []
     for source in sources(path):
-        found = _part(source, tool, columns or {}, delimiter, encoding)
+        found = _part(source, asked)
         if found is None:
             skipped.append(source)
         else:
@@ -166,45 +188,59 @@ def _check_that_none_is_missed(named: Collection[str], skipped: Sequence[Source]
             )
 
 
-def _part(
-    source: Source, tool: str | None, columns: Mapping[str, str], delimiter: str | None, encoding: str | None
-) -> _Part | None:
+def _part(source: Source, asked: _Asked) -> _Part | None:
     """A file and whose it is; None for one of many that is no file of people."""
     try:
         if is_json(source):
-            return _of_api(source, tool)
-        return _of_table(source, tool, columns, look_at(source, encoding=encoding, delimiter=delimiter))
+            return _of_api(source, asked.tool)
+        return _of_table(source, asked)
     except NotPeopleError:
         if source.part:
             return None
         raise
 
 
-def _of_table(source: Source, tool: str | None, given: Mapping[str, str], table: Table) -> _Part:
-    columns = columns_of(table.sample, source.shown, given)
-    names = frozenset(columns.named())
-    fitting = [one for one in _TOOLS if one.is_it(names) and tool in (None, one.name)]
-    if not fitting:
-        raise NotPeopleError(
-            f"{source.shown}:1: is none of {tool}'s, by its columns ({', '.join(columns.header) or 'none'}); "
-            f"leave --from out to have it looked at, or say --from csv"
-        )
-    chosen = fitting[0]
-    if tool is None and chosen is mailman.TOOL and table.form.quotes:
-        chosen = anycsv.TOOL  # addresses alone may be anybody's
-    if given and chosen is not anycsv.TOOL:
+def _of_table(source: Source, asked: _Asked) -> _Part:
+    table = look_at(source, encoding=asked.encoding, delimiter=asked.delimiter)
+    columns = columns_of(table.sample, source.shown, asked.columns, asked.ignored)
+    chosen = _whose(source, table, columns, asked)
+    is_known = chosen is not anycsv.TOOL
+    if is_known and (asked.columns or asked.ignored):
         raise CsvError(
-            f"{source.shown}: is {chosen.name}'s, of known columns; leave --column out, or say --from csv"
+            f"{source.shown}: is {chosen.name}'s, of known columns; leave --column and --ignore out, or say "
+            f"--from csv"
         )
+    if not is_known:
+        check_that_no_refusal_is_overlooked(columns, table.sample[1:], source.shown)
     header = bool(columns.header)
     return _Part(
         source,
         chosen.name,
-        columns.header,
+        columns.header or columns.called(len(table.sample[0])),
         partial(_people, table, chosen.reader(columns, source), header=header),
+        repr((table.form, columns)),
+        None if is_known else columns,
         chosen.caveat,
         are_addresses=not header and len(table.sample[0]) == 1,
     )
+
+
+def _whose(source: Source, table: Table, columns: Columns, asked: _Asked) -> Tool:
+    """The tool that wrote a table. Raises CsvError where that has to be said by a person."""
+    names = frozenset(columns.named())
+    fitting = [one for one in _TOOLS if one.is_it(names) and asked.tool in (None, one.name)]
+    if not fitting:
+        raise NotPeopleError(
+            f"{source.shown}:1: is none of {asked.tool}'s, by its columns "
+            f"({', '.join(columns.header) or 'none'}); leave --from out to have it looked at, or say "
+            f"--from csv"
+        )
+    chosen = fitting[0]
+    if asked.tool is None and chosen is mailman.TOOL and table.form.quotes:
+        return anycsv.TOOL  # addresses alone may be anybody's
+    if asked.tool is None and chosen.is_misleading:
+        raise CsvError(f"{source.shown}: {chosen.caveat}. Or say --from {chosen.name} to take it as it is")
+    return chosen
 
 
 def _people(table: Table, read: ReadRow, *, header: bool) -> Iterator[Newcomer | BadRow]:
@@ -227,7 +263,8 @@ def _of_api(source: Source, tool: str | None) -> _Part:
     for name, module in _API:
         is_it = any(isinstance(entry, dict) and module.has_entry(entry) for entry in some)
         if is_it and tool in (None, name):
-            return _Part(source, name, ("entry",), partial(_members, source, module.ENTRIES(source)))
+            rows = partial(_members, source, module.ENTRIES(source))
+            return _Part(source, name, (ENTRY,), rows, "")
     raise NotPeopleError(
         f"{source.shown}: is JSON, but no answer of an API that is known here with people in it"
     )

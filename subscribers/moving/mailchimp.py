@@ -17,21 +17,26 @@ from subscribers.moving.tool import ReadRow, Tool
 
 _IN_NAME = re.compile(r"(?<![a-z])(subscribed|unsubscribed|cleaned|nonsubscribed|transactional)(?![a-z])")
 _EVIDENCE = ("optin_time", "optin_ip", "confirm_time", "confirm_ip", "unsub_reason", "unsub_reason_other")
+_BY_COLUMN = {"unsub_time": "unsubscribed", "clean_time": "cleaned"}
 _COMPLAINT = re.compile("spam|abuse|complain", re.IGNORECASE)
 
 
 def _kind(columns: Columns, source: Source) -> str:
-    if found := _IN_NAME.search(source.name.lower()):
-        return found[1]
     names = columns.named()
-    if "unsub_time" in names:
-        return "unsubscribed"
-    if "clean_time" in names:
-        return "cleaned"
-    raise CsvError(
-        f"{source.shown}: is Mailchimp's, but its name does not say if these are subscribed, unsubscribed, "
-        f"cleaned or nonsubscribed; give it back the name that it had, such as subscribed_{source.name}"
-    )
+    told = next((kind for column, kind in _BY_COLUMN.items() if column in names), "")
+    found = _IN_NAME.search(source.name.lower())
+    named = found[1] if found else ""
+    if named and told and named != told:
+        raise CsvError(
+            f"{source.shown}: its name says {named}, but its columns are those of who was {told}; give it "
+            f"back the name that it had, such as {told}_email_audience_export.csv"
+        )
+    if not told and not named:
+        raise CsvError(
+            f"{source.shown}: is Mailchimp's, but its name does not say if these are subscribed, "
+            f"unsubscribed, cleaned or nonsubscribed; give it back the name that it had"
+        )
+    return told or named
 
 
 def _reader(columns: Columns, source: Source) -> ReadRow:

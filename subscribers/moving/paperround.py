@@ -25,6 +25,7 @@ HEADER = (
     *(f"consent_{key}" for key in CONSENT),
 )
 _HIGHEST_CAP = 1000
+_LEAST = {"email", "category", "state"}
 
 
 def write_people(out: TextIO, people: Iterable[Newcomer]) -> None:
@@ -105,7 +106,8 @@ def _understood(key: str, text: str, how: Callable[[str], T]) -> T:
     try:
         return how(text.strip())
     except ValueError:
-        raise RowError(f"{key} is {text[:40]!r}, which is none") from None
+        hint = "; if this is no export of ours, say --from csv" if key == "state" else ""
+        raise RowError(f"{key} is {text[:40]!r}, which is none{hint}") from None
 
 
 def _moment(text: str) -> datetime:
@@ -127,4 +129,8 @@ def _there(value: T | None) -> T:
     return value
 
 
-TOOL = Tool("paperround", lambda names: {"email", "category", "state"} <= names, _reader)
+def _is_it(names: frozenset[str]) -> bool:
+    return _LEAST <= names <= {*HEADER, "line", "problem"} or {*HEADER} <= names
+
+
+TOOL = Tool("paperround", _is_it, _reader)

@@ -15,6 +15,7 @@ from typing import IO
 
 from subscribers.errors import PaperroundError
 
+_ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 _ENDINGS = (".csv", ".txt", ".tsv", ".json")
 _MOST_MEMBERS = 200_000
 _MOST_BYTES = 16 * 2**30
@@ -45,7 +46,11 @@ class Source:
 
 
 def sources(path: Path) -> list[Source]:
-    """The files that a path stands for, by name. Raises CsvError where there is none to read."""
+    """The files that a path stands for, by name; `-` is standard input.
+
+    Raises CsvError where there is none to read.
+    """
+    path = Path("/dev/stdin") if path == Path("-") else path
     try:
         kind = path.stat().st_mode
         if stat.S_ISDIR(kind):
@@ -54,15 +59,18 @@ def sources(path: Path) -> list[Source]:
             return [_from_pipe(path)]
         if not stat.S_ISREG(kind):
             raise CsvError(f"{path}: is neither a file nor a folder")
-        with path.open("rb") as file:
-            magic = file.read(4)
-        if magic == b"PK\x03\x04":
+        if _magic(path) == _ZIP:
             return _in_archive(path)
+        if _magic(path).startswith(_GZIP):
+            raise CsvError(f"{path}: is compressed; unpack it first: gunzip {path}")
     except OSError as error:
         raise CsvError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if magic.startswith(b"\x1f\x8b"):
-        raise CsvError(f"{path}: is compressed; unpack it first: gunzip {path}")
     return [_alone(path)]
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _alone(path: Path, part: str = "") -> Source:
@@ -82,6 +90,9 @@ def _from_pipe(path: Path) -> Source:
     with path.open("rb") as pipe:
         shutil.copyfileobj(pipe, kept)
     kept.flush()
+    magic = _magic(Path(kept.name))
+    if magic == _ZIP or magic.startswith(_GZIP):
+        raise CsvError(f"{path}: what comes through the pipe is packed; write it to a file, and name that")
     return Source(str(path), path.name, "", lambda: Path(kept.name).open("rb"))
 
 

@@ -48,6 +48,7 @@ _MAILBOX = re.compile(
 _MOSTLY = 0.8
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _UNFINISHED = "unexpected end of data"
+_SWALLOWED = "rows in a cell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ def proved_encoding(source: Source, given: str | None) -> str:
             except UnicodeDecodeError as error:
                 line += _line_ends(whole[: error.start].decode(encoding, "replace"))
                 raise CsvError(_not_in(source, line, encoding, whole, error.start)) from None
+            except UnicodeError as error:  # no octet's fault: a mark that has to be there is missing
+                raise CsvError(f"{source.shown}: is not {encoding.upper()}: {error}") from None
     return encoding
 
 
@@ -217,7 +220,7 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         raise CsvError(f"{source.shown}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise CsvError(f"{source.shown}: has changed while it was read; start again") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise CsvError(f"{source.shown}: cannot be unpacked ({error}); unpack it into a folder") from error
@@ -253,6 +256,8 @@ def _records(source: Source, form: Form, width: int | None) -> Iterator[Row]:
                 reader = csv.reader(map(lines.__getitem__, range(place, len(lines))), strict=True, **options)
                 try:
                     for row in reader:
+                        if place + reader.line_num - begins > 1 and _swallows(row, form.delimiter):
+                            raise csv.Error(_SWALLOWED)  # as the reader does of others
                         if len(row) == width and row[0] >= "!":  # whatever begins with no blank
                             yield first + begins, row, ""
                         elif any(cell.strip() for cell in row):
@@ -271,6 +276,12 @@ def _records(source: Source, form: Form, width: int | None) -> Iterator[Row]:
             first += len(lines)
 
 
+def _swallows(row: list[str], delimiter: str) -> bool:
+    """Whether a cell has lines that are other people's rows: two stray quotation marks make one of them."""
+    lines = (line for cell in row if "@" in cell for line in cell.splitlines()[1:])
+    return any("@" in line and delimiter in line for line in lines)
+
+
 def _fit(row: list[str], width: int | None, *, breaks_off: bool) -> str:
     """Fill a row up to the width of the header; what is wrong with it, if anything."""
     if width is None:
@@ -287,6 +298,8 @@ def _fit(row: list[str], width: int | None, *, breaks_off: bool) -> str:
 
 def _reason(error: csv.Error) -> str:
     told = str(error)
+    if told == _SWALLOWED:
+        return "has a cell with other people's rows in it: is a quotation mark missing, or one too many?"
     if told == _UNFINISHED:
         return "is not CSV: a quotation mark is opened and never closed"
     if "field limit" in told:

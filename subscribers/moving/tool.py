@@ -22,5 +22,7 @@ class Tool:
     """Raises CsvError where the file does not tell what must be known."""
     caveat: str = ""
     """What its file cannot say, and where that can be had."""
+    is_misleading: bool = False
+    """Whether it makes readers of those who left there, so that a person has to say that it is meant."""
     claims: Callable[[str], bool] = lambda _: False
     """Whether a file is one of its own by this name, beside others: it is not to be passed over."""

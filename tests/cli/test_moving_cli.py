@@ -14,13 +14,13 @@ from sqlmodel import select
 from newsletter.app import App
 from newsletter.models import Delivery
 from subscribers.address import parse_address
-from subscribers.models import ImportRun, Subscriber
+from subscribers.models import ImportRun, Subscriber, Subscription
 from subscribers.moving import coming, importing
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import Cli, Clock, Done, subscribe, write_post
 
 TUESDAY = datetime(2026, 1, 6, 8, 0, tzinfo=UTC)
-_HEADER = "Email Address,First Name,Last Name,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,LEID,EUID,TAGS\n"
+_HEADER = "Email Address,First Name,Last Name,OPTIN_TIME,CONFIRM_TIME,{}LEID,EUID,TAGS\n"
 
 
 def moved(site: App, cli: Cli, *arguments: object) -> Done:
@@ -54,16 +54,20 @@ def mailchimp(path: Path) -> Path:
     with ZipFile(path, "w") as archive:
         archive.writestr(
             "subscribed_email_audience_export_1.csv",
-            _HEADER
-            + "twice@example.org,Ann,Lee,2021-01-02 03:04:05,2021-01-02 04:05:06,,1,a,\n"
-            + "once@example.org,Bo,Ek,,2021-01-02 04:05:06,,2,b,\n"
-            + "both@example.org,Cy,Ek,,2021-01-02 04:05:06,,3,c,\n",
+            _HEADER.format("")
+            + "twice@example.org,Ann,Lee,2021-01-02 03:04:05,2021-01-02 04:05:06,1,a,\n"
+            + "once@example.org,Bo,Ek,,2021-01-02 04:05:06,2,b,\n"
+            + "both@example.org,Cy,Ek,,2021-01-02 04:05:06,3,c,\n",
         )
         archive.writestr(
             "unsubscribed_email_audience_export_1.csv",
-            _HEADER + "Both@example.org,Cy,Ek,,2021-01-02 04:05:06,2022-01-02 03:04:05,4,d,\n",
+            _HEADER.format("UNSUB_TIME,")
+            + "Both@example.org,Cy,Ek,,2021-01-02 04:05:06,2022-01-02 03:04:05,4,d,\n",
         )
-        archive.writestr("cleaned_email_audience_export_1.csv", _HEADER + "dead@example.org,,,,,,5,e,\n")
+        archive.writestr(
+            "cleaned_email_audience_export_1.csv",
+            _HEADER.format("CLEAN_TIME,") + "dead@example.org,,,,,2022-01-02 03:04:05,5,e,\n",
+        )
     return path
 
 
@@ -180,3 +184,106 @@ def test_an_import_that_is_interrupted_says_how_to_go_on(
         assert len(session.exec(select(Subscriber)).all()) == 4
     done = moved(advice, cli, path, "--category", "advice", "--confirmed")
     assert (done.returncode, done.stderr) == (0, "advice: 6 added.\n")
+
+
+def test_bad_rows_of_an_archive_are_a_folder_that_can_be_imported(
+    advice: App, cli: Cli, tmp_path: Path
+) -> None:
+    """Each file has its own rows, header and name, by which mended people are what they were there."""
+    folder, bad = tmp_path / "mc", tmp_path / "bad"
+    folder.mkdir()
+    (folder / "subscribed_a.csv").write_text(
+        _HEADER.format("") + "on(at)example.org,,,,2021-01-02,1,a,\n", encoding="utf-8"
+    )
+    (folder / "unsubscribed_a.csv").write_text(
+        _HEADER.format("UNSUB_TIME,") + "off(at)example.org,,,,,2022-01-02,2,b,\nx@example.org,,,,,,3,c,\n",
+        encoding="utf-8",
+    )
+    done = moved(advice, cli, folder, "--category", "advice", "--bad-rows", bad, "--confirmed")
+    assert (done.returncode, sorted(path.name for path in bad.iterdir())) == (
+        1,
+        ["subscribed_a.csv", "unsubscribed_a.csv"],
+    )
+    for path in bad.iterdir():
+        path.write_text(path.read_text(encoding="utf-8").replace("(at)", "@"), encoding="utf-8")
+    assert moved(advice, cli, bad, "--category", "advice", "--confirmed").returncode == 0
+    with advice.database.read() as session:
+        held = session.exec(select(Subscriber.address, Subscription.state).join(Subscription)).all()
+    assert dict(held) == {"on@example.org": "active", "off@example.org": "left", "x@example.org": "left"}
+
+
+def test_bad_entries_of_an_api_can_be_mended(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """They are written as JSON, with what is wrong with each."""
+    path, bad = listmonk(tmp_path / "s.json"), tmp_path / "bad.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("gone@", "gone(at)"), encoding="utf-8")
+    places = ("--list", "Weekly=advice", "--list", "Old=")
+    assert moved(advice, cli, path, *places, "--bad-rows", bad).returncode == 1
+    (entry,) = json.loads(bad.read_text(encoding="utf-8"))
+    assert "not an email address" in entry["problem"]
+    bad.write_text(bad.read_text(encoding="utf-8").replace("(at)", "@"), encoding="utf-8")
+    done = moved(advice, cli, bad, "--category", "advice")
+    assert (done.returncode, done.stderr) == (0, "advice: 1 left there and stay out.\n")
+
+
+def test_bad_rows_of_a_bare_list_can_be_mended(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """A file without a header gets one."""
+    path, bad = tmp_path / "r.txt", tmp_path / "bad.csv"
+    path.write_text("ann@example.org\nbo(at)example.org\n", encoding="utf-8")
+    assert moved(advice, cli, path, "--category", "advice", "--bad-rows", bad).returncode == 1
+    bad.write_text(bad.read_text(encoding="utf-8").replace("(at)", "@"), encoding="utf-8")
+    done = moved(advice, cli, bad, "--category", "advice")
+    assert done.returncode == 0
+    assert "advice: 1 added unconfirmed" in done.stderr
+
+
+def test_what_a_file_cannot_say_is_told_by_the_import_too(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """Not only by a dry run: who left listmonk's lists is not in its CSV."""
+    path = tmp_path / "subscribers.csv"
+    path.write_text(
+        "uuid,email,name,attributes,status,created_at,updated_at\nu,ann@example.org,,{},enabled,,\n",
+        encoding="utf-8",
+    )
+    refused = moved(advice, cli, path, "--category", "advice")
+    assert refused.returncode == 1
+    assert "say --from listmonk to take it as it is" in refused.stderr
+    done = moved(advice, cli, path, "--category", "advice", "--from", "listmonk")
+    assert (done.returncode, "does not say who left a list" in done.stderr) == (0, True)
+
+
+def test_another_reading_of_a_file_is_another_import(
+    advice: App, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped, and begun again with a column that had been forgotten: nobody who left is passed over."""
+    path = tmp_path / "r.csv"
+    rows = "".join(f"r{number}@example.org,{'x' if number % 2 else ''}\n" for number in range(6))
+    path.write_text(f"email,Wann\n{rows}", encoding="utf-8")
+    monkeypatch.setattr(coming, "AT_ONCE", 2)
+    bring_batch = importing._bring_batch
+
+    def interrupted(*given: object) -> ImportRun:
+        bring_batch(*given)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "_bring_batch", interrupted)
+        assert moved(advice, cli, path, "--category", "advice", "--confirmed").returncode == 130
+    done = moved(advice, cli, path, "--category", "advice", "--confirmed", "--column", "left=Wann")
+    assert done.returncode == 0
+    assert "1 have letters here though they left or pause there" in done.stderr
+    with advice.database.read() as session:
+        states = session.exec(select(Subscription.state)).all()
+    assert sorted(states) == ["active"] * 4 + ["left"] * 2
+
+
+def test_an_export_takes_its_place_whole(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """A file of before is replaced by one that is whole; one that cannot be written is named."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    path = folder / "out.csv"
+    path.write_text("before", encoding="utf-8")
+    export = ("--site", advice.settings.folder, "subscriber", "export", "--output")
+    assert cli(*export, path).returncode == 0
+    assert path.read_text(encoding="utf-8").startswith("email,name,category")
+    missing = cli(*export, folder / "no" / "x.csv")
+    assert (missing.returncode, "no/x.csv: No such file" in missing.stderr) == (1, True)
+    assert list(folder.iterdir()) == [path]

@@ -201,7 +201,15 @@ def test_what_we_would_not_have_written_is_a_bad_row(tmp_path: Path, column: str
     cells = ",".join(row.get(name, "") for name in HEADER)
     people, bad = read(write(tmp_path / "x.csv", f"{header}\n{cells}\n"))
     assert people == []
-    assert [one.problem for one in bad] == [f"{column} is {cell[:40]!r}, which is none"]
+    assert [one.problem.partition(";")[0] for one in bad] == [f"{column} is {cell[:40]!r}, which is none"]
+
+
+def test_a_strangers_file_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """One with a category and a state has other columns than ours, or is told how to say so."""
+    header = "email,category,state,city\n"
+    assert open_export(write(tmp_path / "x.csv", header + "ann@example.org,news,active,Ulm\n")).tool == "csv"
+    _, bad = read(write(tmp_path / "y.csv", "email,category,state\nann@example.org,news,subscribed\n"))
+    assert "if this is no export of ours, say --from csv" in bad[0].problem
 
 
 def test_case_and_blanks_by_hand_are_no_matter(tmp_path: Path) -> None:

@@ -171,7 +171,12 @@ def test_the_delimiter_is_the_one_that_makes_columns(file: Path) -> None:
         (f"{'x' * 3_000_000}\r\nbo@example.org,Bo\r\n", {2: "more than 1,000,000 characters"}, ["bo"]),
         ("," * 2_000_000 + "\nbo@example.org,Bo\n", {2: "more than 1,000,000 characters"}, ["bo"]),
         ('no address,"Two\nlines"\nbo@example.org,Bo\n,Cy\n', {2: "not an email", 5: "not an email"}, ["bo"]),
-        ('ann@example.org,"Ann\nbo@example.org,Bo\n"\n', {2: "is a quotation mark missing"}, []),
+        ('ann@example.org,"Ann\nbo@example.org,Bo\n"\n', {2: "is a quotation mark missing"}, ["bo"]),
+        (
+            'ann@example.org,"Ann\nbo@example.org,Bo\ncy@example.org,Cy"\n',
+            {2: "other people's rows"},
+            ["bo", "cy"],
+        ),
     ],
     ids=lambda value: str(value)[:24],
 )

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,11 @@ def test_listmonks_csv(tmp_path: Path) -> None:
         + "5e91dda4,di@example.org,Di,{},archived,2019-06-26 11:21:54 +0000 UTC,\n"
         + "5e91dda5,ed@example.org,Ed,{},,2019-06-26 11:21:54 +0000 UTC,\n",
     )
-    export = open_export(path)
-    assert export.tool == "listmonk"
+    with pytest.raises(CsvError, match=r"does not say who left a list, .* Or say --from listmonk to take it"):
+        read(path)
+    export = open_export(path, tool="listmonk")
     assert "does not say who left a list" in export.caveat
-    people, bad = read(path)
+    people, bad = read(path, tool="listmonk")
     assert [(one.name, standing(one), one.suppress) for one in people] == [
         ("Åsa Lee", {"": "active"}, None),
         ("Bo", {"": "left"}, None),
@@ -237,8 +239,18 @@ def test_a_file_of_mailchimps_by_itself(tmp_path: Path, name: str, content: str,
 def test_a_file_of_mailchimps_that_says_no_state_is_refused(tmp_path: Path) -> None:
     """Buyers who never subscribed look the same as subscribers."""
     path = write(tmp_path / "people.csv", SUBSCRIBED + "ann@example.org" + "," * SUBSCRIBED.count(",") + "\n")
-    with pytest.raises(CsvError, match=r"people\.csv: is Mailchimp's, .* such as subscribed_people\.csv"):
+    with pytest.raises(CsvError, match=r"people\.csv: is Mailchimp's, .* give it back the name"):
         read(path)
+
+
+@pytest.mark.parametrize("column", ["UNSUB_TIME", "CLEAN_TIME"])
+def test_mailchimps_columns_are_believed_more_than_a_name(tmp_path: Path, column: str) -> None:
+    """Who left is not subscribed by renaming the file."""
+    header = SUBSCRIBED.strip() + f",{column}\n"
+    row = "ann@example.org" + "," * header.count(",") + "2024-05-06 07:08:09\n"
+    with pytest.raises(CsvError, match="its name says subscribed, but its columns are those of who was"):
+        read(write(tmp_path / "subscribed_people.csv", header + row))
+    assert standing(person(write(tmp_path / "people.csv", header + row))) == {"": "left"}
 
 
 def test_substacks_archive(tmp_path: Path) -> None:
@@ -436,10 +448,43 @@ def test_long_json_is_read_entry_by_entry(tmp_path: Path) -> None:
     assert [one.line for one in people] == list(range(1, 701))
 
 
+def page(addresses: Sequence[str], **said: object) -> str:
+    """What listmonk answers with."""
+    found = [
+        {"uuid": "u", "email": one, "name": "", "status": "enabled", "lists": [], "attribs": {"[]}": "{"}}
+        for one in addresses
+    ]
+    return json.dumps({"data": {"results": found, "query": '"]}', **said}})
+
+
+def test_all_pages_of_an_answer_may_stand_in_one_file(tmp_path: Path) -> None:
+    """One behind the other, with or without a line between them, whatever stands around the entries."""
+    pages = [page([f"r{n}-{m}@example.org" for n in range(400)], page=m, total=800) for m in (1, 2)]
+    for between in ("", "\n", "\r\n \ufeff"):
+        people, bad = read(write(tmp_path / "x.json", between.join(pages)))
+        assert (len({one.address for one in people}), bad) == (800, [])
+        assert [one.line for one in people] == list(range(1, 801))
+
+
+@pytest.mark.parametrize("key", ["total", "total_size"])
+def test_a_page_that_is_not_all_is_refused(tmp_path: Path, key: str) -> None:
+    """Who is on the other pages would be lost without a word: the answer itself says how many there are."""
+    with pytest.raises(CsvError, match="says itself that there are 5,000, but holds 20: ask for all"):
+        read(write(tmp_path / "x.json", page([f"r{n}@example.org" for n in range(20)], **{key: 5000})))
+
+
+def test_what_follows_an_answer_is_not_passed_over(tmp_path: Path) -> None:
+    """A file that goes on as something else is damaged."""
+    for rest in ("oops", '{"a": 1}', "}"):
+        with pytest.raises(CsvError, match="is no JSON behind entry 1"):
+            read(write(tmp_path / "x.json", page(["ann@example.org"]) + rest))
+    with pytest.raises(CsvError, match="what is behind the last entry: is no JSON from here on"):
+        read(write(tmp_path / "x.json", page(["ann@example.org"])[:-1]))
+
+
 @pytest.mark.parametrize(
     ("content", "suppressed"),
     [
-        (LISTMONK + "u,{address},,{{}},{state},,\n", ("disabled", "blocklisted")),
         (SUBSTACK + "{address},true,,,{state},2024-01-01,\n", ("true", "1", "yes")),
         (GHOST + "1,{address},,,{state},,,,,,\n", ("false", "no")),
         (BUTTONDOWN + "{address},,,,2022-01-01,{state},,,\n", ("unsubscribed", "removed", "undeliverable")),
@@ -471,8 +516,8 @@ def test_a_tool_may_be_named(tmp_path: Path) -> None:
         read(path, tool="phplist")
     write(path, GHOST + "1,ann@example.org,,,true,,,,,,\n")
     with pytest.raises(CsvError, match="is ghost's, of known columns"):
-        read(path, columns={"name": "note"})
-    assert person(path, tool="csv", columns={"name": "note"}).address.given == "ann@example.org"
+        read(path, columns=[("name", "note")])
+    assert person(path, tool="csv", columns=[("name", "note")]).address.given == "ann@example.org"
     assert set(TOOLS) >= {
         "listmonk",
         "mailchimp",
