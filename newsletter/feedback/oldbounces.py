@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from newsletter.delivery.wordings import any_of, sentences
+from newsletter.delivery.phrases import any_of, sentences
 from newsletter.feedback.mime import one_line
 
 TEXT_CHARACTERS = 20_000
