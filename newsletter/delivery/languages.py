@@ -52,17 +52,18 @@ LANGUAGES = {
             \bkeine?n?(?= (?:solch\w* )?(?:benutzer|nutzer|postfach|konto|empf))""",
         off="deaktiviert | gesperrt | inaktiv | stillgelegt | abgeschaltet",
         full=r"\bvoll\b | überfüllt | zu ?viele",
-        room="kontingent | speicher",
+        room="kontingent | speicher | postfachgr",
         spent=r"""überschritten | erschöpft | aufgebraucht | belegt | erreicht | \bvoll\b
             nicht (?:genug|genügend|ausreichend)""",
         letter=r"nachricht | gr(?:ö|oe)sse | \be?mail\b",
         too_large=r"zu (?:gross|lang)\b | überschreit",
-        harmful=r"\bviren\b | schadsoftware",
-        attachment="anhang | anhänge",
+        harmful=r"\bviren\b | schadsoftware | infiziert",
+        attachment="anhang | anhänge | datei",
         sender="absender | ihr(?:e|en|er)? (?:mail ?)?(?:ip|server|domain|system|provider)",
         refused="""gesperrt | abgelehnt | verweigert | blockiert | sperrliste
             nicht (?:berechtigt|erlaubt) | nicht (?:zugelassen|autorisiert|akzeptiert) | verboten""",
-        distrust="spam ?verdacht | als spam | spam ?filter | sperrliste | zu ?viele verbindungen",
+        distrust="""spam ?verdacht | als spam | spam ?filter | unerwünscht | annahme verweigert
+            sperrliste | zu ?viele verbindungen""",
         denied="richtlinie | zugriff verweigert | nicht berechtigt | keine berechtigung",
         server="verbindung | server | gegenstelle",
         cut_off="""nicht erreich | antwortet nicht | nicht verfügbar | fehlgeschlagen | unterbrochen
@@ -70,18 +71,19 @@ LANGUAGES = {
     ),
     "French": Language(
         reader="utilisateur | destinataire | boîte | compte | adresse | domaine",
-        absent=r"""inconnu | existe p | introuvable | inexist | pas été trouvé | non trouv | invalide
-            plus valide | \baucun""",
+        absent=r"""inconnu | existe p | existe plus | incorrect | introuvable | inexist | pas été trouvé
+            non trouv | invalide | plus valide | \baucun""",
         off=r"bloque\b | désactiv | suspendu | bloqué | inacti[fv] | clôtur | archivée? | fermée?\b",
         full=r"pleine?\b | saturée? | débordé",
         room="quota | espace | stockage",
         spent="dépass | insuffisant | atteint | épuisé",
         letter="message | courriel | taille",
         too_large="dépass | trop (?:volumineu|gros|grand|lourd|long)",
-        attachment="pièces? jointes?",
+        harmful="infecté",
+        attachment="pièces? jointes? | fichiers? joints?",
         sender="expéditeur | émetteur | votre (?:adresse ip|serveur|domaine|ip)",
         refused="refus | bloqué | interdit | rejet | non autoris | pas autoris | liste noire | invalide",
-        distrust="""comme (?:du |étant du )?spam | anti ?spam | pourriel | liste noire
+        distrust="""comme (?:du |étant du )?spam | anti ?spam | pourriel | indésirable | liste noire
             trop de (?:connexions|messages)""",
         denied="politique | accès refusé | pas autoris | non autoris | interdit",
         server="connexion | connecter | serveur | délai",
@@ -89,7 +91,8 @@ LANGUAGES = {
             interrompu""",
     ),
     "Spanish": Language(
-        reader="usuario | destinatari | dirección | buzón | cuenta | casilla | bandeja | dominio | persona",
+        reader="""usuario | destinatari | correo | dirección | buzón | cuenta | casilla | bandeja
+            dominio | persona""",
         absent="""desconoc | no existe | no se (?:ha )?encontr | no encontrad | inválid | inexist
             no es válid | dad[oa] de baja""",
         off="desactiv | deshabilit | suspendid | inactiv | bloquead | cancelad",
@@ -98,14 +101,16 @@ LANGUAGES = {
         spent="excedi | excede | insuficiente | agotad | superad | sobrepas",
         letter="mensaje | correo | tamaño",
         too_large="demasiado grande | excede | supera | muy grande",
+        harmful="infectad",
         attachment="adjunto",
         sender=r"remitente | \bsu (?:ip|servidor|dirección|dominio) | emisor",
         refused="rechaz | bloquead | no (?:está )?(?:autoriz|permiti) | lista negra | deneg | prohibid",
-        distrust="como spam | correo no deseado | lista negra | demasiadas conexiones",
+        distrust="como spam | correo no deseado | lista negra | anti ?spam | demasiadas conexiones",
         denied="""directiva | política | acceso denegado | no tiene permiso
             no (?:está )?(?:autoriz|permit)""",
         server="conexión | conectar | servidor | tiempo de espera",
-        cut_off="no responde | no está dispon | rechazad | no se pud | agotad | fallid | inaccesible",
+        cut_off="""no responde | no (?:está )?dispon | no se puede | error | falló | rechazad
+            no se pud | agotad | fallid | inaccesible""",
     ),
     "Italian": Language(
         reader="utente | destinatari | casella | indirizzo | dominio",
@@ -116,20 +121,23 @@ LANGUAGES = {
         spent="superat | esaurit | insufficiente | eccedut",
         letter="messaggio | dimension",
         too_large="troppo grande | supera | eccede",
+        harmful="infett[oa]",
         attachment="allegat",
         sender="mittente | (?:vostro|tuo|suo) (?:indirizzo ip|server|dominio|ip)",
         refused="rifiutat | bloccat | non (?:è )?(?:autorizzat|consentit) | lista nera | respint",
-        distrust="rifiutat[oa] spam | come spam | anti ?spam | lista nera | troppe connessioni",
+        distrust="""indesiderat | rifiutat[oa] spam | come spam | anti ?spam | lista nera
+            troppe connessioni""",
         denied=r"accesso negato | non (?:\w+ )?(?:autorizzat|consentit) | criteri",
         server="connession | connetter | server | tempo",
-        cut_off="rifiutat | impossibile | scadut | non risponde | irraggiungibile | fallit | interrott",
+        cut_off="""rifiutat | impossibile | scadut | non risponde | non raggiung | errore
+            irraggiungibile | fallit | interrott""",
     ),
     "Portuguese": Language(
         reader=r"usuário | utilizador | destinatári | endereço | caixa | conta\b | domínio",
         absent="desconhec | n(?:ã|a)o exist | n(?:ã|a)o encontrad | inexist | inválid",
         off=r"desabilitad | desativad | desactivad | inativ | bloquead | suspens[oa]\b | cancelad",
         full=r"chei[oa]\b | lotad[oa]\b",
-        room=r"\bcota\b | quota | espaço | capacidade",
+        room=r"\bcota\b | quota | espaço | capacidade | armazenamento",
         spent="excedid | insuficiente | esgotad | ultrapassad",
         letter="mensagem | tamanho",
         too_large="muito grande | grande demais | excede",
@@ -141,7 +149,8 @@ LANGUAGES = {
         denied="""acesso negado | não tem permissão | política
             n(?:ã|a)o (?:é |está )?(?:autorizad|permitid) | proibid""",
         server="conexão | conectar | ligação | servidor | tempo limite",
-        cut_off="recusad | indispon | n(?:ã|a)o (?:foi possível|respond) | esgotad | falhou",
+        cut_off=r"""recusad | indispon | erro\b | não encontrad | n(?:ã|a)o (?:foi possível|respond)
+            esgotad | falhou""",
     ),
     "Dutch": Language(
         reader="gebruiker | ontvanger | adres | postbus | account | postvak",
@@ -179,11 +188,12 @@ LANGUAGES = {
         distrust="skräppost | søppelpost | som spam | svartlist",
         denied="åtkomst nekad | adgang nægtet | tilgang nektet | inte tillåt",
         server="anslut | server | forbindelse | tilkobl",
-        cut_off="kunde inte | kunne ikke | svarar inte | svarer ikke | avbröts | nekades",
+        cut_off="""kunde inte | kunne ikke | misslyck | mislyk | svarar inte | svarer ikke | avbröts
+            nekades""",
     ),
     "Finnish": Language(
         reader=r"vastaanottaja | osoit | käyttäjä | postilaatikko | \btili | kansio",
-        absent="tuntematon | ei (?:ole|löydy|löytynyt)",
+        absent="tuntematon | virheelli | ei (?:ole|löydy|löytynyt)",
         off="suljettu | poistettu käytöstä | lukittu",
         full="täynnä",
         letter="viesti",
@@ -193,8 +203,8 @@ LANGUAGES = {
         distrust="roskaposti",
     ),
     "Polish": Language(
-        reader="użytkownik | odbiorc | skrzynk | adres(?!u ip) | konto | koncie | takiego | takiej",
-        absent=r"nieznan | nie istniej | nie znalez | nie ma\b | nieprawidłow | niepoprawn",
+        reader="użytkownik | odbiorc | skrzyn[kc] | adres(?!u ip) | konto | koncie | takiego | takiej",
+        absent=r"nieznan | nie istniej | nie znalez | nie ma\b | brak takie | nieprawidłow | niepoprawn",
         off="zablokowan | nieaktywn | zawieszon | wyłączon",
         full="pełn[ay] | przepełnion | brak miejsca",
         room="limit(?! czas) | miejsc | kwot",
@@ -208,7 +218,7 @@ LANGUAGES = {
         distrust=r"anty ?spam | czarnej liście | jako spam | spamu\b",
         denied="brak uprawnień | nie masz uprawnień | odmowa dostępu | niedozwol",
         server="połącz | serwer | limit czasu",
-        cut_off="nie można | przekrocz | odrzucon | nie odpowiada | niedostępn | nie udało",
+        cut_off="nie można | przekrocz | odrzucon | nie odpowiada | błąd | niedostępn | nie udało",
     ),
     "Czech and Slovak": Language(
         reader="uživatel | používateľ | adres[aáu] | schránk | příjemc | příjemce | účet | účtu",
@@ -226,11 +236,11 @@ LANGUAGES = {
         distrust="jako spam | nevyžádan",
         denied="přístup odepřen | není povolen | zásad",
         server="připoj | spojení | server | časový limit",
-        cut_off="nelze | není dostup | vypršel | neodpovídá | odmítnut | selhal",
+        cut_off="nelze | není dostup | chyba | vypršel | neodpovídá | odmítnut | selhal",
     ),
     "Hungarian": Language(
         reader=r"felhasználó | címzett | postafiók | postalád | fiók | cím\b",
-        absent="ismeretlen | nem (?:létezik|található) | nincs | érvénytelen",
+        absent="ismeretlen | nem (?:létez|található) | nincs | érvénytelen",
         off="letiltva | tiltva | felfüggeszt | inaktív | megszűnt",
         full=r"megtelt | tele\b | betelt",
         room="kvóta | tárhely",
@@ -248,7 +258,7 @@ LANGUAGES = {
     ),
     "Turkish": Language(
         reader="kullan[ıi]c[ıi] | al[ıi]c[ıi] | posta kutusu | gelen kutusu | adres | hesa[pb]",
-        absent=r"bulunamad | yok\b | geçersiz | mevcut değil | bilinmeyen",
+        absent=r"bulunamad | yok\b | geçersiz | mevcut değil | bilinmeyen | hatal[ıi]",
         off="devre d[ıi]ş[ıi] | ask[ıi]ya | kapat[ıi]l | pasif | engellen",
         full=r"\bdolu\b | dolmuş | doldu",
         room="kota",
@@ -259,10 +269,10 @@ LANGUAGES = {
         attachment=r"ekler?\b",
         sender="gönderen | ip adres",
         refused="engellen | reddedil | kara liste | izin veril",
-        distrust="spam olarak | kara liste",
+        distrust="spam olarak | istenmeyen | kara liste",
         denied="erişim reddedil | izin verilm",
         server="sunucu | bağlant",
-        cut_off="ulaş[ıi]lam | bağlan[ıi]lam | zaman aş[ıi]m | yan[ıi]t verm",
+        cut_off="ulaş[ıi]lam | bağlan[ıi]lam | hata | zaman aş[ıi]m | yan[ıi]t verm",
     ),
     "Romanian": Language(
         reader="utilizator | destinatar | adresa | căsuța | cutia",
@@ -280,22 +290,23 @@ LANGUAGES = {
     "Russian, Ukrainian and other languages of Cyrillic": Language(
         reader=r"""пользовател | получател | адрес | ящик | абонент | аккаунт | уч[её]тн\w* запис
             домен | користувач | одержувач | потребител | поштов | корисник""",
-        absent=r"""не существ | не найден | неизвест | удал[её]н | не зарегистр | отсутств | нет тако
-            \bнет(?: \.|$) | не існу | не знайден | невідом | не съществува | не постои""",
+        absent=r"""не существ | не найден | неверн | неизвест | удал[её]н | не зарегистр | отсутств
+            нет тако | \bнет(?: \.|$) | не існу | не знайден | невідом | не съществува | не постои""",
         off="отключ | заблокир | неактив | приостан | заблокован | вимкнен",
         full=r"\bполон\b | переполн | заполнен | переповнен | нет места",
-        room=r"квот | мест[ао]\b",
+        room=r"квот | мест[ао]\b | объем",
         spent="превыш | исчерп | закончил | недостаточно | перевищ",
         letter=r"письм | сообщени | размер | лист\b",
         too_large="слишком больш | превыша | занадто вели",
-        harmful="вирус",
+        harmful="вирус | заражен",
         attachment="вложени",
         sender=r"отправител | \bip адрес | ваш\w* (?:ip|сервер|домен) | відправник",
         refused=r"заблокир | отклон | запрещ | черн\w+ спис | не разреш | отверг",
         distrust=r"\bспам | черн\w+ списк | слишком много соединений",
-        denied="политик | запрещ | доступ закрыт | нет прав",
+        denied="политик | запрещ | доступ закрыт | отказано в доступе | нет прав",
         server="сервер | соедин | подключ | время ожидания",
-        cut_off=r"недоступ | \bнет соедин | не удалось | истекло | разорван | не отвечает | сброшен",
+        cut_off=r"""недоступ | ошибк | невозможно | \bнет соедин | не удалось | истекло | разорван
+            не отвечает | сброшен""",
     ),
     "Greek": Language(
         reader="χρηστ | παραληπτ | διευθυνσ | γραμματοκιβ",
@@ -305,10 +316,10 @@ LANGUAGES = {
     ),
     "Japanese": Language(
         reader="""ユーザ | 宛先 | あて先 | アドレス | 受信者 | メールボックス | アカウント | 受信箱
-            送信先 | 受信トレイ | ドメイン""",
-        absent="""存在し | 見つかりま | 見つから | 不明 | いません | 間違って | 正しくありません
+            送信先 | 受信トレイ | 受信ボックス | ドメイン""",
+        absent="""存在し | 見つかりま | 見つから | 不明 | いません | 無効 | 間違って | 正しくありません
             存在しない | 無効な | 使われておりません""",
-        off="停止 | 無効 | 凍結 | 解約",
+        off="停止 | 凍結 | (?<=アカウントが)無効 | (?<=アカウントは)無効 | 解約",
         full="いっぱい | 一杯 | 満杯",
         room="容量 | クォータ",
         spent="超え | 超過 | オーバー | 不足 | いっぱい | 一杯",
@@ -321,12 +332,12 @@ LANGUAGES = {
         distrust="迷惑メール | スパム",
         denied="ポリシー | 拒否 | 許可されて",
         server="サーバ | 接続",
-        cut_off="できま | できない | タイムアウト | 応答 | 切断",
+        cut_off="できま | できない | タイムアウト | 応答 | エラー | 切断",
     ),
     "Chinese": Language(
         reader="""用户 | 收件人 | 收信人 | 收件者 | 收件箱 | 收信者 | 邮箱 | 郵箱 | 信箱 | 帐户 | 账户
             帐号 | 账号 | 帳號 | 地址 | 使用者 | 用戶 | 此人 | 域名""",
-        absent="不存在 | 找不到 | 未找到 | 查無 | 查无 | 無此 | 无此 | 无效 | 错误的",
+        absent="不存在 | 找不到 | 未找到 | 查無 | 查无 | 無此 | 无此 | 没有此 | 沒有此 | 无效 | 错误",
         off="停用 | 禁用 | 冻结 | 凍結 | 锁定 | 鎖定 | 注销",
         full="满 | 滿 | 已超额",
         room="空间 | 空間 | 容量 | 配额 | 配額",
@@ -344,7 +355,7 @@ LANGUAGES = {
     ),
     "Korean": Language(
         reader="사용자 | 수신자 | 메일함 | 계정 | 주소 | 메일박스 | 편지함 | 받는 ?사람",
-        absent="존재하지 | 찾을 수 | 없는 | 없습니다 | 알 수 없는",
+        absent="존재하지 | 찾을 수 | 없는 | 잘못된 | 없습니다 | 알 수 없는",
         off="휴면 | 정지 | 비활성 | 차단된 계정 | 해지",
         full="가득",
         room="용량 | 공간 | 할당량",
@@ -358,7 +369,7 @@ LANGUAGES = {
         distrust="스팸",
         denied="거부 | 정책",
         server="서버 | 연결",
-        cut_off="연결할 수 없 | 시간 초과 | 응답이 없 | 끊",
+        cut_off="연결할 수 없 | 실패 | 시간 초과 | 응답이 없 | 끊",
     ),
     "Hebrew": Language(
         reader="משתמש | נמען | כתובת | תיבת",

@@ -15,27 +15,29 @@ from newsletter.states import BounceClass
 _WHO = any_of(
     r"""
     user | recipient | mail ?box | mail ?folder | inbox | account | address | alias | person | customer
-    subscriber | member | local part | rcpt | e ?mail name | \b5\d\d (?=(?:is|was|has|does)\b)
+    subscriber | member | employee | local part | rcpt | e ?mail name | \b5\d\d (?=(?:is|was|has|does|not)\b)
     """
 )
 """The one a letter is for; an address itself is left out, so that a verb follows the reply code."""
-_ANYWHERE = "mail ?box | account | inbox | e ?mail address"
-"""Words for it that other languages use, too."""
+_ANYWHERE = {"reader": "mail ?box | account | inbox | e ?mail address", "sender": r"\bip\b"}
+"""English words that other languages use, too, by the idea they stand for."""
 _WHERE = any_of(r"domain | host\b")
 _IS_ABSENT = any_of(
     r"""
     unknown(?! (?:error|reason|problem)) | not ?found | no such | (?:not|nt) exist | non ?exist | invalid
-    no longer | undeliverable | unrout | unresolv | illegal | incorrect | \bgone\b | has left\b
-    not (?:a )?(?:listed|known|valid|recogni|local|registered|defined) | nt valid | (?:not|nt) be found
-    (?:not|nt|cannot|cant|unable to) find | unrecogni | no record of | not in (?:the|our|my) | \bwrong\b
-    unexist | no local | no matching | not resolve to | (?:been|was) (?:deleted|removed)
-    rejected access denied | has moved | (?:is not|isnt|not) here\b | missing home
+    no longer | undeliverable | unrout | unresolv | illegal | incorrect | \bgone\b | \bleft (?:the|our|us)\b
+    has left\b | not (?:a )?(?:listed|known|valid|recogni|local|registered|defined) | nt valid
+    (?:not|nt) be found | (?:not|nt|cannot|cant|unable to) find | unrecogni | no record of
+    not in (?:\w+ )?(?:database|directory|list) | not in (?:the|our|my)\b | not know this | obsolete
+    \bwrong\b | unexist | no local | no matching | not resolve to
+    (?:been|was) (?:\w+ )?(?:deleted|removed|purged) | rejected access denied | has moved
+    (?:is not|isnt|not) here\b | missing home
     """
 )
 _IS_NOWHERE = any_of(
     r"""
     unknown | not ?found | (?:not|nt) find | unrout | no such | (?:not|nt) exist | non ?exist | invalid
-    (?:not|nt) be found | (?:not|nt) hosted here
+    (?:not|nt) be found | (?:not|nt) (?:hosted|handled|served) here | unable to find
     """
 )
 _IS_OFF = any_of(
@@ -47,9 +49,9 @@ _IS_OFF = any_of(
 )
 _HAS_NO_ROOM = any_of(
     r"""
-    \b(?:over)?full\b | \bover (?:\w+ )?(?:limit|size|allocation)\b | too many messages | no (?:more )?room
-    capacity | limit (?:\w+ )?reached | reached (?:\w+ ){0,2}limit
-    (?:has|have|would|will|is|be|been) (?:\w+ )?exceed
+    \b(?:over)?full\b | overflow | maximum size | size exceeded | \bover (?:\w+ )?(?:limit|size|allocation)\b
+    too many messages | no (?:more )?room | enough (?:\w+ )?room | capacity | limit (?:\w+ )?reached
+    reached (?:\w+ ){0,2}limit | (?:has|have|would|will|is|be|been) (?:\w+ )?exceed
     """
 )
 _RATE = any_of(
@@ -57,7 +59,7 @@ _RATE = any_of(
     rate ?limit | max defers | throttl | too many invalid recipients | too much (?:e ?)?mail\b(?! data)
     too many (?:connections|recipients|errors|concurrent|sessions)
     too many (?:messages|e?mails)(?! (?:on|in)\b)
-    (?:sending|daily|hourly|message|outbound|messaging) (?:\w+ ){0,2}(?:rate|quota|limits?) (?:\w+ ){0,2}exce
+    (?:sending|daily|hourly|messag\w+|outbound|outgoing) (?:\w+ ){0,2}(?:rate|quota|limit)s? (?:\w+ ){0,2}exce
     exceed\w* (?:\w+ ){0,3}(?:sending|daily|hourly|messaging)\b | (?:daily|hourly|sending) limit
     \brate (?:\w+ )?exceeded | (?:unusual|high) (?:rate|volume)
     (?:exceed\w* (?:\w+ ){0,3})?(?:number|amount) of (?:\w+ )?(?:messages|e ?mails|recipients)(?! (?:on|in)\b)
@@ -69,7 +71,7 @@ _FULL_ROOM = any_of(r"storage | disk | space | allocation | capacity")
 _IS_SPENT = any_of(
     r"""
     exceed | exhausted | used up | out of | insufficient | (?:not|nt) (?:have )?enough | no more | low on
-    reached
+    \bfull\b | reached
     """
 )
 _FULL = any_of(
@@ -85,21 +87,24 @@ _CONTENT = any_of(
     (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}exceed(?!\w* (?:\w+ ){0,3}(?:hop|time|age\b|retr))
     (?:message|line|letter) (?:is |was )?too long | (?:size|length) (?:\w+ ){0,2}(?:exceed|limit)
     maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size | too much (?:\w+ )?data
-    (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | phish | infected | trojan
-    rfc complian | malformed (?:message|mail|header|mime) | \bbare lf | smtputf8 | rfc ?5322
+    ^(?:\d+ )?too (?:big|large) | bigger than | (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall)
+    malware | phish | infected | trojan | rfc complian | malformed (?:message|mail|header|mime) | \bbare lf
+    smtputf8 | rfc ?5322
     (?:invalid|missing|multiple|duplicate|bad|malformed|illegal) (?:\w+ ){0,2}headers?\b
-    headers? (?:\w+ )?(?:invalid|missing|malformed|not valid) | missing (?:an? )?(?:from|date|message id)\b
-    size of (?:the|your) (?:message|mail) | message format | header error | (?:not|nt) conform
-    (?:due to|because of) (?:\w+ )?content\b | \bmime (?:error|structure|format) | \bnull? char | \b8 ?bit\b
-    empty (?:message|body) | body is empty
-    (?:attachments?|extension|file types?) (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit|refus)
+    headers? (?:\w+ )?(?:invalid|missing|malformed|not valid|too long)
+    missing (?:an? )?(?:from|date|message id)\b | size of (?:the|your) (?:message|mail) | message format
+    header error | (?:not|nt) conform | (?:due to|because of) (?:\w+ )?content\b
+    \bmime (?:error|structure|format) | \bnull? char | \b8 ?bit\b | empty (?:message|body) | body is empty
+    (?:attachments?|extension|file types?) (?:\w+ ){0,3}(?:allow|permit|rejec|block|deni|forbid|prohib|refus)
     (?:attachments?|extension|file types?) [\w ]{0,30}not accept | executable
-    (?:blocked|forbidden|banned|prohibited|dangerous|reject\w*|illegal) (?:\w+ ){0,3}(?:attachment|file|exten)
+    (?:block|forbid|bann|prohibit|disallow|reject)\w* (?:\w+ ){0,3}(?:attachment|file|exten)
+    (?:dangerous|unsafe|illegal) (?:\w+ )?(?:attachment|file|exten)
     conversion (?:is )?(?:required|prohibit|fail|not)
     (?:message|mail|body|header|subject|link|url)s? content
-    (?:forbidden|bad|banned|suspicious|malicious|prohibited|offensive|invalid|unacceptable) (?:content|word)
+    (?:forbidden|bad|banned|suspicious|prohibited|offensive|invalid|unacceptable|dangerous) (?:content|word)
+    malicious | \bworm\b | message malformed | \bno (?:from|date|subject)\b
     (?:forbidden|bad|banned|suspicious|malicious|prohibited) (?:url|link)
-    content (?:\w+ ){0,3}(?:reject|denied|not accept|filter|refused|block|restrict)
+    contents? (?:\w+ ){0,3}(?:reject|denied|not accept|filter|refused|block|restrict)
     """
 )
 _DISABLED = any_of(
@@ -124,9 +129,12 @@ _NAMES = any_of("name service error | mx records? | not found try again | domain
 """Trouble with names that says "not found" too, and is no word about the address."""
 _ROUTING = any_of(
     r"""
-    time(?:d )?out | timed ?out | requests to connect | unreachable | not reachable | no route | \bexpired\b
-    retry time | lookup (?:did not|didnt) complete | hop count | failing for a long time
-    (?:lost|dropped|broken) connection | closed connection
+    time(?:d )?out | timed ?out | service not known | getaddrinfo | points to localhost
+    (?:server|host|connection|network|mx) [\w ]{0,40}(?:reached|offline|busy|congest|not answer)
+    no answer from | bad connection | time limit exceeded | too old\b | retries
+    delivery attempts\b(?! will) | hops exceeded | requests to connect | unreachable | not reachable
+    no route | \bexpired\b | retry time | lookup (?:did not|didnt) complete | hop count
+    failing for a long time | (?:lost|dropped|broken) connection | closed connection
     connection (?:\w+ ){0,3}(?:refused|aborted|failed|could not)
     (?:accept the|establish an?|open an?) connection | socket error | \bgave up\b | queue (?:for )?too long
     maximum (?:time|retry) | queue lifetime | \bno mail servers? | \bno a records? | too many received
@@ -145,8 +153,9 @@ _POLICY = any_of(
     access denied | denied\b | prohibited | restricted | unauthori[sz]ed | authentication required | security
     administrative | (?:rejected|refused|blocked) by | \bblocked\b | rcpthosts | spam(?!assassin) | abuse
     suspicious | permission | forbidden | only (?:\w+ )?accept | only authenticated
-    (?:not|nt) accept\w* (?:mail|messages|e ?mail|connections) from | refuses to accept | preferences
-    service refused | go away | suspected | attack | captcha | compliance | misconfigured
+    (?:not|nt) accept\w* (?:mail|messages|e ?mail|connections) from | refuses to accept
+    (?:nt|not) accept\w* external | unwanted | mass mail | not welcome | preferences | service refused
+    go away | suspected | attack | captcha | compliance | misconfigured
     (?:nt|not) want (?:mail|messages|e ?mail) | your (?:access|address)
     (?:mail|messages?|e ?mail) from [\w ]{0,40}(?:not|nt) (?:be )?accept | non ?members?
     only (?:\w+ )?members | not subscribed | mail [\w ]{0,30}server is refused
@@ -162,12 +171,14 @@ _DISTRUST = any_of(
     \b(?:spf|dkim|dmarc|domainkeys)\b | unauthenticated | sender id\b | (?:nt|not) authenticated
     unsolicited | \bu[bc]e\b | \bspm\b | authenticat\w+ (?:fail|check) | client host | reverse dns | \baup\b
     (?:because of|due to) (?:\w+ ){{0,3}}complaints | \bptr\b | \brdns\b
-    \b(?:ehlo|helo) (?:\w+ ){{0,3}}(?:reject|invalid|refus|denied|not ) | (?:invalid|bad) (?:ehlo|helo)
+    \b(?:ehlo|helo) (?:\w+ ){{0,3}}(?:reject|invalid|refus|denied|not )
+    (?:invalid|bad|bogus) (?:\w+ ){{0,2}}(?:ehlo|helo) | generic (?:host|rdns|ptr)
     dynamic(?:ally)? (?:\w+ )?(?:ip|address|host)
     (?:resolve|find) your (?:\w+ )?(?:address|host ?name|ip|domain)
     \b(?:as|is|be|like|contains?|considered|suspected|possible|due to|for|of) (?:\w+ )?spam\b
     \bspam (?:content|detect|score|filter|message|mail|policy|reject|block|source|probab|abuse|like|point)
-    anti ?spam policy | ^ ?spam\b | \bspam (?:\.|$) | spammer | \bjunk\b | as bulk\b
+    anti ?spam policy | ^ ?spam\b | \bspam (?:\.|$) | spammer | \bjunk\b | spoof | forger | \bforged
+    impersonat | white ?list | allow(?:ed)? list | as bulk\b
     \bip (?:address )?(?:is |was |has been )?(?:reject|block|ban|refus|denied) | without reverse
     (?:unable to|could not|cannot) verify (?:the )?sender | \bbulk (?:e ?)?(?:mail|messag|send)
     \b(?:dt|hl|mi|rp) [a-z]{{3}} 1(?:63|26)\b | sender (?:callout|verif) | verification failed for
@@ -175,7 +186,7 @@ _DISTRUST = any_of(
     (?<!to )\bsenders?(?: e ?mail| address| domain| ip| host| name)*{_IS} ?{_REFUSED}
     \b(?:your|client|sending|connecting) (?:\w+ )?(?:ip|host|server)\b[\w ]{{0,60}}(?:block|reject|denied|bad)
     \b(?:invalid|unknown|blocked|unverified|bad|unauthori[sz]ed) sender | sender has no
-    mail from command failed | messages from [\w ]{{0,30}}werent sent
+    mail from (?:command )?(?:rejected|refused|denied|failed) | messages from [\w ]{{0,30}}werent sent
     """
 )
 
@@ -192,7 +203,11 @@ def _wordings() -> tuple[tuple[BounceClass, str], ...]:
         (
             BounceClass.CONTENT,
             any_of(
-                _CONTENT, words_for("harmful"), _told("letter", "too_large"), _told("attachment", "refused")
+                _CONTENT,
+                words_for("harmful"),
+                _told("letter", "too_large"),
+                _told("attachment", "refused"),
+                _told("attachment", "too_large"),
             ),
         ),
         (BounceClass.DISABLED, any_of(_DISABLED, _told("reader", "off"))),
@@ -215,7 +230,7 @@ def _told(who: str, what: str) -> str:
     for language in LANGUAGES.values():
         whos, whats = getattr(language, who), getattr(language, what)
         if whos and whats:
-            pairs.append(near(any_of(whos, _ANYWHERE if who == "reader" else ""), any_of(whats)))
+            pairs.append(near(any_of(whos, _ANYWHERE.get(who, "")), any_of(whats)))
     return "\n".join(pairs)
 
 

@@ -127,6 +127,8 @@ WORDS = {
         550 No record of this mailbox
         550 Unable to find recipient
         550 Bad destination mailbox address
+        550 This domain is not served here
+        550 RCPT user not in database
         550 <ann@reader.example> is not a valid user
         550 Kein Benutzer mit diesem Namen
         La boîte n'existe pas
@@ -182,6 +184,7 @@ WORDS = {
         550 Mailbox for ann@reader.example has exceeded its maximum size
         550 the user's mailbox has reached its limit
         550 does not have enough space
+        550 mailbox overflow
         Benutzer hat zuviele Mails auf dem Server
         Espace de stockage insuffisant
         Przekroczono limit miejsca na skrzynce
@@ -205,6 +208,8 @@ WORDS = {
         Message has exceeded maximum hop count
         The destination server for this recipient could not be found in Domain Name Service (DNS)
         The remote server did not accept the connection
+        451 server busy, try later
+        ошибка соединения
         Verbindung zum Server fehlgeschlagen
         tempo limite esgotado
         Nie można połączyć się z serwerem
@@ -232,6 +237,9 @@ WORDS = {
         550 5.7.26 Unauthenticated mail with an attachment not allowed
         450 4.1.1 Recipient address rejected: greylisted
         550 Sender domain must exist
+        550 possible forgery
+        550 sender not in whitelist
+        IP bloccato
         550 Mail from this domain is not accepted
         550 Refused due to recipient preferences
         550 this mailing list is closed to non-members
@@ -257,6 +265,8 @@ WORDS = {
         550 attachments of type .exe are not accepted
         550 rejecting banned content
         550 missing Message-ID header
+        mensaje infectado
+        添付ファイルが大きすぎます
         La taille du message dépasse la limite
         Wiadomość jest zbyt duża
         Az üzenet vírust tartalmaz
@@ -269,6 +279,9 @@ WORDS = {
         450 mailbox unavailable
         450 4.1.1 <ann@reader.example>: Recipient address rejected: unverified address: user unknown
         550 5.1.0 Address rejected
+        550 5.0.350 Remote server returned an error
+        Unknown error
+        Unbekannter Fehler
         550 This message was scanned for viruses and could not be taken
     """,
 }
