@@ -114,7 +114,8 @@ LANGUAGES = {
     ),
     "Italian": Language(
         reader="utente | destinatari | casella | indirizzo | dominio",
-        absent=r"sconosciut | non esist | non trovat | inesist | nessun utente | errat[oa]\b | non valid",
+        absent=r"""sconosciut | non esist | non (?:è stat[oa] )?trovat | inesist | nessun utente
+            errat[oa]\b | non valid""",
         off="disabilitat | disattivat | sospes[oa] | inattiv | bloccat",
         full=r"pien[oa]\b",
         room="quota | spazio | memoria",
@@ -134,7 +135,7 @@ LANGUAGES = {
     ),
     "Portuguese": Language(
         reader=r"usuário | utilizador | destinatári | endereço | caixa | conta\b | domínio",
-        absent="desconhec | n(?:ã|a)o exist | n(?:ã|a)o encontrad | inexist | inválid",
+        absent="desconhec | n(?:ã|a)o exist | n(?:ã|a)o (?:foi )?encontrad | inexist | inválid",
         off=r"desabilitad | desativad | desactivad | inativ | bloquead | suspens[oa]\b | cancelad",
         full=r"chei[oa]\b | lotad[oa]\b",
         room=r"\bcota\b | quota | espaço | capacidade | armazenamento",
@@ -154,7 +155,7 @@ LANGUAGES = {
     ),
     "Dutch": Language(
         reader="gebruiker | ontvanger | adres | postbus | account | postvak",
-        absent="""onbekend | bestaat niet | niet gevonden | ongeldig
+        absent="""onbekend | bestaat niet | niet (?:is |werd )?gevonden | ongeldig
             geen(?= (?:gebruiker|ontvanger|postbus))""",
         off="uitgeschakeld | geblokkeerd | gedeactiveerd | inactief | opgeheven | geschorst",
         full=r"\bvol\b",
@@ -174,7 +175,8 @@ LANGUAGES = {
         reader="""användare | mottag | mottaker | modtager | bruker | bruger | adress | kontot?
             kontoen | brevlåda | postlåda | postkasse | innboks | indbakke | inkorg""",
         absent=r"""okänd | ukjent | ukendt | finns (?:inte|ej) | fin(?:ne|de)s ikke
-            hitta\w* (?:inte|ej) | eksisterer ikke | ogiltig | ugyldig""",
+            hitta\w* (?:inte|ej) | eksisterer ikke | finner ikke | (?:inte|ej) hitta | ikke fun[dn]et
+            ogiltig | ugyldig""",
         off="""inaktiv | spärra | sperret | spærret | avstäng | stängd | deaktiver | stengt | lukket
             suspend""",
         full=r"\bfull[ta]?\b | \bfuld[te]?\b",
@@ -204,7 +206,8 @@ LANGUAGES = {
     ),
     "Polish": Language(
         reader="użytkownik | odbiorc | skrzyn[kc] | adres(?!u ip) | konto | koncie | takiego | takiej",
-        absent=r"nieznan | nie istniej | nie znalez | nie ma\b | brak takie | nieprawidłow | niepoprawn",
+        absent=r"""nieznan | nie istniej | nie znalez | nie można (?:odnaleźć|znaleźć) | nie ma\b
+            brak takie | nieprawidłow | niepoprawn""",
         off="zablokowan | nieaktywn | zawieszon | wyłączon",
         full="pełn[ay] | przepełnion | brak miejsca",
         room="limit(?! czas) | miejsc | kwot",

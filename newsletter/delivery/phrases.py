@@ -14,6 +14,7 @@ TEXT_LIMIT = 4000
 """Characters of a text that are looked at."""
 
 _PIECE = re.compile(r"""[\s<>()\[\],:"]+""")
+_ADDRESS = re.compile(r"[!-~]*@[!-~]*")  # which scripts without spaces put in the midst of words
 _PLACE = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
 _STOP = re.compile(r"[.;!?。]+(?=\s|\Z)")
 _NO_WORD = re.compile(r"[^\w.]+|\.(?=\w)")
@@ -29,7 +30,7 @@ def sentences(text: str) -> str:
     folded = _unaccented(unicodedata.normalize("NFKC", text[:TEXT_LIMIT]).casefold())
     folded = folded.replace("’", "").replace("'", "")
     kept = " ".join(word for word in folded.split() if "://" not in word)
-    kept = " ".join(piece for piece in _PIECE.split(kept) if "@" not in piece)
+    kept = " ".join(_ADDRESS.sub(" ", piece) if "@" in piece else piece for piece in _PIECE.split(kept))
     kept = _STOP.sub(" . ", _PLACE.sub(" ", kept))
     return " ".join(_NO_WORD.sub(" ", kept).split())
 

@@ -53,18 +53,21 @@ _FAILS = any_of(
     не (?:может|могло|удалось|было|смогло|была|был|могут) (?:\w+ ){0,4}(?:достав|отправ) | недостав
     не достав | невозможно достав | ошибк\w* достав | возвращ | сообщение не
     nie (?:można|może|udało|mogła|mógł|został\w*) (?:\w+ ){0,4}(?:dostarcz|doręcz) | niedostarcz | niedoręcz
-    zwrot | nebyl\w* (?:\w+ ){0,3}doruč | nepodařilo (?:\w+ ){0,3}(?:doruč|odesl)
+    zwrot | nie dotarł | nebyl\w* (?:\w+ ){0,3}doruč | nepodařilo (?:\w+ ){0,3}(?:doruč|odesl)
     nelze (?:\w+ ){0,3}(?:doruč|odesl) | nedoruč | nebylo možné (?:\w+ ){0,3}doruč
     nem (?:\w+ ){0,2}(?:kézbesít|továbbít) | kézbesíthetetlen | sikertelen (?:kézbesítés|küldés)
-    teslim edil(?:em|mem) | gönderilem | iletilem | ulaştırılam | leverans\w* misslyck | leveransfel
-    olevererat | inte levererats | nu a (?:putut fi|fost) livrat | nelivrat | δεν (?:\w+ ){0,2}παραδο
-    αποτυχια παραδοσησ | לא נמסר | לא ניתן | تعذر تسليم | فشل التسليم | لم يتم تسليم
-    không (?:\w+ ){0,2}(?:gửi|được gửi) | gửi thư thất bại | не вдалося достав | не доставлено | kunde inte
-    kunne ikke | ikke leveret | ei voitu
+    teslim edil(?:em|me) | gönderilem | iletilem | ulaştırılam | leverans\w* misslyck | leveransfel
+    olevererat | inte (?:levererats|levereras|att leverera) | levererades inte | ikke leveres | mislykkedes
+    mislyktes | epäonnistui | ei toimitettav | recapito non riuscito | non recapitabil
+    nu a (?:putut fi|fost) livrat | nelivrat | δεν (?:\w+ ){0,2}παραδο | αποτυχια παραδοσησ | לא נמסר
+    לא ניתן | تعذر تسليم | فشل التسليم | لم يتم تسليم | không (?:\w+ ){0,2}(?:gửi|được gửi)
+    gửi thư thất bại | не вдалося достав | не доставлено | kunde inte | kunne ikke | ikke leveret | ei voitu
     (?:送信|配信|配送|配達|お届け|届け|送達)[\w ]{0,20}?(?:でき|出来)(?:ません|なかった|ない)
     配信(?:不能|エラー|失敗|できない) | 送信エラー | 送信できない | エラーのため | 届きませんでした | 返送
     不達 | 退信 | 投递失败 | 无法(?:投递|送达|发送) | 無法(?:投遞|送達|傳送|傳遞|寄送|遞送) | 未能投递
-    发送失败 | 傳送失敗 | 未能送达 | 被退回 | 배달되지 | 전송 ?실패 | 발송 ?실패 | 전송되지 | 전달되지 | 반송
+    发送失败 | 傳送失敗 | 未能(?:送达|将|传递) | 未传递 | 未送达 | 被退回
+    배달되지 | 전송 ?실패 | 발송 ?실패 | 전송되지 | 전달되지 | 반송
+    (?:보내지|배달하지|전달하지|발송하지) 못
     """
 )
 """That a letter did not arrive."""
