@@ -48,8 +48,8 @@ LANGUAGES = {
         reader="""benutzer | nutzer | empf(?:ä|ae)nger | postf(?:a|ae)ch | konto | teilnehmer | adressat
             adresse | domäne""",
         absent=r"""unbekannt | existier\w*(?: \w+){0,4} nicht | nicht gefunden | gibt es nicht
-            ungültig | nicht (?:mehr )?(?:vorhanden|bekannt|gültig|verfügbar) | nicht eingerichtet
-            \bkeine?n?(?= (?:solch\w* )?(?:benutzer|nutzer|postfach|konto|empf))""",
+            ungültig | nicht (?:mehr )?(?:vorhanden|bekannt|gültig) | nicht mehr verfügbar
+            nicht eingerichtet | \bkeine?n?(?= (?:solch\w* )?(?:benutzer|nutzer|postfach|konto|empf))""",
         off="deaktiviert | gesperrt | inaktiv | stillgelegt | abgeschaltet",
         full=r"\bvoll\b | überfüllt | zu ?viele",
         room="kontingent | speicher | postfachgr",
@@ -72,7 +72,8 @@ LANGUAGES = {
     "French": Language(
         reader="utilisateur | destinataire | boîte | compte | adresse | domaine",
         absent=r"""inconnu | existe p | existe plus | incorrect | introuvable | inexist | pas été trouvé
-            non trouv | invalide | plus valide | \baucun""",
+            non trouv | invalide | plus valide
+            \baucune?(?= (?:utilisateur|compte|destinataire|boîte|adresse))""",
         off=r"bloque\b | désactiv | suspendu | bloqué | inacti[fv] | clôtur | archivée? | fermée?\b",
         full=r"pleine?\b | saturée? | débordé",
         room="quota | espace | stockage",
@@ -195,7 +196,7 @@ LANGUAGES = {
     ),
     "Finnish": Language(
         reader=r"vastaanottaja | osoit | käyttäjä | postilaatikko | \btili | kansio",
-        absent="tuntematon | virheelli | ei (?:ole|löydy|löytynyt)",
+        absent="tuntematon | virheelli | ei (?:ole(?! tila)|löydy|löytynyt)",
         off="suljettu | poistettu käytöstä | lukittu",
         full="täynnä",
         letter="viesti",
@@ -206,7 +207,7 @@ LANGUAGES = {
     ),
     "Polish": Language(
         reader="użytkownik | odbiorc | skrzyn[kc] | adres(?!u ip) | konto | koncie | takiego | takiej",
-        absent=r"""nieznan | nie istniej | nie znalez | nie można (?:odnaleźć|znaleźć) | nie ma\b
+        absent="""nieznan | nie istniej | nie znalez | nie można (?:odnaleźć|znaleźć) | nie ma(?= taki)
             brak takie | nieprawidłow | niepoprawn""",
         off="zablokowan | nieaktywn | zawieszon | wyłączon",
         full="pełn[ay] | przepełnion | brak miejsca",
@@ -243,7 +244,7 @@ LANGUAGES = {
     ),
     "Hungarian": Language(
         reader=r"felhasználó | címzett | postafiók | postalád | fiók | cím\b",
-        absent="ismeretlen | nem (?:létez|található) | nincs | érvénytelen",
+        absent="ismeretlen | nem (?:létez|található) | nincs ilyen | érvénytelen",
         off="letiltva | tiltva | felfüggeszt | inaktív | megszűnt",
         full=r"megtelt | tele\b | betelt",
         room="kvóta | tárhely",
@@ -261,7 +262,7 @@ LANGUAGES = {
     ),
     "Turkish": Language(
         reader="kullan[ıi]c[ıi] | al[ıi]c[ıi] | posta kutusu | gelen kutusu | adres | hesa[pb]",
-        absent=r"bulunamad | yok\b | geçersiz | mevcut değil | bilinmeyen | hatal[ıi]",
+        absent="bulunamad | böyle bir | geçersiz | mevcut değil | bilinmeyen | hatal[ıi]",
         off="devre d[ıi]ş[ıi] | ask[ıi]ya | kapat[ıi]l | pasif | engellen",
         full=r"\bdolu\b | dolmuş | doldu",
         room="kota",
@@ -293,8 +294,9 @@ LANGUAGES = {
     "Russian, Ukrainian and other languages of Cyrillic": Language(
         reader=r"""пользовател | получател | адрес | ящик | абонент | аккаунт | уч[её]тн\w* запис
             домен | користувач | одержувач | потребител | поштов | корисник""",
-        absent=r"""не существ | не найден | неверн | неизвест | удал[её]н | не зарегистр | отсутств
-            нет тако | \bнет(?: \.|$) | не існу | не знайден | невідом | не съществува | не постои""",
+        absent=r"""не существ | не найден | неверн | неизвест | удал[её]н | не зарегистр
+            отсутств(?!\w* (?:\w+ )?мест) | нет тако | \bнет(?: \.|$) | не існу | не знайден | невідом
+            не съществува | не постои""",
         off="отключ | заблокир | неактив | приостан | заблокован | вимкнен",
         full=r"\bполон\b | переполн | заполнен | переповнен | нет места",
         room=r"квот | мест[ао]\b | объем",
@@ -320,8 +322,9 @@ LANGUAGES = {
     "Japanese": Language(
         reader="""ユーザ | 宛先 | あて先 | アドレス | 受信者 | メールボックス | アカウント | 受信箱
             送信先 | 受信トレイ | 受信ボックス | ドメイン""",
-        absent="""存在し | 見つかりま | 見つから | 不明 | いません | 無効 | 間違って | 正しくありません
-            存在しない | 無効な | 使われておりません""",
+        absent="""存在し | 見つかりま | 見つから | 不明(?!なエラー) | [はが]いません | 使われていません
+            登録されていません | 無効 | 間違って | 正しくありません | 存在しない | 無効な
+            使われておりません""",
         off="停止 | 凍結 | (?<=アカウントが)無効 | (?<=アカウントは)無効 | 解約",
         full="いっぱい | 一杯 | 満杯",
         room="容量 | クォータ",
@@ -340,7 +343,8 @@ LANGUAGES = {
     "Chinese": Language(
         reader="""用户 | 收件人 | 收信人 | 收件者 | 收件箱 | 收信者 | 邮箱 | 郵箱 | 信箱 | 帐户 | 账户
             帐号 | 账号 | 帳號 | 地址 | 使用者 | 用戶 | 此人 | 域名""",
-        absent="不存在 | 找不到 | 未找到 | 查無 | 查无 | 無此 | 无此 | 没有此 | 沒有此 | 无效 | 错误",
+        absent="""不存在 | 找不到 | 未找到 | 查無 | 查无 | 無此 | 无此 | 没有此 | 沒有此 | 无效
+            (?<=地址)错误 | (?<=[账帐]号)错误 | 错误的""",
         off="停用 | 禁用 | 冻结 | 凍結 | 锁定 | 鎖定 | 注销",
         full="满 | 滿 | 已超额",
         room="空间 | 空間 | 容量 | 配额 | 配額",
@@ -358,7 +362,7 @@ LANGUAGES = {
     ),
     "Korean": Language(
         reader="사용자 | 수신자 | 메일함 | 계정 | 주소 | 메일박스 | 편지함 | 받는 ?사람",
-        absent="존재하지 | 찾을 수 | 없는 | 잘못된 | 없습니다 | 알 수 없는",
+        absent="존재하지 | 찾을 수 | (?<!수 )없는 | 잘못된 | 등록되지 | 알 수 없는",
         off="휴면 | 정지 | 비활성 | 차단된 계정 | 해지",
         full="가득",
         room="용량 | 공간 | 할당량",

@@ -27,17 +27,19 @@ _IS_ABSENT = any_of(
     unknown(?! (?:error|reason|problem)) | not ?found | no such | (?:not|nt) exist | non ?exist | invalid
     no longer | undeliverable | unrout | unresolv | illegal | incorrect | \bgone\b | \bleft (?:the|our|us)\b
     has left\b | not (?:a )?(?:listed|known|valid|recogni|local|registered|defined) | nt valid
-    (?:not|nt) be found | (?:not|nt|cannot|cant|unable to) find | unrecogni | no record of
-    not in (?:\w+ )?(?:database|directory|list) | not in (?:the|our|my)\b | not know this | obsolete
-    \bwrong\b | unexist | no local | no matching | not resolve to
+    (?:not|nt) be found
+    (?:not|nt|cannot|cant|unable to) find(?! (?:\w+ ){0,3}(?:server|host|mx|route|record|name)) | unrecogni
+    no record of | not in (?:\w+ )?(?:database|directory|list) | not know this | obsolete | unexist
+    no (?:local|matching) (?=user|recip|mail|acc|addr) | not resolve to
     (?:been|was) (?:\w+ )?(?:deleted|removed|purged) | rejected access denied | has moved
     (?:is not|isnt|not) here\b | missing home
     """
 )
 _IS_NOWHERE = any_of(
     r"""
-    unknown | not ?found | (?:not|nt) find | unrout | no such | (?:not|nt) exist | non ?exist | invalid
-    (?:not|nt) be found | (?:not|nt) (?:hosted|handled|served) here | unable to find
+    unknown(?! (?:error|reason|problem)) | not ?found | (?:not|nt) find | unrout | no such | (?:not|nt) exist
+    non ?exist | invalid | (?:not|nt) be found | (?:not|nt) (?:hosted|handled|served) here
+    unable to find (?:the )?(?:domain|host)
     """
 )
 _IS_OFF = any_of(
@@ -118,9 +120,10 @@ _DEAD = any_of(
     {near(_WHO, _IS_ABSENT)} | {near(_WHERE, _IS_NOWHERE)}
     no (?:mail ?box|account|user|recipient)s? (?:\w+ )?(?:here|by that name|with that name|at this)
     \bno ?(?:one|body) (?:\w+ ){{0,4}}(?:here|name|address)\b | not have (?:any )?such
-    \bbad (?:destination |rcpt )?(?:mail ?box |e ?mail )?(?:address|recipient|mail ?box|user) | no such \w
-    (?:not|nt) have an? (?:\w+ ){{0,4}}account | not our customer | recipient ?not ?found | nxdomain
-    no longer valid | null ?mx | account (?:is )?(?:not available|unavailable)
+    (?:address|recipient) (?:is |was )?wrong\b
+    \b(?:bad|wrong) (?:(?:destination|rcpt|recipient|e ?mail) ){{0,2}}(?:address|recipient|mail ?box|user)
+    no such \w | (?:not|nt) have an? (?:\w+ ){{0,4}}account | not our customer | recipient ?not ?found
+    nxdomain | no longer valid | null ?mx | account (?:is )?(?:not available|unavailable)
     not listed in [\w ]{{0,40}}directory | doesnt like recipient
     mail ?box (?:is )?(?:not available|unavailable)
     """
@@ -186,7 +189,8 @@ _DISTRUST = any_of(
     (?<!to )\bsenders?(?: e ?mail| address| domain| ip| host| name)*{_IS} ?{_REFUSED}
     \b(?:your|client|sending|connecting) (?:\w+ )?(?:ip|host|server)\b[\w ]{{0,60}}(?:block|reject|denied|bad)
     \b(?:invalid|unknown|blocked|unverified|bad|unauthori[sz]ed) sender | sender has no
-    mail from (?:command )?(?:rejected|refused|denied|failed) | messages from [\w ]{{0,30}}werent sent
+    senders? (?:\w+ )?not in\b | mail from (?:command )?(?:rejected|refused|denied|failed)
+    messages from [\w ]{{0,30}}werent sent
     """
 )
 

@@ -187,6 +187,7 @@ WORDS = {
         550 mailbox overflow
         Benutzer hat zuviele Mails auf dem Server
         Espace de stockage insuffisant
+        Vastaanottajan postilaatikko on täynnä, ei ole tilaa
         Przekroczono limit miejsca na skrzynce
         Место в ящике закончилось
         Schránka příjemce je přeplněna
@@ -239,6 +240,7 @@ WORDS = {
         550 Sender domain must exist
         550 possible forgery
         550 sender not in whitelist
+        550 sender address not in list
         IP bloccato
         550 Mail from this domain is not accepted
         550 Refused due to recipient preferences
@@ -281,6 +283,13 @@ WORDS = {
         550 5.1.0 Address rejected
         550 5.0.350 Remote server returned an error
         Unknown error
+        Something went wrong while delivering to this user
+        host mx.reader.example said: unknown error
+        Das Postfach ist zur Zeit nicht verfügbar
+        ユーザーに届いていません
+        받는 사람에게 메일을 보낼 수 없습니다
+        收件人服务器错误
+        Aucune réponse pour ce destinataire
         Unbekannter Fehler
         550 This message was scanned for viruses and could not be taken
     """,

@@ -247,6 +247,14 @@ def test_reports_are_understood_in_many_languages(
     assert (report.kind, report.bounce_class) == (kind, bounce_class)
 
 
+def test_codes_tell_a_failure_in_a_language_that_we_do_not_know() -> None:
+    """A system that returns the letter with a code for good says enough."""
+    words = "Ujumbe wako kwa {reader} umerudi: 550 5.1.1 hayupo\n\n--- original message ---\n{letter}"
+    content = filled(plain(words, sender="MAILER-DAEMON@mx.reader.example", subject="Ujumbe"))
+    report = read_report(content.encode(), "")
+    assert (report.kind, report.bounce_class) == (ReportKind.FAILED, BounceClass.DEAD)
+
+
 DAMAGED = {
     "another boundary": ('; boundary="a"', "Content-Type: message/rfc822\n\n{letter}"),
     "no boundary": ("", "Content-Type: message/rfc822\n\n{letter}"),
