@@ -84,9 +84,14 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
         told = said
     if told is BounceClass.UNCLEAR and enhanced_status is None:
         told = _BY_CODE.get(code or 0, BounceClass.UNCLEAR)
-    if is_passing and told is BounceClass.DEAD:
-        return BounceClass.ROUTING if reason in (_NO_DOMAIN, *_HIDING) else BounceClass.UNCLEAR
-    return told
+    return _passing(reason, said) if is_passing and told is BounceClass.DEAD else told
+
+
+def _passing(reason: tuple[int, int], said: BounceClass) -> BounceClass:
+    """What the refusal of an address means that may be taken at another time."""
+    if said in (BounceClass.POLICY, BounceClass.ROUTING):
+        return said
+    return BounceClass.ROUTING if reason in (_NO_DOMAIN, *_HIDING) else BounceClass.UNCLEAR
 
 
 def class_of_reason(reason: tuple[int, int]) -> BounceClass:

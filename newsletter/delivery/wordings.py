@@ -1,219 +1,247 @@
-"""What mail systems say when they refuse a letter: words, and the class of bounce they mean.
+"""What mail systems say when they refuse a letter, and the class of bounce it means.
 
-Patterns are for text as `sentences` leaves it. Where several are met the first class of `_WORDINGS` counts:
-what may pass stands before what may not. Languages are those of systems that answer in them.
-
-May surprise: patterns are strings, which `re` compiles and keeps when they are first needed: all of them take
-longer than the rest of a command's start.
+English, in which most systems answer, stands here; the words of other languages, which are put together in
+the same ways, in `newsletter.delivery.languages`. Where several wordings are met the first class of
+`_wordings` counts: what may pass stands before what may not.
 """
 
 import re
-import unicodedata
+from functools import cache
 
+from newsletter.delivery.languages import LANGUAGES, words_for
+from newsletter.delivery.phrases import TEXT_LIMIT, any_of, near, sentences
 from newsletter.states import BounceClass
-
-TEXT_LIMIT = 4000
-"""Characters of a text that are looked at."""
-
-_PIECE = re.compile(r"""[\s<>()\[\],:"]+""")
-_PLACE = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
-_STOP = re.compile(r"[.;!?。]+(?=\s|\Z)")
-_NO_WORD = re.compile(r"[^\w.]+")
-
-
-def sentences(text: str) -> str:
-    """The words, single-spaced and in one case, a full stop behind each sentence.
-
-    Without apostrophes, addresses, host names and codes: a server called `antispam.example` says nothing by
-    its name.
-    """
-    folded = unicodedata.normalize("NFKC", text[:TEXT_LIMIT]).casefold()
-    folded = folded.replace("’", "").replace("'", "")
-    kept = " ".join(word for word in folded.split() if "://" not in word)
-    kept = " ".join(piece for piece in _PIECE.split(kept) if "@" not in piece)
-    kept = _STOP.sub(" . ", _PLACE.sub(" ", kept))
-    return " ".join(_NO_WORD.sub(" ", kept).split())
-
-
-def any_of(phrases: str) -> str:
-    """One pattern for phrases that stand in lines, or between strokes with spaces around them."""
-    return "|".join(phrase.strip() for phrase in re.split(r"\n| \| ", phrases) if phrase.strip())
-
-
-def _near(who: str, what: str) -> str:
-    """Who and what of them, in either order, in one sentence."""
-    return f"(?:{who})[\\w ]{{0,60}}?(?:{what})|(?:{what})[\\w ]{{0,25}}?(?:{who})"
-
 
 _WHO = any_of(
     r"""
-    user | recipient | mail ?box | inbox | account | address | alias | person | customer | subscriber
-    member | local part | rcpt | benutzer | empfänger | postfach | konto | teilnehmer | utilisateur
-    destinataire | bo[iî]te | compte | usu[aá]rio | destinat[aá]ri | direcci[oó]n | buz[oó]n | cuenta
-    casilla | casella | utente | indirizzo | endereço | caixa | conta | gebruiker | ontvanger | adres
-    postbus | użytkownik | odbiorc | skrzynk | användare | mottag | mottaker | bruker | bruger | modtager
-    пользовател | получател | адрес | ящик | абонент | аккаунт | ユーザ | 宛先 | あて先 | アドレス | 受信者
-    メールボックス | 用户 | 收件人 | 邮箱 | 帐户 | 账户 | 地址 | 사용자 | 수신자 | 메일함
+    user | recipient | mail ?box | mail ?folder | inbox | account | address | alias | person | customer
+    subscriber | member | employee | local part | rcpt | e ?mail name | \b5\d\d (?=(?:is|was|has|does|not)\b)
     """
 )
-"""The one a letter is for."""
-_WHERE = any_of(r"domain | domäne | host\b | domaine | dominio | domínio | домен | ドメイン | 域名")
+"""The one a letter is for; an address itself is left out, so that a verb follows the reply code."""
+_ANYWHERE = {"reader": "mail ?box | account | inbox | e ?mail address", "sender": r"\bip\b"}
+"""English words that other languages use, too, by the idea they stand for."""
+_WHERE = any_of(r"domain | host\b")
 _IS_ABSENT = any_of(
     r"""
-    unknown | not ?found | no such | (?:not|nt) exist | non ?exist | invalid | no longer | undeliverable
-    unrout | unresolv | illegal | incorrect
-    not (?:a )?(?:listed|known|valid|recogni|local|registered|defined) | nt valid | (?:not|nt) be found
-    nt find | (?:been|was) (?:deleted|removed) | rejected access denied | has moved | unbekannt
-    existiert nicht | nicht gefunden | gibt es nicht | nicht vorhanden | ungültig | inconnu | existe p
-    introuvable | inexist | pas été trouvé | desconoc | no existe | no se encontr | no se ha encontr
-    no encontrad | inv[aá]lid | sconosciut | non esist | non trovat | desconhec | n[aã]o exist
-    não encontrad | onbekend | bestaat niet | не существ | не найден | неизвест | удал[её]н | не зарегистр
-    отсутств | нет такого | такого нет | nieznan | nie istnieje | nie znalez | okänd | finns inte | ukjent
-    ukendt | findes ikke | finnes ikke | 存在し | 見つかりま | 見つから | 不明 | 不存在 | 找不到 | 존재하지
-    찾을 수
+    unknown(?! (?:error|reason|problem)) | not ?found | no such | (?:not|nt) exist | non ?exist | invalid
+    no longer | undeliverable | unrout | unresolv | illegal | incorrect | \bgone\b | \bleft (?:the|our|us)\b
+    has left\b | not (?:a )?(?:listed|known|valid|recogni|local|registered|defined) | nt valid
+    (?:not|nt) be found
+    (?:not|nt|cannot|cant|unable to) find(?! (?:\w+ ){0,3}(?:server|host|mx|route|record|name)) | unrecogni
+    no record of | not in (?:\w+ )?(?:database|directory|list) | not know this | obsolete | unexist
+    no (?:local|matching) (?=user|recip|mail|acc|addr) | not resolve to
+    (?:been|was) (?:\w+ )?(?:deleted|removed|purged) | rejected access denied | has moved
+    (?:is not|isnt|not) here\b | missing home
     """
 )
 _IS_NOWHERE = any_of(
     r"""
-    unknown | not ?found | (?:not|nt) find | unrout | no such | (?:not|nt) exist | non ?exist | invalid
-    nt be found | existiert nicht | nicht gefunden | existe p | no existe | не существ | не найден | 存在し
+    unknown(?! (?:error|reason|problem)) | not ?found | (?:not|nt) find | unrout | no such | (?:not|nt) exist
+    non ?exist | invalid | (?:not|nt) be found | (?:not|nt) (?:hosted|handled|served) here
+    unable to find (?:the )?(?:domain|host)
     """
 )
 _IS_OFF = any_of(
     r"""
-    disabled | inactive | not active | not (?:been )?used\b | suspended | deactivated | \blocked\b
-    \bfrozen | discontinued
-    dormant | bloque\b | not accepting(?! \w+ from) | blocked due to inactivity | deaktiviert
-    gesperrt | inaktiv
-    stillgelegt | désactiv | suspendu | bloqué | inactif | clôtur | desactiv | deshabilit | suspendid
-    inactiv | bloquead | disabilitat | disattivat | sospes | inattiv | desativad | inativ | отключ | заблокир
-    неактив | приостан | zablokowan | nieaktywn | archived | archivée? | 停止 | 無効 | 停用 | 禁用 | 冻结
-    凍結
+    disabled | inactiv | not active | not (?:been )?used\b | suspend | deactivated | \blocked\b | \bfrozen
+    discontinued | dormant | not accepting(?! \w+ from) | archived | (?:not|nt) (?:currently )?being accepted
+    closed for | on hold\b | (?:not|nt) enabled
     """
 )
 _HAS_NO_ROOM = any_of(
     r"""
-    \b(?:over)?full\b | \bvoll\b | überfüllt | pleine?\b | saturée? | llen[oa]\b | pien[oa]\b | chei[oa]\b
-    \bvol\b
+    \b(?:over)?full\b | overflow | maximum size | size exceeded | \bover (?:\w+ )?(?:limit|size|allocation)\b
+    too many messages | no (?:more )?room | enough (?:\w+ )?room | capacity | limit (?:\w+ )?reached
+    reached (?:\w+ ){0,2}limit | (?:has|have|would|will|is|be|been) (?:\w+ )?exceed
     """
 )
 _RATE = any_of(
     r"""
-    rate ?limit | max defers | throttl | too many invalid recipients
-    too many (?:messages|connections|e?mails|recipients|errors|concurrent|sessions)
-    (?:sending|daily|hourly|message|outbound) (?:\w+ ){0,2}(?:rate|quota|limit) (?:\w+ ){0,2}exce
-    exceed\w* (?:\w+ ){0,3}(?:sending|daily|hourly)\b | (?:unusual|high) (?:rate|volume)
+    rate ?limit | max defers | throttl | too many invalid recipients | too much (?:e ?)?mail\b(?! data)
+    too many (?:connections|recipients|errors|concurrent|sessions)
+    too many (?:messages|e?mails)(?! (?:on|in)\b)
+    (?:sending|daily|hourly|messag\w+|outbound|outgoing) (?:\w+ ){0,2}(?:rate|quota|limit)s? (?:\w+ ){0,2}exce
+    exceed\w* (?:\w+ ){0,3}(?:sending|daily|hourly|messaging)\b | (?:daily|hourly|sending) limit
+    \brate (?:\w+ )?exceeded | (?:unusual|high) (?:rate|volume)
+    (?:exceed\w* (?:\w+ ){0,3})?(?:number|amount) of (?:\w+ )?(?:messages|e ?mails|recipients)(?! (?:on|in)\b)
     too (?:fast|quickly) | receiving (?:e?mail|messages) at a rate | gr[ea]y ?list | frequency limited
-    slow down
+    \bfrequency | slow down | (?:mails|messages) per (?:hour|day|minute)
+    """
+)
+_FULL_ROOM = any_of(r"storage | disk | space | allocation | capacity")
+_IS_SPENT = any_of(
+    r"""
+    exceed | exhausted | used up | out of | insufficient | (?:not|nt) (?:have )?enough | no more | low on
+    \bfull\b | reached
     """
 )
 _FULL = any_of(
     rf"""
-    {_near(_WHO, _HAS_NO_ROOM)} | quota | kontingent | \bcuota | disk full
-    space (?:is )?(?:not enough|insufficient) | no space left | storage (?:allocation|limit)
-    over (?:the|his|her|its|their) [\w ]{{0,30}}(?:limit|size) | mail ?box size limit
-    (?:out of|insufficient|not enough|no more|exceeded|low on) (?:\w+ ){{0,2}}(?:storage|disk|space)
-    exceeded (?:\w+ ){{0,3}}mail ?box | mail ?box (?:has )?exceed | speicherplatz | przepełnion | переполн
-    квот | 容量 | いっぱい | 満杯 | 已满 | 已滿 | 空间不足 | 가득
+    {near(_WHO, _HAS_NO_ROOM)} | quota | disk full | {near(_FULL_ROOM, _IS_SPENT)} | \bno space
+    storage limit | over (?:the|his|her|its|their) [\w ]{{0,30}}(?:limit|size) | mail ?box size limit
+    exceed\w* (?:\w+ ){{0,3}}mail ?box | mail ?box (?:has )?exceed
     """
 )
 _CONTENT = any_of(
     r"""
-    (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large)|exceeds?|larger)
+    (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large)|larger)
+    (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}exceed(?!\w* (?:\w+ ){0,3}(?:hop|time|age\b|retr))
     (?:message|line|letter) (?:is |was )?too long | (?:size|length) (?:\w+ ){0,2}(?:exceed|limit)
-    maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size
-    (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | phish | infected | trojan
-    rfc complian | malformed (?:message|mail|header|mime) | invalid header | \bbare lf | smtputf8 | rfc ?5322
-    attachments? (?:\w+ ){0,3}(?:allow|reject|block|denied|forbid|prohibit) | executable
-    (?:blocked|forbidden|banned|prohibited|dangerous) (?:\w+ )?(?:attachment|file)
+    maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size | too much (?:\w+ )?data
+    ^(?:\d+ )?too (?:big|large) | bigger than | (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall)
+    malware | phish | infected | trojan | rfc complian | malformed (?:message|mail|header|mime) | \bbare lf
+    smtputf8 | rfc ?5322
+    (?:invalid|missing|multiple|duplicate|bad|malformed|illegal) (?:\w+ ){0,2}headers?\b
+    headers? (?:\w+ )?(?:invalid|missing|malformed|not valid|too long)
+    missing (?:an? )?(?:from|date|message id)\b | size of (?:the|your) (?:message|mail) | message format
+    header error | (?:not|nt) conform | (?:due to|because of) (?:\w+ )?content\b
+    \bmime (?:error|structure|format) | \bnull? char | \b8 ?bit\b | empty (?:message|body) | body is empty
+    (?:attachments?|extension|file types?) (?:\w+ ){0,3}(?:allow|permit|rejec|block|deni|forbid|prohib|refus)
+    (?:attachments?|extension|file types?) [\w ]{0,30}not accept | executable
+    (?:block|forbid|bann|prohibit|disallow|reject)\w* (?:\w+ ){0,3}(?:attachment|file|exten)
+    (?:dangerous|unsafe|illegal) (?:\w+ )?(?:attachment|file|exten)
     conversion (?:is )?(?:required|prohibit|fail|not)
     (?:message|mail|body|header|subject|link|url)s? content
-    (?:forbidden|bad|banned|suspicious|malicious|prohibited|offensive) (?:content|word|url|link)
-    content (?:\w+ ){0,3}(?:reject|denied|not accept|filter|refused|block|restrict) | zu gross
-    trop (?:volumineux|gros|grand) | demasiado grande | troppo grande | слишком больш | вирус | サイズ
-    ウイルス | 太大 | 病毒
+    (?:forbidden|bad|banned|suspicious|prohibited|offensive|invalid|unacceptable|dangerous) (?:content|word)
+    malicious | \bworm\b | message malformed | \bno (?:from|date|subject)\b
+    (?:forbidden|bad|banned|suspicious|malicious|prohibited) (?:url|link)
+    contents? (?:\w+ ){0,3}(?:reject|denied|not accept|filter|refused|block|restrict)
     """
 )
 _DISABLED = any_of(
     rf"""
-    {_near(_WHO, _IS_OFF)}
-    account (?:is |has been |was |has )?(?:closed|terminated|blocked|cancell?ed|expired)
+    {near(_WHO, _IS_OFF)} | blocked due to inactivity
+    (?:account|user|mail ?box) (?:is |has been |was |has )?(?:closed|terminated|blocked|cancell?ed|expired)
     """
 )
 _DEAD = any_of(
     rf"""
-    {_near(_WHO, _IS_ABSENT)} | {_near(_WHERE, _IS_NOWHERE)}
+    {near(_WHO, _IS_ABSENT)} | {near(_WHERE, _IS_NOWHERE)}
     no (?:mail ?box|account|user|recipient)s? (?:\w+ )?(?:here|by that name|with that name|at this)
+    \bno ?(?:one|body) (?:\w+ ){{0,4}}(?:here|name|address)\b | not have (?:any )?such
+    (?:address|recipient) (?:is |was )?wrong\b
+    \b(?:bad|wrong) (?:(?:destination|rcpt|recipient|e ?mail) ){{0,2}}(?:address|recipient|mail ?box|user)
     no such \w | (?:not|nt) have an? (?:\w+ ){{0,4}}account | not our customer | recipient ?not ?found
     nxdomain | no longer valid | null ?mx | account (?:is )?(?:not available|unavailable)
-    not listed in [\w ]{{0,40}}directory
-    doesnt like recipient | mail ?box (?:is )?(?:not available|unavailable)
+    not listed in [\w ]{{0,40}}directory | doesnt like recipient
+    mail ?box (?:is )?(?:not available|unavailable)
     """
 )
-_NAMES = any_of("name service error | mx records? | not found try again")
+_NAMES = any_of("name service error | mx records? | not found try again | domain name service")
 """Trouble with names that says "not found" too, and is no word about the address."""
 _ROUTING = any_of(
     r"""
-    time(?:d )?out | timed ?out | requests to connect | unreachable | not reachable | no route
-    \bexpired\b | retry time
-    hop count | failing for a long time | (?:lost|dropped|broken) connection | closed connection
-    too many hops | loop | connection (?:was |has been )?(?:refused|lost|dropped|reset|failed|closed)
-    routing
+    time(?:d )?out | timed ?out | service not known | getaddrinfo | points to localhost
+    (?:server|host|connection|network|mx) [\w ]{0,40}(?:reached|offline|busy|congest|not answer)
+    no answer from | bad connection | time limit exceeded | too old\b | retries
+    delivery attempts\b(?! will) | hops exceeded | requests to connect | unreachable | not reachable
+    no route | \bexpired\b | retry time | lookup (?:did not|didnt) complete | hop count
+    failing for a long time | (?:lost|dropped|broken) connection | closed connection
+    connection (?:\w+ ){0,3}(?:refused|aborted|failed|could not)
+    (?:accept the|establish an?|open an?) connection | socket error | \bgave up\b | queue (?:for )?too long
+    maximum (?:time|retry) | queue lifetime | \bno mail servers? | \bno a records? | too many received
+    certificate | name resolution | too many hops | loop
+    connection (?:was |has been )?(?:refused|lost|dropped|reset|failed|closed) | routing | broken pipe
+    \bhandshake | servfail | not accepting network
     (?:unable|failed|could ?nt|could not|cannot|cant) (?:to )?(?:route|connect|resolve|look ?up|contact|reach)
     network error | lookup fail | \bmx (?:record|lookup|host) | \bno mx | \bdns\b | name ?server
     mail exchanger | \bstarttls | \btls\b | not responding | too long in queue | in the queue too long
     (?:host|server|destination) (?:\w+ ){0,3}(?:down|refused to talk|not respond|unavailable)
-    nicht erreichbar | zeitüberschreitung | tiempo de espera | tempo scaduto | время ожидания | タイムアウト
-    超时
     """
 )
 _POLICY = any_of(
     r"""
-    polic(?:y|ies) | relay | not permitted | access denied | denied by | prohibited | not allowed
-    restricted | un?authori[sz]ed | authentication required | security | administrative
-    (?:rejected|refused|blocked) by | \bblocked\b | rcpthosts | \bspam\b | abuse | suspicious | permission
-    forbidden | only accepts | not accept\w* (?:mail|messages|email) from | richtlinie | politique
-    directiva | pol[ií]tica | политик | запрещ | ポリシー | 拒否 | 拒绝
+    polic(?:y|ies) | relay | (?:not|nt) (?:been )?(?:permitted|allowed|authori[sz]ed|entitled)
+    access denied | denied\b | prohibited | restricted | unauthori[sz]ed | authentication required | security
+    administrative | (?:rejected|refused|blocked) by | \bblocked\b | rcpthosts | spam(?!assassin) | abuse
+    suspicious | permission | forbidden | only (?:\w+ )?accept | only authenticated
+    (?:not|nt) accept\w* (?:mail|messages|e ?mail|connections) from | refuses to accept
+    (?:nt|not) accept\w* external | unwanted | mass mail | not welcome | preferences | service refused
+    go away | suspected | attack | captcha | compliance | misconfigured
+    (?:nt|not) want (?:mail|messages|e ?mail) | your (?:access|address)
+    (?:mail|messages?|e ?mail) from [\w ]{0,40}(?:not|nt) (?:be )?accept | non ?members?
+    only (?:\w+ )?members | not subscribed | mail [\w ]{0,30}server is refused
+    (?:ask|contact) your (?:\w+ )?(?:postmaster|isp|internet service|service provider|provider)
     """
 )
+_IS = r"(?: is| was| are| has| been| must| does| do| could| can| cannot| not| nt| pre){0,3}"
+_REFUSED = "(?:rej|den|bloc|ref|allow|inv|unk|exist|resolv|permit|author|approv|accept|bann|fail|verif)"
 _DISTRUST = any_of(
-    r"""
+    rf"""
     \bdnsbl | \brbls?\b | black ?list | block ?list | deny ?list | (?<!not )\blisted (?:in|at|on|by)\b
-    \bbanned\b | blocked using | reputation | \b(?:spf|dkim|dmarc)\b | unauthenticated | sender id\b
-    (?:nt|not) authenticated | unsolicited | \bu[bc]e\b | \bspm\b | authenticat\w+ (?:fail|check)
-    client host | reverse dns
-    \bptr\b | \brdns\b | \b(?:ehlo|helo) (?:\w+ ){0,3}(?:reject|invalid|refus|denied|not )
-    (?:invalid|bad) (?:ehlo|helo)
+    \bbanned\b(?! (?:\w+ )?(?:content|attach|file|exten|word|url|link)) | blocked using | reputation
+    \b(?:spf|dkim|dmarc|domainkeys)\b | unauthenticated | sender id\b | (?:nt|not) authenticated
+    unsolicited | \bu[bc]e\b | \bspm\b | authenticat\w+ (?:fail|check) | client host | reverse dns | \baup\b
+    (?:because of|due to) (?:\w+ ){{0,3}}complaints | \bptr\b | \brdns\b
+    \b(?:ehlo|helo) (?:\w+ ){{0,3}}(?:reject|invalid|refus|denied|not )
+    (?:invalid|bad|bogus) (?:\w+ ){{0,2}}(?:ehlo|helo) | generic (?:host|rdns|ptr)
+    dynamic(?:ally)? (?:\w+ )?(?:ip|address|host)
+    (?:resolve|find) your (?:\w+ )?(?:address|host ?name|ip|domain)
     \b(?:as|is|be|like|contains?|considered|suspected|possible|due to|for|of) (?:\w+ )?spam\b
     \bspam (?:content|detect|score|filter|message|mail|policy|reject|block|source|probab|abuse|like|point)
-    anti ?spam policy | ^ ?spam\b | \bspam (?:\.|$) | spam ?verdacht | als spam | comme (?:du )?spam
-    como spam | pourriel | спам | 迷惑メール | スパム | 垃圾 | sender (?:callout|verif)
-    verification failed for | no valid sender | domain of sender
-    senders? (?:e?mail |address |domain )?(?:is |was |has been |not )?(?:rej|den|bloc|ref|allow|inv|unk)
-    \b(?:invalid|unknown|blocked|unverified|bad) sender | sender has no | mail from command failed
-    messages from [\w ]{0,30}werent sent
-    \b(?:your|client|sending|connecting) (?:\w+ )?(?:ip|host|server)\b[\w ]{0,60}(?:block|reject|denied|bad)
+    anti ?spam policy | ^ ?spam\b | \bspam (?:\.|$) | spammer | \bjunk\b | spoof | forger | \bforged
+    impersonat | white ?list | allow(?:ed)? list | as bulk\b
+    \bip (?:address )?(?:is |was |has been )?(?:reject|block|ban|refus|denied) | without reverse
+    (?:unable to|could not|cannot) verify (?:the )?sender | \bbulk (?:e ?)?(?:mail|messag|send)
+    \b(?:dt|hl|mi|rp) [a-z]{{3}} 1(?:63|26)\b | sender (?:callout|verif) | verification failed for
+    no valid sender | domain of sender
+    (?<!to )\bsenders?(?: e ?mail| address| domain| ip| host| name)*{_IS} ?{_REFUSED}
+    \b(?:your|client|sending|connecting) (?:\w+ )?(?:ip|host|server)\b[\w ]{{0,60}}(?:block|reject|denied|bad)
+    \b(?:invalid|unknown|blocked|unverified|bad|unauthori[sz]ed) sender | sender has no
+    senders? (?:\w+ )?not in\b | mail from (?:command )?(?:rejected|refused|denied|failed)
+    messages from [\w ]{{0,30}}werent sent
     """
 )
 
 _NAMES_A_LIST = "spamhaus|spamcop|sorbs|uceprotect|barracudacentral|senderscore|invaluement|abusix|cloudmark"
 """Whose names stand in addresses rather than in sentences."""
-_WORDINGS = (
-    (BounceClass.POLICY, _RATE),
-    (BounceClass.FULL, _FULL),
-    (BounceClass.CONTENT, _CONTENT),
-    (BounceClass.DISABLED, _DISABLED),
-    (BounceClass.ROUTING, _NAMES),
-    (BounceClass.DEAD, _DEAD),
-    (BounceClass.ROUTING, _ROUTING),
-    (BounceClass.POLICY, _POLICY),
-)
+
+
+@cache
+def _wordings() -> tuple[tuple[BounceClass, str], ...]:
+    """The pattern of each class, in all languages."""
+    return (
+        (BounceClass.POLICY, _RATE),
+        (BounceClass.FULL, any_of(_FULL, _told("reader", "full"), _told("room", "spent"))),
+        (
+            BounceClass.CONTENT,
+            any_of(
+                _CONTENT,
+                words_for("harmful"),
+                _told("letter", "too_large"),
+                _told("attachment", "refused"),
+                _told("attachment", "too_large"),
+            ),
+        ),
+        (BounceClass.DISABLED, any_of(_DISABLED, _told("reader", "off"))),
+        (BounceClass.ROUTING, _NAMES),
+        (BounceClass.DEAD, any_of(_DEAD, _told("reader", "absent"))),
+        (BounceClass.ROUTING, any_of(_ROUTING, _told("server", "cut_off"))),
+        (BounceClass.POLICY, any_of(_POLICY, words_for("denied"))),
+    )
+
+
+@cache
+def _distrust() -> str:
+    """What says beyond doubt that the sender is refused, in all languages."""
+    return any_of(_DISTRUST, words_for("distrust"), _told("sender", "refused"))
+
+
+def _told(who: str, what: str) -> str:
+    """The words of two ideas in one sentence, in each language that has words for both."""
+    pairs = []
+    for language in LANGUAGES.values():
+        whos, whats = getattr(language, who), getattr(language, what)
+        if whos and whats:
+            pairs.append(near(any_of(whos, _ANYWHERE.get(who, "")), any_of(whats)))
+    return "\n".join(pairs)
 
 
 def class_of_words(text: str) -> tuple[BounceClass, bool]:
     """What words mean, and whether they say beyond doubt that the sender is refused."""
     said = sentences(text)
-    if re.search(_DISTRUST, said) or re.search(_NAMES_A_LIST, text[:TEXT_LIMIT].lower()):
+    if re.search(_distrust(), said) or re.search(_NAMES_A_LIST, text[:TEXT_LIMIT].lower()):
         return BounceClass.POLICY, True
-    found = (bounce_class for bounce_class, pattern in _WORDINGS if re.search(pattern, said))
+    found = (bounce_class for bounce_class, pattern in _wordings() if re.search(pattern, said))
     return next(found, BounceClass.UNCLEAR), False

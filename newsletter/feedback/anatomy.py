@@ -92,13 +92,14 @@ def read_anatomy(content: bytes) -> Anatomy:
             statuses.append(part)
         elif kind == REPORT_TYPE:
             feedback.append(part)
-        elif kind in _RETURNED_TYPES:
+        elif kind in _RETURNED_TYPES or _is_saved_letter(part):
             returned += _messages_in(part, _RETURNED - len(returned))
         elif kind in _RECEIPT_TYPES:
             is_receipt = True
-        elif kind in ("text/plain", "text/html") and length < _TEXT_CHARACTERS:
+        elif _is_text(part) and length < _TEXT_CHARACTERS:
             text = body_text(part)
             text = text_of_html(text) if kind == "text/html" else text
+            kind = "text/html" if kind == "text/html" else "text/plain"
             texts.append((kind, part.text_of("content-description"), text[:_TEXT_CHARACTERS]))
             length += len(text)
     return Anatomy(
@@ -110,6 +111,16 @@ def read_anatomy(content: bytes) -> Anatomy:
         returned=tuple(returned),
         is_receipt=is_receipt,
     )
+
+
+def _is_text(part: Part) -> bool:
+    """Whether a part is to be read; so is a multipart that nothing divides."""
+    return part.content_type.name in ("text/plain", "text/html") or part.content_type.main == "multipart"
+
+
+def _is_saved_letter(part: Part) -> bool:
+    """Whether a part is a message in a file, whatever type it is said to have."""
+    return part.file_name.lower().endswith(".eml")
 
 
 def _messages_in(part: Part, most: int) -> list[Part]:

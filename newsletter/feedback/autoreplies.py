@@ -6,7 +6,7 @@ say nothing of a mail that is neither.
 
 import re
 
-from newsletter.delivery.wordings import any_of, sentences
+from newsletter.delivery.phrases import any_of, sentences
 
 AWAY = re.compile(
     r"""\s*(?: automatic\ (?:e-?mail\ )?reply | auto(?:matic)?[- ]?(?:reply|response|matisch) | autosvar

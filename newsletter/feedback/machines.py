@@ -48,6 +48,8 @@ class Sender:
     """A mail system, or whatever sent it without a return path or says that nobody wrote it."""
     may_be_machine: bool
     """As above, or a postmaster or the like who may have written by hand."""
+    is_answer: bool
+    """An answer to a mail or one handed on, by its subject."""
 
 
 def read_sender(message: Part, return_path: str | None) -> Sender:
@@ -79,4 +81,5 @@ def read_sender(message: Part, return_path: str | None) -> Sender:
         or (is_postmaster and not is_known and not is_answer)
     )
     is_machine = is_system or is_automatic
-    return Sender(is_system, is_machine, may_be_machine=is_machine or (may_be_machine and not is_answer))
+    may_be_machine = is_machine or (may_be_machine and not is_answer)
+    return Sender(is_system, is_machine, may_be_machine, is_answer)

@@ -44,6 +44,7 @@ TEXT_OCTETS = 1_000_000
 """Octets of one part that are decoded."""
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_DIVIDES = re.compile(rb"\n--([^\n]{1,200})\n(?=content-)", re.IGNORECASE)
 _ENCODED_WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?]*)\?=")
 _PARAMETER = re.compile(r";\s*+([^\s=;\"]{1,60})\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\"|([^;\s]*))")
 _QUOTED_PAIR = re.compile(r"\\(.)")
@@ -87,6 +88,12 @@ class Part:
         """Whether the part is to be saved rather than read."""
         kind, parameters = read_value(self.text_of("content-disposition"))
         return kind == "attachment" or "filename" in parameters or "name" in self.content_type.parameters
+
+    @property
+    def file_name(self) -> str:
+        """What the part is to be saved as; "" if it does not say."""
+        _, parameters = read_value(self.text_of("content-disposition"))
+        return parameters.get("filename") or self.content_type.parameters.get("name", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ def leaves(message: Part) -> Iterator[tuple[Part, tuple[str, ...]]]:
         part, inside = waiting.pop()
         seen += 1
         kind = part.content_type
-        boundary = kind.parameters.get("boundary", "")
+        boundary = _boundary(part) if kind.main == "multipart" else b""
         if kind.main != "multipart" or not boundary:
             yield part, inside
         elif len(inside) < DEPTH:
@@ -149,9 +156,19 @@ def leaves(message: Part) -> Iterator[tuple[Part, tuple[str, ...]]]:
             waiting += [(child, within) for child in reversed(_children(part, boundary, PARTS - seen))]
 
 
-def _children(part: Part, boundary: str, most: int) -> list[Part]:
+def _boundary(part: Part) -> bytes:
+    """What divides a multipart: the boundary it tells, or else the one that stands there; empty for none."""
+    told = part.content_type.parameters.get("boundary", "").encode("utf-8", "surrogateescape")
+    start = max(part.start - 1, 0)
+    if told and part.content.find(b"\n--" + told, start, part.end) >= 0:
+        return told
+    found = _DIVIDES.search(part.content, start, part.end)
+    return found[1].rstrip() if found else b""
+
+
+def _children(part: Part, boundary: bytes, most: int) -> list[Part]:
     """The parts between the boundaries (RFC 2046 §5.1.1); one that is not closed reaches to the end."""
-    delimiter = b"\n--" + boundary.encode("utf-8", "surrogateescape")
+    delimiter = b"\n--" + boundary
     lines: list[tuple[int, int]] = []  # where each delimiter's line begins and ends
     # The line break before a delimiter belongs to it: for the first one that is the header's own.
     place = max(part.start - 1, 0)
@@ -169,9 +186,15 @@ def _children(part: Part, boundary: str, most: int) -> list[Part]:
             lines.append((found, place))
         if rest == b"--":
             break
-    return [
-        read_part(part.content, begin + 1, end) for (_, begin), (end, _) in pairwise(lines) if begin < end
-    ]
+    return [_child(part.content, begin + 1, end) for (_, begin), (end, _) in pairwise(lines) if begin < end]
+
+
+def _child(content: bytes, start: int, end: int) -> Part:
+    """A part of a multipart. One with the header of a letter is that letter: some forget the part's own."""
+    part = read_part(content, start, end)
+    if "from" in part.fields and "message-id" in part.fields:
+        return Part({"content-type": [b"message/rfc822"]}, content, start, end)
+    return part
 
 
 def body_octets(part: Part) -> bytes:
@@ -280,7 +303,8 @@ def read_content_type(text: str) -> ContentType:
 
 def read_value(text: str) -> tuple[str, dict[str, str]]:
     """A field's value in lower case and its parameters, continued and encoded ones joined (RFC 2231)."""
-    value = text.partition(";")[0].partition("(")[0].strip().lower()
+    before = text.partition(";")[0].partition("(")[0].lower().split()
+    value = before[0] if before else ""  # what else stands there is a parameter without its semicolon
     found: dict[str, dict[int, str]] = {}
     for match in _PARAMETER.finditer(text):
         name, _, rest = match[1].lower().partition("*")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from newsletter.delivery.wordings import any_of, sentences
+from newsletter.delivery.phrases import any_of, sentences
 from newsletter.feedback.mime import one_line
 
 TEXT_CHARACTERS = 20_000
@@ -31,9 +31,9 @@ _FAILS = any_of(
     deliver\w* (?:\w+ ){0,4}(?:stopped|blocked|refused|denied)
     fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
     returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender | did(?: not|nt) reach
-    permanent (?:fatal )?(?:error|fail) | failed (?:mail|message) | fatal error
-    error (?:sending|delivering|while) | given up | giving up | \bnot deliver | never deliver | non ?deliver
-    failure (?:notice|report|reason)
+    permanent (?:fatal )?(?:error|fail) | failed (?:mail|message) | (?:message|mail) (?:\w+ ){0,2}failed
+    fatal error | error (?:sending|delivering|while) | given up | giving up | \bnot deliver | never deliver
+    non ?deliver | failure (?:notice|report|reason)
     (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
     bounced (?:back|message|mail) | undelivered | quarantin | \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
     (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown | mail ?box (?:is )?full
@@ -53,11 +53,21 @@ _FAILS = any_of(
     не (?:может|могло|удалось|было|смогло|была|был|могут) (?:\w+ ){0,4}(?:достав|отправ) | недостав
     не достав | невозможно достав | ошибк\w* достав | возвращ | сообщение не
     nie (?:można|może|udało|mogła|mógł|został\w*) (?:\w+ ){0,4}(?:dostarcz|doręcz) | niedostarcz | niedoręcz
-    zwrot | kunde inte | kunne ikke | ikke leveret | ei voitu
+    zwrot | nie dotarł | nebyl\w* (?:\w+ ){0,3}doruč | nepodařilo (?:\w+ ){0,3}(?:doruč|odesl)
+    nelze (?:\w+ ){0,3}(?:doruč|odesl) | nedoruč | nebylo možné (?:\w+ ){0,3}doruč
+    nem (?:\w+ ){0,2}(?:kézbesít|továbbít) | kézbesíthetetlen | sikertelen (?:kézbesítés|küldés)
+    teslim edil(?:em|me) | gönderilem | iletilem | ulaştırılam | leverans\w* misslyck | leveransfel
+    olevererat | inte (?:levererats|levereras|att leverera) | levererades inte | ikke leveres | mislykkedes
+    mislyktes | epäonnistui | ei toimitettav | recapito non riuscito | non recapitabil
+    nu a (?:putut fi|fost) livrat | nelivrat | δεν (?:\w+ ){0,2}παραδο | αποτυχια παραδοσησ | לא נמסר
+    לא ניתן | تعذر تسليم | فشل التسليم | لم يتم تسليم | không (?:\w+ ){0,2}(?:gửi|được gửi)
+    gửi thư thất bại | не вдалося достав | не доставлено | kunde inte | kunne ikke | ikke leveret | ei voitu
     (?:送信|配信|配送|配達|お届け|届け|送達)[\w ]{0,20}?(?:でき|出来)(?:ません|なかった|ない)
     配信(?:不能|エラー|失敗|できない) | 送信エラー | 送信できない | エラーのため | 届きませんでした | 返送
-    不達 | 退信 | 投递失败 | 无法(?:投递|送达|发送) | 未能送达 | 被退回
+    不達 | 退信 | 投递失败 | 无法(?:投递|送达|发送) | 無法(?:投遞|送達|傳送|傳遞|寄送|遞送) | 未能投递
+    发送失败 | 傳送失敗 | 未能(?:送达|将|传递) | 未传递 | 未送达 | 被退回
     배달되지 | 전송 ?실패 | 발송 ?실패 | 전송되지 | 전달되지 | 반송
+    (?:보내지|배달하지|전달하지|발송하지) 못
     """
 )
 """That a letter did not arrive."""
@@ -66,14 +76,20 @@ _IS_TRIED = any_of(
     not yet been delivered | not been delivered yet | hasnt been delivered yet
     still being (?:retried|attempted|tried) | to be retried | could not send message for past
     will (?!not? )(?:\w+ )?(?:keep|continue|be|try)\b (?:\w+ ){0,3}(?:re ?tr|tr[yi]|attempt|again)
-    will (?:be )?re ?tr(?:y|ied) | attempts (?:\w+ ){0,4}will (?:be made|continue|be repeated)
-    attempts to deliver (?:\w+ ){0,3}will (?:be made|continue) | warning (?:message )?only
-    (?:just|only) a warning | not need to (?:re ?send|take|do) | no action (?:is required|on your part)
-    delivery incomplete | advisory (?:only|notice) | weiterhin versuch | weiter versuch | erneut versuch
-    noch nicht (?:zugestellt|ausgeliefert) | nouvelle tentative | aún no se | todavía no | seguir\w* intent
+    will (?:be )?re ?tr(?:y|ied)
+    (?<!no further )(?<!no more )(?<!no further delivery )attempts (?:\w+ ){0,4}will (?:be made|continue)
+    attempts (?:\w+ ){0,4}will be repeated | attempts to deliver (?:\w+ ){0,3}will (?:be made|continue)
+    warning (?:message )?only | (?:just|only) a warning | not need to (?:re ?send|take|do)
+    no action (?:is required|on your part) | delivery incomplete | advisory (?:only|notice)
+    weiterhin versuch | weiter versuch | erneut versuch | noch nicht (?:zugestellt|ausgeliefert)
+    nouvelle tentative | aún no se | todavía no | seguir\w* intent
     pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib) | non (?:è stato )?ancora | verrà ritentat
     ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中) | 再試行
-    まだ配信
+    まだ配信 | zatím nebyl | dále pokoušet | még nem | tovább próbál
+    henüz (?:\w+ ){0,3}(?:teslim|ilet|gönder|ulaş) | denemeye devam | ännu inte | fortsätter att försöka
+    endnu ikke | ennå ikke | fortsatt forsøke | vielä ei | nog niet | blijven proberen | jeszcze nie został
+    încă nu | 尚未(?:送|投|发|發) | 继续尝试 | 繼續嘗試 | 아직 (?:전달|배달|전송|발송) | 재시도(?:합|할|를)
+    ще не достав | \bkeep trying
     """
 )
 """That a letter is still tried."""
@@ -83,7 +99,8 @@ _IS_LATE = any_of(
     (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr) | delivery (?:\w+ ){0,4}\bdelay
     delayed (?:\d|mail|delivery|message|warning) | temporary (?:problem|failure|error) | retrying | verzögert
     retardé | différé | retras | demorad | aplazad | in ritardo | ritardat | atrasad | adiad[oa] | vertraagd
-    vertraging | задерж | отложен | opóźni | försen | forsink | 遅延 | 遅れて | 延迟 | 延遲 | 지연
+    vertraging | задерж | отложен | opóźni | försen | fördröj | forsink | zpožděn | opožděn | késik | késés
+    késleltet | gecik | întârzi | 遅延 | 遅れて | 延迟 | 延遲 | 지연
     """
 )
 """That a letter is late; what has failed for good may say so too."""

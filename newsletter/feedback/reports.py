@@ -180,8 +180,8 @@ def _words_report(anatomy: Anatomy, sender: Sender) -> Report:
         return Report(ReportKind.OTHER)
     if words.is_late:
         kind = ReportKind.DELAYED
-    elif failed or words.fails:
-        kind = ReportKind.FAILED
+    elif failed or words.fails or (anatomy.returns_a_letter and codes_in(text)[1].startswith("5")):
+        kind = ReportKind.FAILED  # codes tell it in a language that we do not know
     elif delayed:
         kind = ReportKind.DELAYED
     elif words.arrived:
@@ -217,7 +217,10 @@ def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
         return True
     if not sender.is_machine:
         is_refused = returns_it_refused and codes_in(words.text)[1].startswith("5")
-        return not (sender.may_be_machine and (words.fails_by_subject or is_refused))
+        if sender.may_be_machine:
+            return not (words.fails_by_subject or is_refused)
+        # No person says so in the subject, quotes the refusal, and returns the letter.
+        return sender.is_answer or not (words.fails_by_subject and is_refused)
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
     return said_as_reply or not tells_a_failure
 

@@ -123,6 +123,29 @@ WORDS = {
         550 Пользователь не найден
         宛先のメールアドレスは存在しません
         550 用户不存在
+        550 There is no one here by that name
+        550 No record of this mailbox
+        550 Unable to find recipient
+        550 Bad destination mailbox address
+        550 This domain is not served here
+        550 RCPT user not in database
+        550 <ann@reader.example> is not a valid user
+        550 Kein Benutzer mit diesem Namen
+        La boîte n'existe pas
+        La boite n'existe pas
+        Nie ma takiego konta
+        Příjemce neexistuje
+        A címzett nem létezik
+        Böyle bir kullanıcı yok
+        Adressen findes ikke
+        Vastaanottajaa ei löydy
+        Utilizator necunoscut
+        Ο παραλήπτης δεν υπάρχει
+        そのようなユーザーはいません
+        查無此人
+        존재하지 않는 계정입니다
+        המשתמש לא קיים
+        المستخدم غير موجود
     """,
     DISABLED: """
         550 The email account that you tried to reach is inactive.
@@ -132,6 +155,19 @@ WORDS = {
         550 user account suspended
         550 Das Konto ist gesperrt
         550 Учетная запись пользователя заблокирована
+        550 Due to extended inactivity new mail is not currently being accepted for this mailbox
+        550 <ann@reader.example> has been disabled
+        550 account on hold
+        Questo indirizzo è bloccato per inutilizzo
+        Account geblokkeerd
+        Konto zawieszone
+        Účet je zablokován
+        A fiók felfüggesztve
+        Hesap devre dışı
+        Kontot är spärrat
+        アカウントは停止されています
+        信箱已停用
+        휴면 계정입니다
     """,
     FULL: """
         552 Requested mail action aborted: exceeded storage allocation
@@ -144,6 +180,22 @@ WORDS = {
         550 El buzón está lleno
         550 Почтовый ящик переполнен
         メールボックスがいっぱいです
+        550 User has too many messages on the server
+        550 Mailbox for ann@reader.example has exceeded its maximum size
+        550 the user's mailbox has reached its limit
+        550 does not have enough space
+        550 mailbox overflow
+        Benutzer hat zuviele Mails auf dem Server
+        Espace de stockage insuffisant
+        Vastaanottajan postilaatikko on täynnä, ei ole tilaa
+        Przekroczono limit miejsca na skrzynce
+        Место в ящике закончилось
+        Schránka příjemce je přeplněna
+        A postafiók megtelt
+        Posta kutusu dolu
+        Postkassen er fuld
+        邮箱满
+        메일함 용량이 초과되었습니다
     """,
     ROUTING: """
         Connection timed out
@@ -154,6 +206,16 @@ WORDS = {
         550 4.4.7 QUEUE.Expired; message expired
         554 Too many hops
         421 Service not available
+        Message has exceeded maximum hop count
+        The destination server for this recipient could not be found in Domain Name Service (DNS)
+        The remote server did not accept the connection
+        451 server busy, try later
+        ошибка соединения
+        Verbindung zum Server fehlgeschlagen
+        tempo limite esgotado
+        Nie można połączyć się z serwerem
+        サーバーに接続できません
+        对方服务器无响应
     """,
     POLICY: """
         554 5.7.1 rejected: contains the virus Eicar
@@ -174,6 +236,26 @@ WORDS = {
         530 Authentication required
         550 5.7.1 User unknown
         550 5.7.26 Unauthenticated mail with an attachment not allowed
+        450 4.1.1 Recipient address rejected: greylisted
+        550 Sender domain must exist
+        550 possible forgery
+        550 sender not in whitelist
+        550 sender address not in list
+        IP bloccato
+        550 Mail from this domain is not accepted
+        550 Refused due to recipient preferences
+        550 this mailing list is closed to non-members
+        550 You have been blocked by the recipient
+        554 denied
+        554 A problem occurred. Ask your postmaster for help
+        Ihre IP-Adresse ist gesperrt
+        Votre adresse IP est bloquée
+        Il mittente non è autorizzato
+        Twój adres IP jest na czarnej liście
+        Gönderen engellendi
+        Avsändaren är blockerad
+        发件人被拒收
+        스팸으로 차단되었습니다
     """,
     CONTENT: """
         552 Message size exceeds fixed maximum message size
@@ -182,6 +264,16 @@ WORDS = {
         550 Message contains suspicious content
         550 Mail content denied
         550 Nachricht zu groß
+        550 attachments of type .exe are not accepted
+        550 rejecting banned content
+        550 missing Message-ID header
+        mensaje infectado
+        添付ファイルが大きすぎます
+        La taille du message dépasse la limite
+        Wiadomość jest zbyt duża
+        Az üzenet vírust tartalmaz
+        Meddelandet är för stort
+        郵件大小超過限制
     """,
     UNCLEAR: """
         554 Transaction failed
@@ -189,6 +281,16 @@ WORDS = {
         450 mailbox unavailable
         450 4.1.1 <ann@reader.example>: Recipient address rejected: unverified address: user unknown
         550 5.1.0 Address rejected
+        550 5.0.350 Remote server returned an error
+        Unknown error
+        Something went wrong while delivering to this user
+        host mx.reader.example said: unknown error
+        Das Postfach ist zur Zeit nicht verfügbar
+        ユーザーに届いていません
+        받는 사람에게 메일을 보낼 수 없습니다
+        收件人服务器错误
+        Aucune réponse pour ce destinataire
+        Unbekannter Fehler
         550 This message was scanned for viruses and could not be taken
     """,
 }

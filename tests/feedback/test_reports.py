@@ -208,6 +208,124 @@ def test_a_complaint_is_one_with_redacted_addresses(feedback_type: str) -> None:
     assert report.traces.leave_tokens == (LEAVE,)
 
 
+WRITTEN = [
+    ("Nedoručitelná zpráva", "Zprávu nebylo možné doručit. {reader}: uživatel neexistuje", BounceClass.DEAD),
+    ("Kézbesíthetetlen levél", "{reader}: a címzett postafiókja megtelt", BounceClass.FULL),
+    ("İleti teslim edilemedi", "{reader}: kullanıcı bulunamadı", BounceClass.DEAD),
+    ("Leveransfel", "{reader}: brevlådan är full", BounceClass.FULL),
+    ("郵件無法傳遞", "{reader} 帳號不存在", BounceClass.DEAD),
+    ("Mesaj nelivrat", "{reader}: utilizator necunoscut", BounceClass.DEAD),
+    ("Αποτυχία παράδοσης", "{reader}: άγνωστος χρήστης", BounceClass.DEAD),
+    ("Echec de la remise", "{reader}: utilisateur inconnu", BounceClass.DEAD),
+    (
+        "Mail failed",
+        "{reader}: 550 no one here\nNo further delivery attempts will be made.",
+        BounceClass.DEAD,
+    ),
+    ("配信不能", "アドレスが見つからないため{reader}に配信できませんでした。", BounceClass.DEAD),
+    ("Non recapitabile", "{reader}: l'indirizzo non è stato trovato", BounceClass.DEAD),
+    ("Kan inte levereras", "{reader}: e-postadressen hittades inte", BounceClass.DEAD),
+    ("未传递", "{reader} 找不到您输入的电子邮件地址", BounceClass.DEAD),
+    ("Doručení bylo zpožděno", "Zpráva pro {reader} zatím nebyla doručena.", None),
+    ("A kézbesítés késik", "{reader}: a kiszolgáló tovább próbálkozik", None),
+    ("Teslimat gecikti", "{reader} adresine iletiniz henüz teslim edilemedi.", None),
+    ("投递延迟通知", "您发给 {reader} 的邮件尚未送达，系统将继续尝试投递。", None),
+    ("메일 전송 지연", "{reader}: 아직 전달되지 않았습니다. 계속 재시도합니다.", None),
+    ("Warning", "The mail to {reader} waits in the queue. We'll keep trying for 5 days.", None),
+]
+"""Subjects and words of reports, and the class of those that tell of a failure."""
+
+
+@pytest.mark.parametrize(("subject", "words", "bounce_class"), WRITTEN)
+def test_reports_are_understood_in_many_languages(
+    subject: str, words: str, bounce_class: BounceClass | None
+) -> None:
+    """Systems tell failures and delays in the language of their people."""
+    content = filled(plain(words, sender="MAILER-DAEMON@mx.reader.example", subject=subject))
+    report = read_report(content.encode(), "")
+    kind = ReportKind.FAILED if bounce_class else ReportKind.DELAYED
+    assert (report.kind, report.bounce_class) == (kind, bounce_class)
+
+
+def test_codes_tell_a_failure_in_a_language_that_we_do_not_know() -> None:
+    """A system that returns the letter with a code for good says enough."""
+    words = "Ujumbe wako kwa {reader} umerudi: 550 5.1.1 hayupo\n\n--- original message ---\n{letter}"
+    content = filled(plain(words, sender="MAILER-DAEMON@mx.reader.example", subject="Ujumbe"))
+    report = read_report(content.encode(), "")
+    assert (report.kind, report.bounce_class) == (ReportKind.FAILED, BounceClass.DEAD)
+
+
+DAMAGED = {
+    "another boundary": ('; boundary="a"', "Content-Type: message/rfc822\n\n{letter}"),
+    "no boundary": ("", "Content-Type: message/rfc822\n\n{letter}"),
+    "a semicolon forgotten": (' boundary="b"', "Content-Type: message/rfc822\n\n{letter}"),
+    "no header of a part": ('; boundary="b"', "{letter}"),
+    "no line between the headers": ('; boundary="b"', "Content-Type: message/rfc822\n{letter}"),
+    "a letter as a file": (
+        '; boundary="b"',
+        "Content-Type: application/octet-stream; name=letter.eml\n\n{letter}",
+    ),
+}
+"""What systems get wrong about parts: the parameters of the multipart, and the part that is the letter."""
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_parts_are_found(damage: str) -> None:
+    """A multipart is read by what divides it, and the letter is known by its header."""
+    parameters, returned = DAMAGED[damage]
+    content = f"""\
+From: MAILER-DAEMON@mx.reader.example
+To: letters@news.example
+Subject: Returned mail
+Content-Type: multipart/mixed{parameters}
+
+--b
+Content-Type: text/plain
+
+{{reader}}: user unknown
+
+--b
+{returned}
+--b--
+"""
+    report = read_report(filled(content).encode(), "")
+    assert (report.kind, report.bounce_class) == (ReportKind.FAILED, BounceClass.DEAD)
+    assert [SIGNER.read(Purpose.BOUNCE, one) for one in report.traces.bounce_tokens] == [NUMBER]
+    assert SIGNER.read(Purpose.MESSAGE, report.traces.message_ids[0].partition("@")[0]) == NUMBER
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("Mail could not be delivered", ReportKind.FAILED),
+        ("Fwd: Mail could not be delivered", ReportKind.OTHER),
+        ("What is this?", ReportKind.OTHER),
+    ],
+)
+def test_a_filter_of_any_name_is_known_by_what_it_returns(subject: str, kind: ReportKind) -> None:
+    """It says so in the subject, quotes the refusal and returns the letter; a person hands on or asks."""
+    content = f"""\
+From: "InterScan" <imss@reader.example>
+To: letters@news.example
+Subject: {subject}
+Content-Type: multipart/mixed; boundary="b"
+
+--b
+Content-Type: text/plain
+
+RCPT TO:<{READER}>
+550 5.1.1 <{READER}>... user unknown
+
+--b
+Content-Type: message/rfc822
+
+{LETTER}
+--b--
+"""
+    report = read_report(filled(content).encode(), "imss@reader.example")
+    assert (report.kind, report.bounce_class) == (kind, BounceClass.DEAD if kind == "failed" else None)
+
+
 AWAY = st.sampled_from(
     [
         ("Automatic reply: First steps", ""),
