@@ -152,7 +152,7 @@ _ROUTING = any_of(
 )
 _POLICY = any_of(
     r"""
-    polic(?:y|ies) | relay | (?:not|nt) (?:been )?(?:permitted|allowed|authori[sz]ed|entitled)
+    polic(?:y|ies) | \baup\b | relay | (?:not|nt) (?:been )?(?:permitted|allowed|authori[sz]ed|entitled)
     access denied | denied\b | prohibited | restricted | unauthori[sz]ed | authentication required | security
     administrative | (?:rejected|refused|blocked) by | \bblocked\b | rcpthosts | spam(?!assassin) | abuse
     suspicious | permission | forbidden | only (?:\w+ )?accept | only authenticated
@@ -172,7 +172,7 @@ _DISTRUST = any_of(
     \bdnsbl | \brbls?\b | black ?list | block ?list | deny ?list | (?<!not )\blisted (?:in|at|on|by)\b
     \bbanned\b(?! (?:\w+ )?(?:content|attach|file|exten|word|url|link)) | blocked using | reputation
     \b(?:spf|dkim|dmarc|domainkeys)\b | unauthenticated | sender id\b | (?:nt|not) authenticated
-    unsolicited | \bu[bc]e\b | \bspm\b | authenticat\w+ (?:fail|check) | client host | reverse dns | \baup\b
+    unsolicited | \bu[bc]e\b | \bspm\b | authenticat\w+ (?:fail|check) | client host | reverse dns
     (?:because of|due to) (?:\w+ ){{0,3}}complaints | \bptr\b | \brdns\b
     \b(?:ehlo|helo) (?:\w+ ){{0,3}}(?:reject|invalid|refus|denied|not )
     (?:invalid|bad|bogus) (?:\w+ ){{0,2}}(?:ehlo|helo) | generic (?:host|rdns|ptr)

@@ -212,7 +212,10 @@ def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
     if sender.is_system:
         # Programs tell that a mail was read, and some that they could not file it.
         is_receipt = anatomy.is_receipt and not words.fails
-        return is_receipt or is_challenge(words.text) or (said_as_reply and not tells_a_failure)
+        # Whoever has left says "undeliverable" too, in answer to the letter, and has nothing to show for it.
+        is_answer = "in-reply-to" in anatomy.message.fields and not anatomy.returns_a_letter
+        says_by_itself = not tells_a_failure or (is_answer and not codes_in(words.text)[1])
+        return is_receipt or is_challenge(words.text) or (said_as_reply and says_by_itself)
     if anatomy.is_receipt or any(name in anatomy.message.fields for name in AUTOREPLY_FIELDS):
         return True
     if not sender.is_machine:

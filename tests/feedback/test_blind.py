@@ -81,7 +81,7 @@ def test_the_set_holds_the_traces_that_it_promises() -> None:
     """A message of which our letter is to be found has that trace, and one of which none is has none."""
     needed = {
         "verp": ("{{VERP}}", "{{VERP_TOKEN}}", "{{VERP_SHOUTED}}"),
-        "message-id": ("{{MESSAGE_ID}}",),
+        "message-id": ("{{MESSAGE_ID}}", "{{MESSAGE_ID_ESCAPED}}"),
         "leave": ("{{LEAVE_URL}}", "{{LEAVE_ADDRESS}}"),
     }
     for sample in samples():
