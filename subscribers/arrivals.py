@@ -369,6 +369,8 @@ def _settle(
 def _answer(now_in: str | None, wanted: SubscriptionState, *, renew: bool) -> Joined:
     if now_in is None:
         return Joined.ADDED
+    if now_in == SubscriptionState.PENDING and wanted == SubscriptionState.LEFT:
+        return Joined.ADDED  # nothing has begun here yet, and is not to begin later
     if wanted in _OVER:
         return Joined.ALREADY if now_in in _OVER else Joined.DIFFERS
     if (renew and now_in in (*_OVER, SubscriptionState.PAUSED)) or (

@@ -77,7 +77,8 @@ def add_exports(folder: Path) -> None:
         encoding="utf-8",
     )
     (folder / "club.csv").write_text(
-        "Vorname;Nachname;E-Mail privat;Status\nJürgen;Ek;kim@example.org;aktiv\n", encoding="cp1252"
+        "Vorname;Nachname;E-Mail privat;Status;Abmeldeweg\nJürgen;Ek;kim@example.org;aktiv;\n",
+        encoding="cp1252",
     )
 
 

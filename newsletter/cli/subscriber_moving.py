@@ -381,6 +381,9 @@ def _summary(
     is_dry: bool,
 ) -> dict[str, Any]:
     export = wanted.export
+    states: dict[str, dict[str, int]] = {}
+    for (on, state), count in sorted(contents.states.items()):
+        states.setdefault(on, {})[state] = count
     return {
         "file": wanted.name,
         "tool": export.tool,
@@ -400,9 +403,9 @@ def _summary(
                 "list": name,
                 "category": wanted.places[name],
                 "is_placed": name not in unplaced,
-                "states": {str(state): count for (on, state), count in contents.states.items() if on == name},
+                "states": found,
             }
-            for name in sorted(contents.lists)
+            for name, found in states.items()
         ],
         "categories": {
             slug: {str(name): count for name, count in found.items() if count}

@@ -20,6 +20,7 @@ from subscribers.arrivals import Arrival, Tie
 from subscribers.models import LIVE, SubscriptionState, SuppressionReason
 from subscribers.moving.look import Export
 from subscribers.moving.people import Membership, Newcomer
+from subscribers.moving.source import CsvError
 
 AT_ONCE = 5000
 """People in one transaction: the more the quicker, and the longer others wait on SQLite."""
@@ -94,8 +95,11 @@ class Coming(NamedTuple):
     evidence: str
 
 
-def batches(wanted: Wanted, stage: Stage, done: int) -> Iterator[tuple[int, list[Coming]]]:
-    """Those whom a stage is about, behind the first `done` rows; with each batch, the rows done after it."""
+def batches(wanted: Wanted, rows: int, stage: Stage, done: int) -> Iterator[tuple[int, list[Coming]]]:
+    """Those whom a stage is about, behind the first `done` rows; with each batch, the rows done after it.
+
+    Raises CsvError at the end of a file that has not as many rows as it had.
+    """
     batch: list[Coming] = []
     ordered: dict[str, tuple[SuppressionReason, bool]] = {}
     number = done
@@ -115,6 +119,8 @@ def batches(wanted: Wanted, stage: Stage, done: int) -> Iterator[tuple[int, list
             batch, ordered = [], {}
     if batch:
         yield number, batch
+    if number != rows:
+        raise CsvError(f"{wanted.name} has changed while it was read; import it again, once it is whole")
 
 
 def _coming(wanted: Wanted, stage: Stage, row: Newcomer) -> Coming | None:

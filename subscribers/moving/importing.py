@@ -30,6 +30,7 @@ from subscribers.models import ImportRun, SubscriptionState, SuppressionReason
 from subscribers.moving.coming import AT_ONCE, SOURCE, Coming, Stage, Wanted, batches
 from subscribers.moving.look import Export
 from subscribers.moving.people import BadRow
+from subscribers.moving.source import CsvError
 from subscribers.ports import OpenLetters
 from subscribers.suppression import Suppressions
 
@@ -78,6 +79,11 @@ class Contents:
     suppressed: Counter[SuppressionReason] = field(default_factory=Counter)
     unlisted: int = 0
     """Who is on no list."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are, bad ones among them."""
+        return self.people + self.bad
 
     @property
     def lists(self) -> Counter[str]:
@@ -138,6 +144,7 @@ class Here:
 
 
 _FIRST_BAD = 20
+_MOST_LISTS = 10_000
 
 
 @contextmanager
@@ -175,6 +182,11 @@ def look_through(
             progress(found.people)
         for held in row.memberships:
             found.states[held.list, held.state] += 1
+        if len(found.states) > _MOST_LISTS:
+            raise CsvError(
+                f"the file names more than {_MOST_LISTS:,} lists, which are none; if the column holds "
+                f'something else, say --column list=""'
+            )
         if not row.memberships:
             found.unlisted += 1
         if row.suppress:
@@ -187,7 +199,7 @@ def try_out(wanted: Wanted, contents: Contents, here: Here, progress: Callable[[
     """What would come of an import, as things are now. Who is in the file twice may be counted twice."""
     counts = Counts()
     for stage in contents.stages:
-        for done, batch in batches(wanted, stage, 0):
+        for done, batch in batches(wanted, contents.rows, stage, 0):
             with here.read() as session:
                 came = foresee(session, [one.arrival for one in batch], here.suppressions)
             _count(counts, batch, came)
@@ -202,7 +214,8 @@ def bring_in(
     """Bring everybody in, going on where an earlier run of the same import was stopped.
 
     The run is open until `finish`, so that what came of it is told once more by whoever did not come to that.
-    Raises ImportStoppedError where another process imports this file at this moment.
+    Raises ImportStoppedError where another process imports this file at this moment, and CsvError where it
+    is not the one any more that was looked through.
     """
     fingerprint = wanted.fingerprint()
     run = _begun(wanted, fingerprint, here, contents.stages)
@@ -210,7 +223,7 @@ def bring_in(
         if contents.stages.index(stage) < contents.stages.index(Stage(run.stage)):
             continue
         done = run.done if stage == run.stage else 0
-        for done, batch in batches(wanted, stage, done):  # noqa: B020
+        for done, batch in batches(wanted, contents.rows, stage, done):  # noqa: B020
             run = _bring_batch(run, stage, done, batch, here)
             progress(done)
     return run, Counts.read(run.counts)

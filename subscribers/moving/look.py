@@ -6,10 +6,9 @@ encoding all through, its columns, and what it must say of everybody's state.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +47,6 @@ _API = ((listmonk.TOOL.name, listmonk), (mailman.TOOL.name, mailman))
 TOOLS = tuple(tool.name for tool in _TOOLS)
 """The names of the tools, to be chosen from."""
 _LOOKED_AT = 20
-_MOST_LISTS = 10_000
 _BLOCK = 2**20
 
 
@@ -111,20 +109,6 @@ class Export:
                 while block := file.read(_BLOCK):
                     found.update(block)
         return found.hexdigest()
-
-    @cached_property
-    def lists(self) -> Mapping[str, int]:
-        """The names of the tool's lists, each with how many are on it in any state; reads it all once."""
-        counts: Counter[str] = Counter()
-        for row in self.rows():
-            if isinstance(row, Newcomer):
-                counts.update(held.list for held in row.memberships)
-                if len(counts) > _MOST_LISTS:
-                    raise CsvError(
-                        f"{self._parts[0].source.shown}: names more than {_MOST_LISTS:,} lists, which are "
-                        f'none: --column list="" reads no lists'
-                    )
-        return dict(counts)
 
 
 def open_export(

@@ -107,8 +107,8 @@ def test_a_listmonk_export_moves_in(advice: App, cli: Cli, clock: Clock, tmp_pat
     places = ("--list", "Weekly=advice", "--list", "Old=", "--confirmed")
     looked = moved(advice, cli, file, *places, "--dry-run")
     told = (
-        "advice: 1 added, 1 added unconfirmed, 1 had left and stay out, 2 are not to be written to and stay "
-        "out, 1 have letters here though they left or pause there.\n"
+        "advice: 1 added, 1 added unconfirmed, 1 left there and stay out, 1 had left and stay out, 2 are not "
+        "to be written to and stay out.\n"
     )
     assert looked.returncode == 0
     assert told in looked.stdout
@@ -287,3 +287,36 @@ def test_an_export_takes_its_place_whole(advice: App, cli: Cli, tmp_path: Path) 
     missing = cli(*export, folder / "no" / "x.csv")
     assert (missing.returncode, "no/x.csv: No such file" in missing.stderr) == (1, True)
     assert list(folder.iterdir()) == [path]
+
+
+def test_who_left_before_confirming_here_is_not_brought_in_later(
+    advice: App, cli: Cli, tmp_path: Path
+) -> None:
+    """Somebody who only waits here, and has left there meanwhile, has left."""
+    path = tmp_path / "r.csv"
+    for state, options, told in (
+        ("active", (), "1 added unconfirmed"),
+        ("unsubscribed", ("--confirmed",), "1 left there and stay out"),
+        ("active", ("--confirmed",), "1 had left and stay out"),
+    ):
+        path.write_text(f"email,status\nann@example.org,{state}\n", encoding="utf-8")
+        assert told in moved(advice, cli, path, "--category", "advice", *options).stderr
+
+
+def test_a_file_that_is_written_anew_meanwhile_is_told(
+    advice: App, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shorter one is no success: what was read is not what was looked through."""
+    path = tmp_path / "r.csv"
+    path.write_text("email\n" + "".join(f"r{number}@example.org\n" for number in range(6)), encoding="utf-8")
+    look_through = importing.look_through
+
+    def then_shrinks(*given: object) -> importing.Contents:
+        contents = look_through(*given)  # type: ignore[arg-type]
+        path.write_text("email\nr0@example.org\n", encoding="utf-8")
+        return contents
+
+    monkeypatch.setattr(importing, "look_through", then_shrinks)
+    done = moved(advice, cli, path, "--category", "advice")
+    assert done.returncode == 1
+    assert "r.csv has changed while it was read" in done.stderr

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from subscribers.moving.look import open_export
+from subscribers.moving.importing import look_through
+from subscribers.moving.look import Export, open_export
 from subscribers.moving.people import BadRow, Newcomer
 
 
@@ -25,6 +26,11 @@ def person(path: Path, **options: object) -> Newcomer:
     assert bad == []
     assert len(people) == 1
     return people[0]
+
+
+def lists(export: Export) -> dict[str, int]:
+    """The lists of an export, each with how many are on it."""
+    return dict(look_through(export, lambda _: None, lambda _: None).lists)
 
 
 def standing(person: Newcomer) -> dict[str, str]:

@@ -11,7 +11,7 @@ from subscribers.moving import source
 from subscribers.moving.look import open_export
 from subscribers.moving.people import Newcomer
 from subscribers.moving.source import CsvError
-from tests.subscribers.moving.reading import read, standing, write
+from tests.subscribers.moving.reading import lists, read, standing, write
 
 LIST = "email,name\n{0}@example.org,{0}\n"
 
@@ -152,5 +152,5 @@ def test_what_comes_through_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
     writer.start()
     export = open_export(pipe)
     writer.join()
-    assert export.lists == {"": 1}
+    assert lists(export) == {"": 1}
     assert len(list(export.rows())) == 1
