@@ -26,7 +26,8 @@ from newsletter.schedule.categories import add_category
 from newsletter.site import make_site
 from newsletter.states import Mode
 from subscribers.consent import verify
-from subscribers.moving.importing import Here, Wanted, bring_in, finish, look_through
+from subscribers.moving.coming import Wanted
+from subscribers.moving.importing import Here, bring_in, finish, look_through
 from subscribers.moving.look import open_export
 
 FILE = "readers.csv"
