@@ -90,10 +90,14 @@ class Person:
 
 
 def find_subscriber(session: Session, address: Address, *, is_held: bool = False) -> Subscriber | None:
-    """The reader with this address, if there is one; held against change, if that is wanted."""
+    """The reader with this address, if there is one; held against change, if that is wanted.
+
+    Readers are held so everywhere that rows may be written which name them: who holds a letter, and writes
+    down what came of it, would else wait for whoever holds its reader, and waits for the letter.
+    """
     found = select(Subscriber).where(Subscriber.address_key == address.key)
     if is_held:
-        found = found.with_for_update().execution_options(populate_existing=True)
+        found = found.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.exec(found).one_or_none()
 
 

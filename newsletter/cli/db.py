@@ -20,12 +20,17 @@ app = typer.Typer(help="The database: its tables, copies of it, its soundness.",
 def upgrade(context: typer.Context) -> None:
     """Bring the tables to this program's version. Safe to repeat."""
     from newsletter.migrations import HEAD
+    from newsletter.privacy.orders import obey_orders
+    from subscribers.base import system_clock
+    from subscribers.suppression import Suppressions
 
-    _, database = _open(context)
+    settings, database = _open(context)
     before = database.version()
     database.upgrade()
     change = ", as they were" if before == HEAD else f"; before: {before or 'none'}"
     note(f"The tables are at revision {HEAD}{change}.")
+    if stopped := obey_orders(database, Suppressions(settings.secret_key()), system_clock()):
+        note(f"{count_of(stopped, 'reader')} had letters against an order not to write; that has ended.")
 
 
 @app.command()

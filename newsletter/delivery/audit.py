@@ -6,7 +6,7 @@ sees one moment, so that the audit may run while letters go out. It reads and ch
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Select, Table, and_, exists, func, or_, select
 from sqlmodel import Session, SQLModel, col
@@ -19,7 +19,7 @@ from subscribers.address import Address
 from subscribers.models import LIVE, Subscriber, Subscription, SubscriptionState, Suppression
 from subscribers.suppression import Suppressions
 
-__all__ = ["SHOWN", "Violation", "audit", "audit_orders", "subscribers"]
+__all__ = ["SHOWN", "Violation", "audit", "audit_orders", "disagreements", "subscribers"]
 
 SHOWN = 20
 """Row numbers listed of a violation at most."""
@@ -137,13 +137,33 @@ def audit(session: Session) -> list[Violation]:
     return found
 
 
+class Disagreement(NamedTuple):
+    """A subscription and the orders about its reader, which say different things."""
+
+    subscription_id: int
+    address: Address
+    is_live: bool
+    """It is not to be; else it waits for an order to be lifted that there is not."""
+
+
 def audit_orders(session: Session, suppressions: Suppressions) -> list[Violation]:
-    """Whether standing orders not to write are obeyed, and whoever waits for one to be lifted has one.
+    """Whether standing orders not to write are obeyed, and whoever waits for one to be lifted has one."""
+    found: dict[str, list[int]] = {_OBEYED: [], _AWAITED: []}
+    for one in disagreements(session, suppressions):
+        found[_OBEYED if one.is_live else _AWAITED].append(one.subscription_id)
+    return [
+        Violation(promise, "subscription", len(numbers), tuple(numbers[:SHOWN]))
+        for promise, numbers in found.items()
+        if numbers
+    ]
+
+
+def disagreements(session: Session, suppressions: Suppressions) -> Iterator[Disagreement]:
+    """Subscriptions that standing orders speak against, and those that wait for one that there is not.
 
     Orders are kept by a hash under the site's secret key, so no statement can ask this of all at once. Under
     another key nobody has an order any more: then those who wait are the ones that are found.
     """
-    found: dict[str, list[int]] = {_OBEYED: [], _AWAITED: []}
     held = (
         select(
             col(Subscription.id),
@@ -160,16 +180,11 @@ def audit_orders(session: Session, suppressions: Suppressions) -> list[Violation
         people = [(number, state, Address(given, key)) for number, state, given, key in rows]
         ordered = suppressions.among(session, [address for _, _, address in people])
         for number, state, address in people:
-            waits = state == SubscriptionState.SUPPRESSED
-            if waits != (address.key in ordered) and _is_so(
+            is_live = state != SubscriptionState.SUPPRESSED
+            if is_live == (address.key in ordered) and _is_so(
                 session, number, state, suppressions.hash_of(address)
             ):
-                found[_AWAITED if waits else _OBEYED].append(number)
-    return [
-        Violation(promise, "subscription", len(numbers), tuple(numbers[:SHOWN]))
-        for promise, numbers in found.items()
-        if numbers
-    ]
+                yield Disagreement(number, address, is_live)
 
 
 def _is_so(session: Session, number: int, state: str, address_hash: str) -> bool:

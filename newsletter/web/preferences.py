@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from newsletter.app import App
 
 
+_HELD = {"key_share": True}
+"""Against change, but not against rows that name the reader: whoever writes them would wait in a circle."""
 _WIRE_SECONDS = 20.0
 """How long somebody who erases themselves waits for a letter that is on the wire."""
 
@@ -153,7 +155,7 @@ class _Preferences:
             return self.ask_erasure(token, lang, is_unsure=True)
         subscriber_id, site = self._find_to_erase(token), self._site
         with site.database.write() as session:
-            row = session.get_one(Subscriber, subscriber_id, with_for_update=True)
+            row = session.get_one(Subscriber, subscriber_id, with_for_update=_HELD)
             if not is_erased(row):
                 erase(session, row, site.suppressions, source="page", now=site.clock())
         wait_for_the_wire(site.database, subscriber_id, seconds=_WIRE_SECONDS)
@@ -209,7 +211,7 @@ class _Preferences:
         site, told = self._site, list[Markup]()
         now, letters = site.clock(), site.letters
         # Held first, as joining and erasing do: who is erased at this very moment is not joined again.
-        row = session.get_one(Subscriber, reader.id, with_for_update=True, populate_existing=True)
+        row = session.get_one(Subscriber, reader.id, with_for_update=_HELD, populate_existing=True)
         if is_erased(row):
             raise HTTPException(404)
         titles = dict(session.exec(select(Category.slug, Category.title)).all())

@@ -1,4 +1,4 @@
 """Readers as files: what other tools export, any CSV, and our own export, out and in.
 
-All of it reads and judges, and changes nothing: who brings the people in is another's work.
+Files are read and judged by pure functions; `importing` alone brings people in, by `subscribers.arrivals`.
 """

@@ -10,6 +10,7 @@ from newsletter.database import Database
 from newsletter.delivery.audit import SHOWN, Violation, audit, audit_orders, promises
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.models import Attempt, Delivery, Edition, Issue, Owner, QueueEntry
+from newsletter.privacy.orders import obey_orders
 from newsletter.states import DeliveryState, IssueState
 from subscribers.address import parse_address
 from subscribers.models import Subscription, SubscriptionState, Suppression, SuppressionReason
@@ -196,3 +197,20 @@ def test_whoever_waits_for_an_order_to_be_lifted_has_one(sent: Town) -> None:
     with sent.database.write() as session:
         session.execute(delete(Suppression))
     assert orders(sent) == {lost: 2}
+
+
+def test_an_upgrade_obeys_the_orders_that_an_older_program_did_not(sent: Town) -> None:
+    """Who was subscribed against an order is subscribed no more, and their letters are stopped."""
+    ann = parse_address("ann@example.org")
+    with sent.database.write() as session:
+        SUPPRESSIONS.suppress(
+            session, ann, SuppressionReason.ERASED, LedgerLetters(), source="cli", now=TUESDAY
+        )
+        session.execute(update(Subscription).values(state=SubscriptionState.ACTIVE))
+        session.execute(update(Delivery).values(state=DeliveryState.QUEUED))
+    assert obey_orders(sent.database, SUPPRESSIONS, TUESDAY) == 1
+    assert orders(sent) == {}
+    assert obey_orders(sent.database, SUPPRESSIONS, TUESDAY) == 0
+    with sent.database.read() as session:
+        assert sorted(session.execute(select(col(Subscription.state))).scalars()) == ["active", "left"]
+        assert sorted(session.execute(select(col(Delivery.state))).scalars()) == ["queued", "suppressed"]
