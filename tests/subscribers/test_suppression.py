@@ -8,9 +8,12 @@ from threading import Barrier, Thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
+from newsletter.models import Verdict
+from newsletter.states import VerdictKind
 from subscribers.address import parse_address
 from subscribers.arrivals import Joined
 from subscribers.models import Subscriber, Subscription, SuppressionReason
@@ -189,3 +192,16 @@ def test_a_withdrawal_is_on_the_record(database: Database) -> None:
         ]
     assert records[0][1:] == [("withdrawn", "cli", "why")]
     assert records[1][1:] == []
+
+
+def test_who_holds_a_reader_does_not_hold_up_what_is_written_about_them(database: Database) -> None:
+    """An erasure holds its reader, and waits for a letter; who holds that writes a verdict about them."""
+    if database.is_sqlite:
+        pytest.skip("one writes at a time there")
+    joined(database, "ann@example.org")
+    with database.write() as session:
+        reader = find_subscriber(session, ANN, is_held=True)
+        assert reader is not None
+        with database.write() as other:
+            other.execute(text("SET LOCAL lock_timeout = 500"))
+            other.add(Verdict(subscriber_id=reader.id, kind=VerdictKind.DELAY, at=NOW))
