@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -91,8 +92,20 @@ def test_pages_fit_their_window(pages: dict[str, str], tmp_path: Path) -> None:
 @needs_chromium
 @on_sqlite
 def test_browsers_have_no_complaint(server: PageServer, pages: dict[str, str], tmp_path: Path) -> None:
-    """Served with their real headers, the pages load without an error: their policy permits all they use."""
-    for number, path in enumerate(pages):
+    """Served with their real headers, pages load without an error: their policy permits all they use."""
+    _look_at(server, [list(pages)[-1], "/issues/1/first"], tmp_path)
+
+
+@pytest.mark.trial
+@needs_chromium
+@on_sqlite
+def test_browsers_complain_of_no_page(server: PageServer, pages: dict[str, str], tmp_path: Path) -> None:
+    """Nor do any others."""
+    _look_at(server, pages, tmp_path)
+
+
+def _look_at(server: PageServer, paths: Iterable[str], tmp_path: Path) -> None:
+    for number, path in enumerate(paths):
         shown, complaints = browse(tmp_path / str(number), server.url.rstrip("/") + path)
         assert "<h1" in shown
         # That the address itself is not found is what that page is for.
