@@ -144,17 +144,8 @@ def columns_of(
     header = tuple(cell.strip() for cell in first) if with_header else ()
     passed_by = {_place(name, header, len(first), shown) for name in ignored}
     roles = _by_name(keys, sample[1:], passed_by) if with_header else []
-    places: dict[str, int] = {}
-    for role, place in roles:
-        places.setdefault(role, place)
-    if "email" not in places and "email" not in said:
-        places |= _by_look(sample[1:] if with_header else sample)
-    if not with_header and len(first) == 1:
-        places["email"] = 0
-    if not with_header and len(first) == 2 and "email" in places:
-        places["name"] = 1 - places["email"]
     chosen = [(role, _place(name, header, len(first), shown)) for role, name in given if name]
-    places = {role: place for role, place in places.items() if role not in said}
+    places = _places(roles, sample, said, with_header=with_header)
     for role, place in chosen:
         places.setdefault(role, place)
     if "email" not in places:
@@ -171,14 +162,36 @@ def columns_of(
     taken = {*places.values(), *(place for _, place in standings), *passed_by}
     left = [(name, place) for place, name in enumerate(header) if place not in taken]
     evidence = [one for one in left if _EVIDENCE.search(keys[one[1]])]
-    standings += [("consent", place) for _, place in evidence]
-    standings += [
-        ("confirmed", place)
-        for place, key in enumerate(keys if with_header else ())
-        if _CONFIRMING.fullmatch(key) and place not in passed_by and _cells(sample[1:], place)
+    confirmed = [
+        place
+        for place, _ in enumerate(header)
+        if _CONFIRMING.fullmatch(keys[place]) and place not in passed_by and _cells(sample[1:], place)
     ]
+    standings += [("consent", place) for _, place in evidence]
+    standings += [("confirmed", place) for place in confirmed]
     unused = tuple(one for one in left if one not in evidence)
     return Columns(header, places, tuple(standings), dict(evidence[:_MOST_EVIDENCE]), unused, "list" in said)
+
+
+def _places(
+    roles: Sequence[tuple[str, int]],
+    sample: Sequence[Sequence[str]],
+    said: Collection[str],
+    *,
+    with_header: bool,
+) -> dict[str, int]:
+    """The first column of each thing that nobody has named one for, by its name or by what stands in it."""
+    places: dict[str, int] = {}
+    for role, place in roles:
+        places.setdefault(role, place)
+    if "email" not in places and "email" not in said:
+        places |= _by_look(sample[1:] if with_header else sample)
+    width = 0 if with_header else len(sample[0])
+    if width == 1:
+        places["email"] = 0
+    if width == 2 and "email" in places:
+        places["name"] = 1 - places["email"]
+    return {role: place for role, place in places.items() if role not in said}
 
 
 def _said(given: Sequence[tuple[str, str]]) -> set[str]:
