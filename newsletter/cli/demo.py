@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Event, Timer
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -84,8 +85,11 @@ def _run_weeks(site: "App", end: "datetime") -> None:
 def _show_mailboxes(site: "App", folder: Path) -> None:
     """What really lies in readers' mailboxes, with each letter's HTML put beside it."""
     from newsletter.delivery.sandbox import mailbox_name
+    from newsletter.schedule.categories import all_categories
     from newsletter.web.mailboxes import html_of, letters_in, read_letter
 
+    with site.database.read() as session:
+        zones = {one.slug: ZoneInfo(one.timezone) for one in all_categories(session)}
     rows = []
     for mailbox, letters in letters_in(site.settings.sandbox_folder):
         if mailbox == mailbox_name(site.settings.editor_address):
@@ -96,11 +100,12 @@ def _show_mailboxes(site: "App", folder: Path) -> None:
             message = read_letter(path)
             page = path.with_suffix(".html")
             page.write_text(html_of(message), encoding="utf-8")
+            category = message["List-Id"].partition("<")[2].partition(".")[0]
             rows.append(
                 {
                     "reader": mailbox,
-                    "on": f"{parsedate_to_datetime(message['Date']):%a %d %b}",
-                    "category": message["List-Id"].partition("<")[2].partition(".")[0],
+                    "on": f"{parsedate_to_datetime(message['Date']).astimezone(zones[category]):%a %d %b}",
+                    "category": category,
                     "letter": message["Subject"],
                     "HTML": folder / page.relative_to(site.settings.folder),
                 }
