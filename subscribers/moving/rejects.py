@@ -7,7 +7,7 @@ are. Entries of an API's answer are written as JSON.
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -35,7 +35,7 @@ def rejects(export: Export, into: Path) -> Iterator[Write]:
         writers: dict[str, Write] = {}
 
         def begin(part: str) -> Write:
-            path = into / Path(part).name if part else into
+            path = into / _name_of(part, export.files) if part else into
             out = opened.enter_context(path.open("w", encoding="utf-8", newline=""))
             header = export.headers[part]
             if header == (ENTRY,):
@@ -50,6 +50,13 @@ def rejects(export: Export, into: Path) -> Iterator[Write]:
         if not export.files:
             writers[""] = begin("")
         yield write
+
+
+def _name_of(part: str, parts: Sequence[str]) -> str:
+    """What a file is called in one folder: its name, with those of its folders where another has the same."""
+    name = Path(part).name
+    is_shared = sum(Path(one).name == name for one in parts) > 1
+    return part.replace("/", "_") if is_shared else name
 
 
 def _rows(out: TextIO, header: tuple[str, ...]) -> Write:

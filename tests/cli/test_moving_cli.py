@@ -212,6 +212,19 @@ def test_bad_rows_of_an_archive_are_a_folder_that_can_be_imported(
     assert dict(held) == {"on@example.org": "active", "off@example.org": "left", "x@example.org": "left"}
 
 
+def test_bad_rows_of_two_audiences_do_not_meet(advice: App, cli: Cli, tmp_path: Path) -> None:
+    """Files of one name in two folders of an archive are two files of bad rows."""
+    path, bad = tmp_path / "both.zip", tmp_path / "bad"
+    with ZipFile(path, "w") as archive:
+        for folder in ("one", "two"):
+            row = f"{folder}(at)example.org,,,,2021-01-02,1,a,\n"
+            archive.writestr(f"{folder}/subscribed_a.csv", _HEADER.format("") + row)
+    assert moved(advice, cli, path, "--category", "advice", "--bad-rows", bad).returncode == 1
+    written = {one.name: one.read_text(encoding="utf-8").count("(at)example.org") for one in bad.iterdir()}
+    assert written.keys() == {"one_subscribed_a.csv", "two_subscribed_a.csv"}
+    assert all(written.values())
+
+
 def test_bad_entries_of_an_api_can_be_mended(advice: App, cli: Cli, tmp_path: Path) -> None:
     """They are written as JSON, with what is wrong with each."""
     path, bad = listmonk(tmp_path / "s.json"), tmp_path / "bad.json"
