@@ -617,7 +617,7 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"the secret key cannot be read ({reason}); restore it from a backup, or make a new one with "
                 f"`paperround init` in an empty folder and copy its secret.key here (links in letters that "
-                f"have gone out then stop working)",
+                f"have gone out then stop working, and nobody knows any more whom not to write to)",
                 path=path,
             ) from error
         if len(key) < 32:
