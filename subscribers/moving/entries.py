@@ -38,7 +38,7 @@ def entries(source: Source) -> Iterator[tuple[int, Any, str]]:
     """
     text = _Text(source)
     number = total = 0
-    while opening := text.take(_START):
+    while opening := text.take(_START, ahead=_BLOCK):
         while not text.take(_END):
             number += 1
             entry, written = text.value(f"entry {number}")
@@ -75,9 +75,9 @@ class _Text:
         self.has_been_read = False
         """Whether anything has been taken."""
 
-    def take(self, pattern: re.Pattern[str]) -> str:
-        """What comes next, if it is this, behind blanks and commas; else ""."""
-        self._skip(_BLOCK if pattern is _START else 1)
+    def take(self, pattern: re.Pattern[str], *, ahead: int = 1) -> str:
+        """What comes next, if it is this, behind blanks and commas; else "". So much is looked at."""
+        self._skip(ahead)
         found = pattern.match(self._text, self._place)
         if found is None:
             return ""

@@ -116,7 +116,7 @@ def is_unclear(name: str, cells: Iterable[str]) -> bool:
     """
     if _REFUSING.search(name):
         return True
-    says_no = _SUBSCRIBING.search(name) is not None
+    says_no = is_subscribing(name)
     return any(is_refusal(cell, says_no=says_no) for cell in cells)
 
 
