@@ -440,6 +440,7 @@ class InboundMessage(SQLModel, table=True):
         UniqueConstraint("identity", "recipient"),
         Index("ix_inbound_message_state", "state", "id"),
         Index("ix_inbound_message_received", "received_at"),
+        Index("ix_inbound_message_return_path", "return_path"),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=Key)
@@ -509,6 +510,8 @@ class Note(SQLModel, table=True):
     """What came of the last try: the relay's reply, or what happened instead."""
     return_path: str = Field(default="", max_length=320)
     """Where it comes back to; empty for nowhere."""
+    on_wire_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Until when its body may be on the wire, if no reply is recorded before: no longer is it waited for."""
 
 
 class WatchedMailbox(SQLModel, table=True):

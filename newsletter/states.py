@@ -7,6 +7,9 @@ Every change of a delivery is an UPDATE that names the state it comes from, so a
 
 from enum import StrEnum
 
+GONE = "(erased)"
+"""What stands where words were that named somebody who was erased."""
+
 
 class DeliveryState(StrEnum):
     """Where one letter to one reader stands."""

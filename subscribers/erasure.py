@@ -1,52 +1,41 @@
-"""Erasing a person from the tables of people: their row is blanked and keeps its number, their records go.
+"""Erasing a person from the tables of people: nobody writes to them, their records go, their row is blanked.
 
-What stays: that there was somebody, a keyed hash of the address so that nobody writes to it again, and the
-links of their consent records in the chain. Letters and mail are erased by `newsletter.privacy.erasure`.
+What stays: that there was somebody, a keyed hash of each address so that nobody writes to it again, and the
+links of their consent records in the chain. Letters and mail are erased by `newsletter.privacy.erasure`; it
+says when each of these steps is to be done. Each is harmless if done again.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_
-from sqlmodel import Session, col
+from sqlmodel import Session
 
-from subscribers.address import parse_address
-from subscribers.consent import blank_address, erase_records, is_erased
-from subscribers.models import Request, Subscriber, SuppressionReason
+from subscribers.address import Address
+from subscribers.consent import blank_address, erase_records
+from subscribers.models import Subscriber, SuppressionReason
 from subscribers.ports import OpenLetters
-from subscribers.subscriptions import keys_of
 from subscribers.suppression import Suppressions
 
 
-def erase_person(
+def stop_person(
     session: Session,
-    subscriber: Subscriber,
+    addresses: Iterable[Address],
     suppressions: Suppressions,
     letters: OpenLetters,
     *,
     source: str,
     now: datetime,
 ) -> None:
-    """Erase a person; letters on their way are stopped, and none is written to the address again.
+    """Write to a person no more, under any of their addresses; letters on their way are stopped."""
+    for address in addresses:
+        suppressions.suppress(session, address, SuppressionReason.ERASED, letters, source=source, now=now)
 
-    Harmless if done again.
-    """
-    if is_erased(subscriber):
-        return
-    address = parse_address(subscriber.address)
-    suppressions.suppress(session, address, SuppressionReason.ERASED, letters, source=source, now=now)
-    erase_requests(session, keys_of(session, subscriber), subscriber.id)
+
+def blank_person(session: Session, subscriber: Subscriber, *, source: str, now: datetime) -> None:
+    """Take away what is known of a reader; their row keeps its number."""
     erase_records(session, subscriber.id, source=source, now=now)
     blank = blank_address(subscriber.id)
     subscriber.address = subscriber.address_key = blank
     subscriber.name = subscriber.timezone = subscriber.frequency = subscriber.weekly_cap = None
     session.add(subscriber)
     session.flush()
-
-
-def erase_requests(session: Session, keys: Collection[str], subscriber_id: int | None) -> None:
-    """Delete what was asked for by whoever has these addresses, or is this reader."""
-    asked: ColumnElement[bool] = col(Request.address_key).in_(keys)
-    if subscriber_id is not None:
-        asked = or_(asked, col(Request.subscriber_id) == subscriber_id)
-    session.execute(delete(Request).where(asked))

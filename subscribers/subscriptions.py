@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from subscribers.address import Address, parse_address
@@ -19,12 +20,24 @@ from subscribers.ports import OpenLetters
 from subscribers.suppression import Suppressions
 
 
-def keys_of(session: Session, subscriber: Subscriber) -> set[str]:
-    """What a person's address is known by, and those they had before unless they are another's now."""
+def addresses_of(session: Session, subscriber: Subscriber) -> list[Address]:
+    """A person's address, and those they had before unless they are another's now."""
     given = {consent.address for consent in consents_of(session, subscriber.id) if consent.address}
-    before = {parse_address(address).key for address in given} - {subscriber.address_key}
-    others = session.exec(select(Subscriber.address_key).where(col(Subscriber.address_key).in_(before)))
-    return (before - set(others)) | {subscriber.address_key}
+    before = {address.key: address for address in map(parse_address, sorted(given))}
+    taken = session.exec(select(Subscriber.address_key).where(col(Subscriber.address_key).in_(before)))
+    for key in {*taken, subscriber.address_key}:
+        before.pop(key, None)
+    return [parse_address(subscriber.address), *before.values()]
+
+
+def who_had(session: Session, address: Address) -> list[Subscriber]:
+    """Readers who have another address now, and this one before, by what they consented to."""
+    spelled = {address.given, address.key}
+    had = select(Consent.subscriber_id).where(
+        or_(col(Consent.address).in_(spelled), func.lower(col(Consent.address)) == address.key)
+    )
+    found = select(Subscriber).where(col(Subscriber.id).in_(had), col(Subscriber.address_key) != address.key)
+    return list(session.exec(found.order_by(col(Subscriber.id))))
 
 
 def consents_of(session: Session, subscriber_id: int) -> list[Consent]:

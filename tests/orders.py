@@ -1,8 +1,9 @@
-"""Standing orders not to write: under a key for tests, and given to a site."""
+"""Standing orders not to write, under a key for tests and given to a site, and erasures."""
 
 from sqlmodel import Session
 
 from newsletter.app import App
+from newsletter.privacy.erasure import Erased, erase_for_good
 from subscribers.address import parse_address
 from subscribers.models import SuppressionReason
 from subscribers.suppression import Suppressions
@@ -14,4 +15,16 @@ def suppress(site: App, session: Session, address: str, reason: SuppressionReaso
     """Write to an address no more."""
     return site.suppressions.suppress(
         session, parse_address(address), reason, site.letters, source="cli", now=site.clock()
+    )
+
+
+def erase(site: App, whom: str | int, *, seconds: float = 0) -> Erased:
+    """Erase whoever has an address, or a reader by their number."""
+    return erase_for_good(
+        site.database,
+        parse_address(whom) if isinstance(whom, str) else whom,
+        site.suppressions,
+        source="page",
+        clock=site.clock,
+        seconds=seconds,
     )

@@ -157,18 +157,43 @@ def erase(context: typer.Context, address: AddressArgument) -> None:
     Letters on their way are stopped, and a keyed hash stays, so that nobody writes to them again. There is no
     way back.
     """
-    from newsletter.privacy.erasure import erase_address, wait_for_the_wire
+    from newsletter.privacy.erasure import erase_for_good
     from subscribers.address import parse_address
 
     parsed = parse_address(address)
     site = open_site(context)
-    with site.database.write() as session:
-        number = erase_address(session, parsed, site.suppressions, source="cli", now=site.clock())
-    if number is None:
+    _check_that_it_is_theirs_now(site, parsed)
+    try:
+        erased = erase_for_good(
+            site.database,
+            parsed,
+            site.suppressions,
+            source="cli",
+            clock=site.clock,
+            seconds=_WIRE_SECONDS,
+        )
+    except KeyboardInterrupt:
+        note(f"Nothing more goes to {parsed.given}, but they are not erased: please do this again.")
+        raise
+    if erased.subscriber_id is None:
         note(f"{parsed.given} was no reader. Whatever else was held is erased, and nobody writes to them.")
-        return
-    left = wait_for_the_wire(site.database, number, seconds=_WIRE_SECONDS)
-    note(f"{parsed.given} is erased: nothing is held but a keyed hash, and nobody writes to them again.")
-    if left:
-        note(f"But {count_of(left, 'letter')} may still arrive: no relay has answered for it yet.")
+    else:
+        note(f"{parsed.given} is erased: nothing is held but a keyed hash, and nobody writes to them again.")
+    if erased.on_the_wire:
+        left = count_of(erased.on_the_wire, "letter")
+        note(f"But {left} may still arrive: no relay has answered for it yet.")
         raise typer.Exit(1)
+
+
+def _check_that_it_is_theirs_now(site: "App", address: "Address") -> None:
+    """Raises NotFoundError for an address that a reader had before: it goes with their present one."""
+    from newsletter.errors import NotFoundError
+    from subscribers.subscriptions import find_subscriber, who_had
+
+    with site.database.read() as session:
+        if find_subscriber(session, address) is None and (readers := who_had(session, address)):
+            commands = ", ".join(f"`paperround subscriber erase {reader.address}`" for reader in readers)
+            raise NotFoundError(
+                f"{address.given} is what a reader had before their present address; "
+                f"{commands} erases them under both"
+            )

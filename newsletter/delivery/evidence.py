@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 
 from newsletter.database import Given
 from newsletter.delivery.outcome import Outcome, Stage
+from newsletter.delivery.statements import unless_erased
 from newsletter.models import Attempt, Delivery, Note, Probe, Verdict
 from newsletter.states import BounceClass, Fault, VerdictKind
 
@@ -85,7 +86,7 @@ def verdict_of_last_attempt(given: Given) -> Executable:
         Verdict.at: col(Attempt.at),
         Verdict.attempt_id: col(Attempt.id),
         Verdict.status: func.coalesce(col(Attempt.enhanced_status), literal_column("''")),
-        Verdict.diagnostic: given["words"],
+        Verdict.diagnostic: unless_erased(given["words"]),
         Verdict.remote: func.coalesce(col(Attempt.relay), literal_column("''")),
     }
     # Not two of one try: a letter that is to go again may end by the same one.

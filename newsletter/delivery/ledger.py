@@ -23,6 +23,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    inspect,
     or_,
     select,
     update,
@@ -47,6 +48,7 @@ from newsletter.delivery.statements import (
     CLAIM,
     CLAIM_SHARE,
     OPEN_ISSUES,
+    add_attempt,
     come_to,
     in_hand,
     is_active,
@@ -140,7 +142,8 @@ class Ledger:
         self._database = database
         self._last_instant: tuple[datetime | None, Any] = (None, None)
         self._mark_sending = database.updates(mark_sending, id=BigInteger(), owner=BigInteger())
-        self._add_attempts = database.inserts(Attempt, *_ATTEMPT)
+        columns = inspect(Attempt).columns
+        self._add_attempts = database.updates(add_attempt, **{name: columns[name].type for name in _ATTEMPT})
         words, instant = Text(), UTCDateTime()
         self._put_off = database.updates(put_off, due_at=instant, id=BigInteger(), owner=BigInteger())
         self._come_to = database.updates(
@@ -356,8 +359,9 @@ class Ledger:
                     _SENDING if outcome.stage is Stage.DOT else _CLAIMED_STATE,
                 )
             )
-        self._add_attempts.run(self._connection, attempts)
+        # Letters first: whoever takes their words away at this moment has done so, or waits for all of this.
         self._come_to.run(self._connection, changes)
+        self._add_attempts.run(self._connection, attempts)
         if unsent := [recorded for recorded in outcomes if recorded.outcome.state in UNSENT]:
             self._add_verdicts.run(self._connection, [_refusal(recorded) for recorded in unsent])
             release_receipts(self._connection, [recorded.delivery_id for recorded in unsent])

@@ -2,8 +2,9 @@
 
 They are outside of any issue, its ledger and its pace, on a connection of their own, with little patience:
 readers' letters never wait for them. A row of `note` is a promise that one goes out. Who sends takes it first
-for a while, so that two processes do not both. May surprise: if the process dies between the relay's answer
-and our record, it is sent once more, with the same Message-ID.
+for a while, so that two processes do not both, and marks it as on the wire before its body goes: what is
+ended before that does not go, and who ends it knows what may still arrive. May surprise: if the process dies
+between the relay's answer and our record, it is sent once more, with the same Message-ID.
 
 Answers and confirmations have the null return path (RFC 3834 §3.3, RFC 5321 §4.5.5): what cannot be delivered
 comes back to nobody, and no program answers it. A relay that takes no such path is given the address for
@@ -38,11 +39,17 @@ from subscribers.base import Clock
 _SECONDS = 60.0
 """For one letter, from connecting to its answer."""
 _AT_ONCE = 100
+_ON_WIRE_FOR = timedelta(seconds=2 * _SECONDS)
+"""Longer than one may take from its mark to the record of its answer."""
 _TAKEN_FOR = timedelta(minutes=15)
 """Longer than that many letters may take at their slowest, as a rule."""
 
 Told = Callable[[int, Outcome | None, str], None]
 """Which letter, what came of it if a relay could be asked, and what was said."""
+Answered = Callable[[int, Outcome | None], None]
+"""Which letter, and what one relay made of it; None if it may go no more."""
+MayGo = Callable[[int], bool]
+"""Which letter is about to go: it does if that is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +75,12 @@ def post_due(database: Database, settings: Settings, relays: Sequence[Relay], cl
         with database.write() as session:
             posted.append(_record(session, notes[place], outcome, said, clock()))
 
+    def put_on_the_wire(place: int) -> bool:
+        with database.write() as session:
+            return _put_on_the_wire(session, notes[place].id, clock())
+
     letters = [Letter(note.return_path, note.recipient, note.message or b"") for note in notes]
-    _send(settings, relays, letters, record)
+    _send(settings, relays, letters, record, put_on_the_wire)
     return posted
 
 
@@ -92,6 +103,17 @@ def _take(session: Session, now: datetime) -> list[Note]:
     return sorted(taken, key=lambda note: note.id)
 
 
+def _put_on_the_wire(session: Session, note_id: int, now: datetime) -> bool:
+    """Mark a note as on the wire, if it is still to go."""
+    marked = session.execute(
+        update(Note)
+        .where(col(Note.id) == note_id, col(Note.state) == NoteState.QUEUED)
+        .values(on_wire_until=now + _ON_WIRE_FOR)
+        .returning(col(Note.id))
+    )
+    return marked.first() is not None
+
+
 def _record(session: Session, note: Note, outcome: Outcome | None, said: str, now: datetime) -> Posted:
     """Write down what came of a note; `outcome` is None where no relay could be asked."""
     state, values = NoteState.QUEUED, {}
@@ -106,7 +128,7 @@ def _record(session: Session, note: Note, outcome: Outcome | None, said: str, no
     changed = session.execute(
         update(Note)
         .where(col(Note.id) == note.id, col(Note.state) == NoteState.QUEUED)
-        .values(state=state, reply=said, **values)
+        .values(state=state, reply=said, on_wire_until=None, **values)
         .returning(col(Note.id))
     )
     has_failed = state in (NoteState.BOUNCED, NoteState.EXPIRED) and changed.first() is not None
@@ -131,12 +153,14 @@ def send_one(settings: Settings, relays: Sequence[Relay], letter: Letter) -> tup
     def told(_: int, outcome: Outcome | None, said: str) -> None:
         answers.append((outcome is not None and outcome.state is DeliveryState.SENT, said))
 
-    _send(settings, relays, [letter], told)
+    _send(settings, relays, [letter], told, lambda _: True)
     return answers[0]
 
 
-def _send(settings: Settings, relays: Sequence[Relay], letters: Sequence[Letter], told: Told) -> None:
-    """Try letters at each relay in turn until one takes them; each is told of once, by its place."""
+def _send(
+    settings: Settings, relays: Sequence[Relay], letters: Sequence[Letter], told: Told, may_go: MayGo
+) -> None:
+    """Try letters at each relay in turn until one takes them; each that may go is told of once."""
     try:
         signer = load_signer(settings)
     except SettingsError as error:
@@ -147,8 +171,10 @@ def _send(settings: Settings, relays: Sequence[Relay], letters: Sequence[Letter]
         letters = [letter._replace(content=signer.signed(letter.content)) for letter in letters]
     waiting, refused = dict(enumerate(letters)), dict[int, Outcome]()
 
-    def answered(place: int, outcome: Outcome) -> None:
-        if outcome.state is DeliveryState.SENT:
+    def answered(place: int, outcome: Outcome | None) -> None:
+        if outcome is None:
+            del waiting[place]  # whoever has ended it has written that down
+        elif outcome.state is DeliveryState.SENT:
             del waiting[place]
             told(place, outcome, outcome.words)
         else:
@@ -157,18 +183,18 @@ def _send(settings: Settings, relays: Sequence[Relay], letters: Sequence[Letter]
     why = "every relay is down and left alone for a while"
     for relay in relays:
         if waiting and not relay.breaker.is_open(time.monotonic()):
-            why = _ask(settings, relay, dict(waiting), answered) or why
+            why = _ask(settings, relay, dict(waiting), answered, may_go) or why
     for place in waiting:
         outcome = refused.get(place)
         told(place, outcome, outcome.words if outcome else why)
 
 
 def _ask(
-    settings: Settings, relay: Relay, letters: dict[int, Letter], answered: Callable[[int, Outcome], None]
+    settings: Settings, relay: Relay, letters: dict[int, Letter], answered: Answered, may_go: MayGo
 ) -> str | None:
     """Try letters at one relay; why it could not be asked, if it could not."""
     try:
-        asyncio.run(_try(settings, relay, letters, answered))
+        asyncio.run(_try(settings, relay, letters, answered, may_go))
     except TimeoutError:
         return f"the relay {relay.name} did not answer within {_SECONDS:.0f} seconds"
     except (RelayError, SettingsError) as error:
@@ -177,7 +203,7 @@ def _ask(
 
 
 async def _try(
-    settings: Settings, relay: Relay, letters: dict[int, Letter], answered: Callable[[int, Outcome], None]
+    settings: Settings, relay: Relay, letters: dict[int, Letter], answered: Answered, may_go: MayGo
 ) -> None:
     """Try each once, on a connection of their own. Raises RelayError, SettingsError and TimeoutError."""
     section = relay.section
@@ -186,25 +212,25 @@ async def _try(
     try:
         for place, letter in letters.items():
             async with asyncio.timeout(_SECONDS):
-                outcome = await _send_on(transport, letter)
-                if not letter.return_path and _is_refused_for_its_path(outcome):
+                outcome = await _send_on(transport, letter, place, may_go)
+                if outcome and not letter.return_path and _is_refused_for_its_path(outcome):
                     named = letter._replace(return_path=settings.bounce_address)
-                    outcome = await _send_on(transport, named)
+                    outcome = await _send_on(transport, named, place, may_go)
             answered(place, outcome)
     finally:
         async with asyncio.timeout(_SECONDS):
             await transport.close()
 
 
-async def _send_on(transport: OneByOne, letter: Letter) -> Outcome:
+async def _send_on(transport: OneByOne, letter: Letter, place: int, may_go: MayGo) -> Outcome | None:
+    """What came of a letter; None if it may go no more."""
+
     async def commit() -> bool:
-        return True  # the books say already that it is tried
+        return may_go(place)
 
     if not transport.is_usable:
         await transport.connect()
-    outcome = await transport.send(letter, commit)
-    assert outcome is not None  # noqa: S101  # commit() never refuses
-    return outcome
+    return await transport.send(letter, commit)
 
 
 def _is_refused_for_its_path(outcome: Outcome) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    insert,
     literal_column,
     null,
     or_,
@@ -25,8 +26,8 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from newsletter.database import Given
-from newsletter.models import Delivery, DigestPost, Issue
-from newsletter.states import DIGEST, DeliveryState, IssueState
+from newsletter.models import Attempt, Delivery, DigestPost, Issue
+from newsletter.states import DIGEST, GONE, DeliveryState, IssueState
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 
@@ -114,6 +115,22 @@ def put_off(given: Given) -> Executable:
     )
 
 
+def add_attempt(given: Given) -> Executable:
+    """Write down a try of a letter, without what was said once the letter has lost its words."""
+    theirs = select(col(Delivery.reply)).where(col(Delivery.id) == given["delivery_id"]).scalar_subquery()
+    values = {**given, "reply": unless_erased(given["reply"], reply=theirs)}
+    return insert(Attempt).from_select(list(values), select(*values.values()), include_defaults=False)
+
+
+def unless_erased(words: Any, *, reply: Any = None) -> Any:
+    """What is said of a letter; nothing of it if its words were taken away, since its reader was erased.
+
+    `reply` is what the letter has now, if that is not at hand.
+    """
+    now = col(Delivery.reply) if reply is None else reply
+    return case((now == _literal(GONE), _literal(GONE)), else_=words)
+
+
 def come_to(given: Given) -> Executable:
     """Write what a letter came to, if it is in the state from which it can have come."""
     return (
@@ -128,7 +145,7 @@ def come_to(given: Given) -> Executable:
             due_at=func.coalesce(given["due_at"], col(Delivery.due_at)),
             sent_at=given["sent_at"],
             doubted_at=func.coalesce(given["doubted_at"], col(Delivery.doubted_at)),
-            reply=given["reply"],
+            reply=unless_erased(given["reply"]),
             fault=given["fault"],
             attempts=col(Delivery.attempts) + literal_column("1"),
         )

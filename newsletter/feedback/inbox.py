@@ -5,7 +5,7 @@ once, whichever way and however often it comes: what counts is what its sender w
 systems put on top. Mail that nobody can handle is set aside with the reason, and waits for a person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -17,12 +17,14 @@ from newsletter.database import Database
 from newsletter.errors import NotFoundError
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.models import InboundMessage, Verdict
-from newsletter.states import InboundState
+from newsletter.states import GONE, InboundState
 from subscribers.address import readable_address
 from subscribers.base import Clock
 
 EVIDENCE_OCTETS = 64 * 2**10
 """Of an old report that counted so much is kept."""
+_AT_ONCE = 500
+"""Ids in one IN list: below every driver's limit of parameters."""
 LARGEST = 25 * 2**20
 """Octets of a message that is taken: as much as large mailbox providers take."""
 
@@ -121,6 +123,15 @@ def retry(session: Session, number: int) -> bool:
         .returning(col(InboundMessage.id))
     )
     return changed.first() is not None
+
+
+def blank(session: Session, messages: Collection[int]) -> None:
+    """Keep nothing of what these messages said, and of who wrote them: somebody was erased."""
+    nobody = {"content": None, "sender": "", "return_path": "", "subject": GONE, "message_id": ""}
+    ids = sorted(messages)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = col(InboundMessage.id).in_(ids[start : start + _AT_ONCE])
+        session.execute(update(InboundMessage).where(some).values(outcome=GONE, **nobody))
 
 
 def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:

@@ -1,4 +1,4 @@
 """One Alembic history for the tables of both packages."""
 
-HEAD = "0015"
+HEAD = "0016"
 """The revision this program's tables have; a test holds it to the newest migration."""

@@ -4,17 +4,16 @@ Given to the person themselves, so it has no secret of anybody else, and no toke
 """
 
 from base64 import b64encode
-from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 from newsletter.models import Attempt, Delivery, Edition, InboundMessage, Note, Probe, Verdict
+from newsletter.privacy.belongings import Belongings, belongings_of
 from subscribers.address import Address, parse_address
 from subscribers.consent import details_of, wordings_of
 from subscribers.models import ConsentLink, Request, Subscriber, Wording
-from subscribers.subscriptions import consents_of, find_subscriber, keys_of, subscriptions_of
+from subscribers.subscriptions import consents_of, find_subscriber, subscriptions_of
 from subscribers.suppression import Suppressions
 
 
@@ -29,15 +28,16 @@ def dossier_of(session: Session, address: Address, suppressions: Suppressions) -
     return {
         "person": None,
         "order": _order(session, address, suppressions),
-        **_correspondence(session, {address.key}, None),
+        **_correspondence(session, belongings_of(session, address, None)),
     }
 
 
 def dossier(session: Session, subscriber: Subscriber, suppressions: Suppressions) -> dict[str, Any]:
     """Everything about a reader, also under addresses that they had before."""
+    address = parse_address(subscriber.address)
     return {
         "person": _told(subscriber),
-        "order": _order(session, parse_address(subscriber.address), suppressions),
+        "order": _order(session, address, suppressions),
         "subscriptions": [_told(one, "cohort_id") for one in subscriptions_of(session, subscriber.id)],
         **consent_record(session, subscriber),
         "letters": _letters(session, subscriber),
@@ -48,7 +48,7 @@ def dossier(session: Session, subscriber: Subscriber, suppressions: Suppressions
                 select(Probe).where(Probe.subscriber_id == subscriber.id).order_by(col(Probe.id))
             )
         ],
-        **_correspondence(session, keys_of(session, subscriber), subscriber.id),
+        **_correspondence(session, belongings_of(session, address, subscriber)),
     }
 
 
@@ -58,16 +58,13 @@ def _order(session: Session, address: Address, suppressions: Suppressions) -> di
     return _told(order) if order else None
 
 
-def _correspondence(session: Session, keys: Collection[str], subscriber_id: int | None) -> dict[str, Any]:
-    """What was asked for, written and answered by these addresses."""
-    asked: ColumnElement[bool] = col(Request.address_key).in_(keys)
-    if subscriber_id is not None:
-        asked = or_(asked, col(Request.subscriber_id) == subscriber_id)
-    requests = session.exec(select(Request).where(asked).order_by(col(Request.asked_at)))
-    wrote = col(InboundMessage.sender).in_(keys) | col(InboundMessage.return_path).in_(keys)
-    messages = session.exec(select(InboundMessage).where(wrote).order_by(col(InboundMessage.id)))
-    got = col(Note.recipient_key).in_(keys)
-    answers = session.exec(select(Note).where(got).order_by(col(Note.id)))
+def _correspondence(session: Session, theirs: Belongings) -> dict[str, Any]:
+    """What was asked for, written and answered."""
+    requests = session.exec(select(Request).where(theirs.are_requests).order_by(col(Request.asked_at)))
+    messages = session.exec(
+        select(InboundMessage).where(theirs.are_messages).order_by(col(InboundMessage.id))
+    )
+    answers = session.exec(select(Note).where(theirs.are_notes).order_by(col(Note.id)))
     return {
         "requests": [_told(one, "id") for one in requests],
         "messages_from_you": [_with_octets(one, "content", "identity") for one in messages],

@@ -1,145 +1,205 @@
 """Erasing a person: from the tables of people, from the ledger's words, from the mail they wrote and got.
 
-The ledger keeps that a letter was owed and what became of it, and loses what names its reader: replies and
-reports repeat addresses. What they wrote and got under an address that they had before goes, too. One
-transaction: who is erased is planned for and sent to no more once it is committed.
+Three steps, each of them harmless if done again. First, all that is under way to them is stopped, and no more
+is planned: a standing order for each address they have or had. Then what is on the wire at that moment is
+waited for, since it cannot be called back. Then all that names them is taken away, and only then is the
+erasure to be acknowledged. Whoever is interrupted in between asks again: the person is found as before.
 
-A letter whose body was on the wire at that moment cannot be called back. `wait_for_the_wire` waits for its
-relay's answer, and takes that answer's words away as well; only then is the erasure to be acknowledged.
+The ledger keeps that a letter was owed and what became of it, and loses what names its reader: replies and
+reports repeat addresses. May surprise: what a relay says after all this (it was not waited for any longer) is
+written down without its words (`newsletter.delivery.statements.unless_erased`).
 """
 
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlmodel import Session, col
 
 from newsletter.database import Database
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.delivery.ownership import others
-from newsletter.models import Attempt, Delivery, InboundMessage, Note, Verdict
-from newsletter.states import DeliveryState, InboundState, NoteState
-from subscribers.address import Address
-from subscribers.erasure import erase_person, erase_requests
-from subscribers.models import Subscriber, SuppressionReason
-from subscribers.subscriptions import find_subscriber, keys_of
+from newsletter.errors import NotFoundError
+from newsletter.feedback.inbox import blank
+from newsletter.models import Attempt, Delivery, InboundMessage, Note, Notice, Verdict
+from newsletter.privacy.belongings import Belongings, belongings_of
+from newsletter.states import GONE, DeliveryState, NoteState
+from subscribers.address import Address, parse_address
+from subscribers.base import Clock
+from subscribers.consent import is_erased
+from subscribers.erasure import blank_person, stop_person
+from subscribers.models import Request, Subscriber
+from subscribers.subscriptions import find_subscriber
 from subscribers.suppression import Suppressions
 
-_GONE = "(erased)"
 _LOOK_EVERY = 0.05
 """Seconds. A relay answers in less, as a rule."""
 
 
-def erase_address(
-    session: Session, address: Address, suppressions: Suppressions, *, source: str, now: datetime
-) -> int | None:
-    """Erase whoever has an address; returns their subscriber's number, None where it is no reader's.
+class Erased(NamedTuple):
+    """That a person is erased."""
 
-    Requests, and mail that somebody wrote who never became a reader, go too; the address is not written to
-    again, whosever it is.
-    """
-    subscriber = find_subscriber(session, address, is_held=True)
-    if subscriber is not None:
-        erase(session, subscriber, suppressions, source=source, now=now)
-        return subscriber.id
-    suppressions.suppress(session, address, SuppressionReason.ERASED, LedgerLetters(), source=source, now=now)
-    erase_requests(session, {address.key}, None)
-    _erase_mail(session, {address.key})
-    return None
+    subscriber_id: int | None
+    """None where they were no reader."""
+    on_the_wire: int
+    """How many letters may still arrive, since no relay has answered for them yet."""
 
 
-def erase(
-    session: Session, subscriber: Subscriber, suppressions: Suppressions, *, source: str, now: datetime
-) -> None:
-    """Erase all that is held about a person, but a keyed hash of the address."""
-    keys = keys_of(session, subscriber)
-    erase_person(session, subscriber, suppressions, LedgerLetters(), source=source, now=now)
-    _erase_words(session, subscriber.id)
-    _erase_mail(session, keys)
-
-
-def wait_for_the_wire(
+def erase_for_good(
     database: Database,
-    subscriber_id: int,
+    whom: Address | int,
+    suppressions: Suppressions,
     *,
+    source: str,
+    clock: Clock,
     seconds: float,
     wait: Callable[[float], object] = time.sleep,
-    now: Callable[[], float] = time.monotonic,
+    ticks: Callable[[], float] = time.monotonic,
+) -> Erased:
+    """Erase all that is held about whoever has an address, or about a reader by their number.
+
+    What is on the wire is waited for so many `seconds`. Whose address it is or not, it is not written to
+    again. Raises DatabaseError, and NotFoundError for a number that no reader has.
+    """
+    with database.write() as session:
+        theirs = _stop(session, whom, suppressions, source=source, now=clock())
+    left = _wait_for_the_wire(database, theirs, clock, until=ticks() + seconds, wait=wait, ticks=ticks)
+    with database.read() as session:
+        reports, last = theirs.reports_that_name_them(session)
+    with database.write() as session:
+        since, _ = theirs.reports_that_name_them(session, after=last)
+        _take_away(session, theirs, [*reports, *since], source=source, now=clock())
+    return Erased(theirs.subscriber_id, left)
+
+
+# Stopping
+
+
+def _stop(
+    session: Session, whom: Address | int, suppressions: Suppressions, *, source: str, now: datetime
+) -> Belongings:
+    """Have nothing more be planned for them, and nothing go that has not gone."""
+    if isinstance(whom, int):
+        subscriber: Subscriber | None = _held(session, whom)
+        address = parse_address(subscriber.address) if subscriber else None
+    else:
+        subscriber, address = find_subscriber(session, whom, is_held=True), whom
+    if address is None:
+        raise NotFoundError(f"there is no reader {whom}")
+    theirs = belongings_of(session, address, subscriber)
+    stop_person(session, theirs.addresses, suppressions, LedgerLetters(), source=source, now=now)
+    session.execute(delete(Request).where(theirs.are_requests))
+    _end_notes(session, theirs, now)
+    return theirs
+
+
+def _held(session: Session, number: int) -> Subscriber | None:
+    found = session.get(Subscriber, number, with_for_update={"key_share": True}, populate_existing=True)
+    return None if found is None or is_erased(found) else found
+
+
+def _end_notes(session: Session, theirs: Belongings, now: datetime) -> None:
+    """End the short letters to them that nothing of is on the wire."""
+    waits = col(Note.state) == NoteState.QUEUED
+    is_free = or_(col(Note.on_wire_until).is_(None), col(Note.on_wire_until) <= now)
+    ended = update(Note).where(theirs.are_notes, waits, is_free)
+    session.execute(ended.values(state=NoteState.EXPIRED, message=None))
+
+
+# Waiting
+
+
+def _wait_for_the_wire(
+    database: Database,
+    theirs: Belongings,
+    clock: Clock,
+    *,
+    until: float,
+    wait: Callable[[float], object],
+    ticks: Callable[[], float],
 ) -> int:
-    """Wait until no letter to somebody who was erased is on the wire; returns how many still are after that.
+    """Wait until nothing to them is on the wire; returns how much still is after that.
 
     What a process that has died left `sending` is not waited for: nobody will answer any more.
     """
-    until = now() + seconds
-    while (number := _on_the_wire(database, subscriber_id)) and now() < until:
+    while (number := _on_the_wire(database, theirs, clock())) and ticks() < until:
         wait(_LOOK_EVERY)
-    with database.write() as session:
-        _erase_words(session, subscriber_id)
     return number
 
 
-def _on_the_wire(database: Database, subscriber_id: int) -> int:
+def _on_the_wire(database: Database, theirs: Belongings, now: datetime) -> int:
+    notes = (
+        select(func.count())
+        .select_from(Note)
+        .where(theirs.are_notes, col(Note.state) == NoteState.QUEUED, col(Note.on_wire_until) > now)
+    )
+    letters = select(col(Delivery.owner_id)).where(
+        col(Delivery.subscriber_id) == theirs.subscriber_id, col(Delivery.state) == DeliveryState.SENDING
+    )
     with database.read() as session:
-        found = select(col(Delivery.owner_id)).where(
-            col(Delivery.subscriber_id) == subscriber_id, col(Delivery.state) == DeliveryState.SENDING
-        )
-        owners = session.execute(found).scalars().all()
+        owners = session.execute(letters).scalars().all()
         living = others(database, session.connection()).living if owners else []
-    return sum(owner in living for owner in owners)
+        return sum(owner in living for owner in owners) + int(session.execute(notes).scalar_one())
 
 
-def _erase_words(session: Session, subscriber_id: int) -> None:
-    """Take away what relays and reports said of their letters."""
-    theirs = select(col(Delivery.id)).where(col(Delivery.subscriber_id) == subscriber_id)
-    session.execute(update(Attempt).where(col(Attempt.delivery_id).in_(theirs)).values(reply=_GONE))
-    has_reply = (col(Delivery.subscriber_id) == subscriber_id) & col(Delivery.reply).is_not(None)
-    session.execute(update(Delivery).where(has_reply).values(reply=_GONE))
+# Taking away
+
+
+def _take_away(
+    session: Session, theirs: Belongings, reports: list[int], *, source: str, now: datetime
+) -> None:
+    """Take away all that names them."""
+    if theirs.subscriber_id is not None:
+        subscriber = _held(session, theirs.subscriber_id)
+        if subscriber is not None:
+            blank_person(session, subscriber, source=source, now=now)
+        _take_words(session, theirs.subscriber_id)
+    _take_mail(session, theirs, reports)
+    _take_from_notices(session, theirs)
+
+
+def _take_words(session: Session, subscriber_id: int) -> None:
+    """Take away what relays and reports said of their letters, and will say of those on the wire."""
+    is_theirs = col(Delivery.subscriber_id) == subscriber_id
+    has_words = or_(col(Delivery.reply).is_not(None), col(Delivery.state) == DeliveryState.SENDING)
+    session.execute(update(Delivery).where(is_theirs, has_words).values(reply=GONE))
+    letters = select(col(Delivery.id)).where(is_theirs)
+    session.execute(update(Attempt).where(col(Attempt.delivery_id).in_(letters)).values(reply=GONE))
     judged = col(Verdict.subscriber_id) == subscriber_id
     reports = select(col(Verdict.inbound_id)).where(judged, col(Verdict.inbound_id).is_not(None))
-    _blank(session, session.scalars(reports).all())
-    session.execute(update(Verdict).where(judged).values(diagnostic=_GONE, remote=""))
+    blank(session, [number for number in session.scalars(reports) if number is not None])
+    session.execute(update(Verdict).where(judged).values(diagnostic=GONE, remote=""))
 
 
-def _erase_mail(session: Session, keys: Collection[str]) -> None:
-    """Take away what was written from, and to, these addresses, and reports that nobody could place."""
-    wrote = or_(col(InboundMessage.sender).in_(keys), col(InboundMessage.return_path).in_(keys))
-    passed_on = session.scalars(select(col(InboundMessage.id)).where(wrote)).all()
-    _blank(session, [*passed_on, *_reports_that_name(session, keys)])
-    got = col(Note.recipient_key).in_(keys) | col(Note.topic).in_(f"inbound {one}" for one in passed_on)
-    unsent = got & (col(Note.state) == NoteState.QUEUED)
-    session.execute(update(Note).where(unsent).values(state=NoteState.EXPIRED))
+def _take_mail(session: Session, theirs: Belongings, reports: list[int]) -> None:
+    """Take away what was written by them, to them, and for them, and reports that name them."""
+    wrote = session.scalars(select(col(InboundMessage.id)).where(theirs.are_messages)).all()
+    blank(session, [*wrote, *reports])
+    got = or_(theirs.are_notes, col(Note.topic).in_(f"inbound {number}" for number in wrote))
     nobody = {
         "recipient": "",
         "recipient_key": "",
         "mailbox": "",
         "domain": "",
-        "subject": _GONE,
+        "subject": GONE,
         "message": None,
         "reply": None,
         "return_path": "",
     }
+    waits = got & (col(Note.state) == NoteState.QUEUED)
+    session.execute(update(Note).where(waits).values(state=NoteState.EXPIRED))
     session.execute(update(Note).where(got).values(**nobody))
 
 
-def _blank(session: Session, messages: Collection[int | None]) -> None:
-    if not messages:
-        return
-    blank = {"content": None, "sender": "", "return_path": "", "subject": _GONE, "message_id": ""}
-    session.execute(
-        update(InboundMessage).where(col(InboundMessage.id).in_(messages)).values(outcome=_GONE, **blank)
-    )
-
-
-def _reports_that_name(session: Session, keys: Collection[str]) -> list[int]:
-    """Reports about no letter that we know of, in which one of these addresses stands."""
-    unplaced = (
-        select(col(InboundMessage.id), col(InboundMessage.content))
-        .where(col(InboundMessage.state) == InboundState.REPORT, col(InboundMessage.content).is_not(None))
-        .execution_options(yield_per=20)
-    )
-    addresses = "|".join(re.escape(key) for key in sorted(keys))
-    # An address that ends in this one is another's.
-    named = re.compile(rf"(?<![\w.+-])(?:{addresses})(?![\w-]|\.\w)".encode(), re.IGNORECASE)
-    return [number for number, content in session.execute(unplaced) if named.search(content)]
+def _take_from_notices(session: Session, theirs: Belongings) -> None:
+    """Take their addresses out of what the editor was told."""
+    named = re.compile(theirs.pattern, re.IGNORECASE)
+    texts = (col(Notice.subject), col(Notice.text), col(Notice.reply))
+    holds = [func.lower(text).contains(key, autoescape=True) for text in texts for key in theirs.keys]
+    for notice in session.scalars(select(Notice).where(or_(*holds))):
+        notice.subject, notice.text = (named.sub(GONE, one) for one in (notice.subject, notice.text))
+        notice.reply = None if notice.reply is None else named.sub(GONE, notice.reply)
+        session.add(notice)

@@ -23,9 +23,10 @@ from starlette.concurrency import run_in_threadpool
 
 from newsletter.delivery.copies import TEST_DELIVERY
 from newsletter.delivery.reports import reader_of
+from newsletter.errors import NotFoundError
 from newsletter.models import Category
 from newsletter.privacy.dossier import dossier
-from newsletter.privacy.erasure import erase, wait_for_the_wire
+from newsletter.privacy.erasure import erase_for_good
 from newsletter.web.asking import Asking
 from newsletter.web.forms import Fields, first, form_of
 from newsletter.web.frame import HEADERS, Frame
@@ -154,12 +155,20 @@ class _Preferences:
         if first(fields, "sure") != "yes":
             return self.ask_erasure(token, lang, is_unsure=True)
         subscriber_id, site = self._find_to_erase(token), self._site
-        with site.database.write() as session:
-            row = session.get_one(Subscriber, subscriber_id, with_for_update=_HELD)
-            if not is_erased(row):
-                erase(session, row, site.suppressions, source="page", now=site.clock())
-        wait_for_the_wire(site.database, subscriber_id, seconds=_WIRE_SECONDS)
-        return self._frame.page("erased", say=self._frame.words(lang))
+        try:
+            erased = erase_for_good(
+                site.database,
+                subscriber_id,
+                site.suppressions,
+                source="page",
+                clock=site.clock,
+                seconds=_WIRE_SECONDS,
+            )
+        except NotFoundError as error:  # by another click, at this very moment
+            raise HTTPException(404) from error
+        return self._frame.page(
+            "erased", say=self._frame.words(lang), is_on_the_wire=bool(erased.on_the_wire)
+        )
 
     def _shown(
         self,

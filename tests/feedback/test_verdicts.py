@@ -12,7 +12,6 @@ from newsletter.app import open_app
 from newsletter.delivery.relays import Relay
 from newsletter.feedback.inbox import EVIDENCE_OCTETS, message
 from newsletter.models import Delivery, Issue, Notice, Probe, Receipt, Verdict
-from newsletter.privacy.erasure import erase
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, InboundState
 from subscribers.address import parse_address
@@ -22,6 +21,7 @@ from subscribers.tokens import Purpose
 from tests.conftest import Cli, Clock, subscribe
 from tests.feedback.reporting import ANN, Newsroom, complaint, failure, newsroom
 from tests.mailserver import MailServer
+from tests.orders import erase
 from tests.running import ON_SQLITE
 
 __all__ = ["newsroom"]
@@ -462,7 +462,7 @@ def test_of_somebody_who_was_erased_nothing_is_kept(newsroom: Newsroom) -> None:
         reader = find_subscriber(session, parse_address(ANN))
         assert reader
         number = reader.id
-        erase(session, reader, site.suppressions, source="cli", now=newsroom.clock())
+    erase(site, ANN)
     newsroom.report(failure(letter, "5.1.1", f"{ANN} is unknown"), letter.path)
     with site.database.read() as session:
         verdict = session.exec(select(Verdict).where(Verdict.subscriber_id == number)).one()

@@ -8,13 +8,14 @@ from sqlmodel import col
 
 from newsletter.app import App
 from newsletter.models import Delivery
-from newsletter.privacy.erasure import erase_address, wait_for_the_wire
+from newsletter.privacy.erasure import Erased, erase_for_good
 from newsletter.states import DeliveryState
 from subscribers.address import parse_address
 from tests.conftest import Clock
 from tests.delivery.bigissue import SLOT, end_of, make_readers, start_paperround
 from tests.delivery.claimer import Claimer
 from tests.delivery.recorder import Recorder
+from tests.orders import erase
 
 PACE = {"PAPERROUND_DELIVERY__PER_MINUTE": "18000"}
 """Slowly enough that there is a middle."""
@@ -36,12 +37,9 @@ def test_nothing_comes_once_the_erasure_is_acknowledged(advice: App, readers: in
         sender = start_paperround(advice, "tick", "--at", SLOT, **PACE, **relay.environment)
         for place, address in enumerate(chosen):
             relay.wait_for((place + 1) * readers // len(chosen) // 2)
-            with advice.database.write() as session:
-                number = erase_address(
-                    session, parse_address(address), advice.suppressions, source="cli", now=advice.clock()
-                )
-            assert number is not None
-            assert wait_for_the_wire(advice.database, number, seconds=60) == 0
+            erased = erase(advice, address, seconds=60)
+            assert erased.subscriber_id is not None
+            assert erased.on_the_wire == 0
             at_the_end[address] = letters_to(relay, address)
         assert end_of(sender).code == 0
         assert {address: letters_to(relay, address) for address in chosen} == at_the_end
@@ -61,20 +59,50 @@ def test_a_letter_on_the_wire_is_waited_for(advice: App, clock: Clock) -> None:
     advice.plan_due()
     waited: list[float] = []
 
-    def letters_left() -> int:
-        return wait_for_the_wire(
-            advice.database, number, seconds=5, wait=waited.append, now=lambda: sum(waited)
+    def erased() -> Erased:
+        return erase_for_good(
+            advice.database,
+            parse_address("reader0@example.net"),
+            advice.suppressions,
+            source="cli",
+            clock=clock,
+            seconds=5,
+            wait=wait,
+            ticks=lambda: sum(waited),
         )
 
-    with Claimer(advice.settings.database_url, clock.now, 1) as sender:
-        with advice.database.write() as session:
-            address = parse_address("reader0@example.net")
-            erased = erase_address(session, address, advice.suppressions, source="cli", now=clock.now)
-        assert erased is not None
-        number = erased
-        assert letters_left() == 1
-        assert 5 <= sum(waited) < 6
-        sender.kill()
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if not is_patient and len(waited) > 3:
+            raise KeyboardInterrupt
+
+    with Claimer(advice.settings.database_url, clock.now, 1):
+        is_patient = False
+        with pytest.raises(KeyboardInterrupt):
+            erased()
+        is_patient = True
         waited.clear()
-        assert letters_left() == 0
-        assert sum(waited) < 5  # PostgreSQL may need a moment to see it gone
+        assert erased().on_the_wire == 1  # who was interrupted is found again
+        assert 5 <= sum(waited) < 6
+
+
+def test_one_whose_process_has_died_is_not_waited_for(advice: App, clock: Clock) -> None:
+    """Nobody will answer any more."""
+    make_readers(advice, 1)
+    clock.now = datetime.fromisoformat(SLOT)
+    advice.plan_due()
+    waited: list[float] = []
+    with Claimer(advice.settings.database_url, clock.now, 1) as sender:
+        sender.kill()
+        erased = erase_for_good(
+            advice.database,
+            parse_address("reader0@example.net"),
+            advice.suppressions,
+            source="cli",
+            clock=clock,
+            seconds=5,
+            wait=waited.append,
+            ticks=lambda: sum(waited),
+        )
+    assert erased.on_the_wire == 0
+    assert sum(waited) < 5  # PostgreSQL may need a moment to see it gone

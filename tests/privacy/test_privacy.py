@@ -8,8 +8,8 @@ from sqlalchemy import LargeBinary, String, Text
 from sqlmodel import Session, SQLModel
 
 from newsletter.cli.output import plain
+from newsletter.errors import NotFoundError
 from newsletter.privacy.dossier import dossier
-from newsletter.privacy.erasure import erase
 from subscribers.address import parse_address
 from subscribers.consent import verify
 from subscribers.models import RequestKind, Subscriber, SuppressionReason
@@ -17,7 +17,7 @@ from subscribers.requests import Asked, Door
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import subscribe
 from tests.feedback.conftest import Correspondence, post
-from tests.orders import suppress
+from tests.orders import erase, suppress
 from tests.web.conftest import Issue, issue
 
 __all__ = ["issue", "post"]
@@ -49,8 +49,7 @@ def test_an_erased_reader_is_nowhere(issue: Issue) -> None:
     with site.database.write() as session:
         reader(session, BO).name = "Bo Erasable"
         suppress(site, session, "x@y.org", SuppressionReason.ASKED)
-    with site.database.write() as session:
-        erase(session, reader(session, BO), site.suppressions, source="page", now=site.clock())
+    erase(site, BO)
     with site.database.read() as session:
         left = everything(session)
         assert "bo@" not in left.casefold()
@@ -65,8 +64,7 @@ def test_an_erased_reader_is_nowhere(issue: Issue) -> None:
 def test_who_is_erased_gets_nothing_more(issue: Issue) -> None:
     """Letters that waited are stopped in the same transaction."""
     site = issue.site
-    with site.database.write() as session:
-        erase(session, reader(session), site.suppressions, source="page", now=site.clock())
+    erase(site, ANN)
     assert issue.send() == ["bo@example.org"]
 
 
@@ -76,8 +74,7 @@ def test_mail_and_answers_are_erased_too(post: Correspondence) -> None:
     post.write(NEWS, "Dear editor, I am Ann Erasable of 5 Main Street.", sender=f"Ann Erasable <{ANN}>")
     post.write(NEWS, "pause", sender=f"Ann Erasable <{ANN}>")
     post.write(NEWS, "help", sender=f"Ann Erasable <{ANN}>")
-    with post.site.database.write() as session:
-        erase(session, reader(session), post.site.suppressions, source="page", now=post.site.clock())
+    erase(post.site, ANN)
     post.new_mail()
     with post.site.database.read() as session:
         left = everything(session)
@@ -113,27 +110,20 @@ def test_what_they_wrote_from_an_address_before_is_theirs(post: Correspondence) 
         held = dossier(session, reader(session, new), post.site.suppressions)
     assert len(held["messages_from_you"]) == 3
     assert len(held["answers_to_you"]) >= 2
-    with post.site.database.write() as session:
-        erase(session, reader(session, new), post.site.suppressions, source="page", now=post.site.clock())
+    erase(post.site, new)
     with post.site.database.read() as session:
         left = everything(session)
     assert all(word not in left for word in ("Erasable", "bücher", "xn--bcher-kva", "new.example"))
 
 
 def test_erasing_twice_is_harmless(issue: Issue) -> None:
-    """The row that is left can be erased again, and nothing changes but the record of it."""
+    """Whoever had the address is nobody then, the row that is left is no reader, and all is as it was."""
     site = issue.site
-    with site.database.write() as session:
-        number = reader(session).id
-    for _ in range(2):
-        with site.database.write() as session:
-            erase(
-                session,
-                session.get_one(Subscriber, number),
-                site.suppressions,
-                source="page",
-                now=site.clock(),
-            )
+    number = erase(site, ANN).subscriber_id
+    assert number is not None
+    assert erase(site, ANN) == (None, 0)
+    with pytest.raises(NotFoundError):
+        erase(site, number)
     with site.database.read() as session:
         assert verify(session).flaws == ()
         assert session.get_one(Subscriber, number).address == f"erased-{number}@erased.invalid"

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from newsletter.app import App
-from newsletter.privacy.erasure import erase
 from subscribers.address import parse_address
 from subscribers.consent import is_erased, verify
 from subscribers.models import ImportRun, Subscriber, Subscription, SuppressionReason
@@ -21,6 +20,7 @@ from subscribers.moving import coming
 from subscribers.moving.importing import Here, bring_in, finish
 from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave
 from tests.conftest import Clock, subscribe
+from tests.orders import erase, suppress
 from tests.subscribers.moving.test_importing import nothing, wanted
 
 ROWS = 12_000
@@ -100,37 +100,34 @@ def test_an_import_killed_at_any_moment_goes_on(advice: App, tmp_path: Path) -> 
     assert (tmp_path / "whole.csv").read_text(encoding="utf-8") == bad
 
 
-def _leave(site: App, session: Session, name: str) -> bool:
-    reader = find_subscriber(session, parse_address(name))
-    if reader is None:
-        return False
-    permission = Permission("page")
-    return bool(leave(session, reader.id, ["advice"], permission, site.letters, now=site.clock()))
+def _leave(site: App, name: str) -> bool:
+    with site.database.write() as session:
+        reader = find_subscriber(session, parse_address(name))
+        if reader is None:
+            return False
+        permission = Permission("page")
+        return bool(leave(session, reader.id, ["advice"], permission, site.letters, now=site.clock()))
 
 
-def _suppress(site: App, session: Session, name: str) -> bool:
-    reason = SuppressionReason.COMPLAINED
-    address = parse_address(name)
-    site.suppressions.suppress(session, address, reason, site.letters, source="email", now=site.clock())
+def _suppress(site: App, name: str) -> bool:
+    with site.database.write() as session:
+        suppress(site, session, name, SuppressionReason.COMPLAINED)
     return True
 
 
-def _join(site: App, session: Session, name: str) -> bool:
+def _join(site: App, name: str) -> bool:
     person = Person(parse_address(name))
     permission = Permission("page", confirmed=True)
-    join(session, person, "advice", permission, site.suppressions, renew=False, now=site.clock())
+    with site.database.write() as session:
+        join(session, person, "advice", permission, site.suppressions, renew=False, now=site.clock())
     return False
 
 
-def _erase(site: App, session: Session, name: str) -> bool:
-    reader = find_subscriber(session, parse_address(name))
-    if reader is None:
-        return False
-    erase(session, reader, site.suppressions, source="page", now=site.clock())
-    return True
+def _erase(site: App, name: str) -> bool:
+    return erase(site, name).subscriber_id is not None
 
 
-DEEDS: dict[str, Callable[[App, Session, str], bool]] = {
+DEEDS: dict[str, Callable[[App, str], bool]] = {
     "leave": _leave,
     "suppress": _suppress,
     "join": _join,
@@ -178,9 +175,7 @@ def test_nobody_who_leaves_meanwhile_is_brought_back(
         try:
             while not done.is_set():
                 name, deed = chance.choice(people), chance.choice(sorted(DEEDS))
-                with advice.database.write() as session:
-                    is_out = DEEDS[deed](advice, session, name)
-                if is_out:
+                if DEEDS[deed](advice, name):
                     out.add(name)
                 time.sleep(0.002)  # lets the imports have their turn
         except BaseException as error:

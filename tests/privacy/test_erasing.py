@@ -1,0 +1,237 @@
+"""What an erasure reaches: short letters on the wire, words of relays, notices, addresses of before."""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from email.message import EmailMessage
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope
+from aiosmtpd.smtp import Session as SMTPSession
+from sqlmodel import select
+
+from newsletter.app import App
+from newsletter.delivery.ledger import Ledger, Recorded
+from newsletter.delivery.outcome import Outcome, Stage
+from newsletter.models import Attempt, Delivery, InboundMessage, Note, Notice, Verdict
+from newsletter.privacy.dossier import dossier
+from newsletter.privacy.erasure import Erased, erase_for_good
+from newsletter.states import DeliveryState, NoteState
+from subscribers.address import parse_address
+from subscribers.models import RequestKind, SuppressionReason
+from subscribers.requests import Asked, Door
+from subscribers.subscriptions import find_subscriber
+from tests.conftest import Cli, Clock, subscribe
+from tests.delivery.bigissue import SLOT, queue_post
+from tests.feedback.conftest import Correspondence, post
+from tests.feedback.reporting import Newsroom, failure, newsroom
+from tests.mailserver import MailServer
+from tests.orders import erase
+from tests.privacy.test_privacy import ANN, NEWS, everything, reader
+
+__all__ = ["newsroom", "post"]
+
+BO, CY, NEW = "bo@example.org", "cy@example.org", "ann@new.example"
+
+
+class Slow(MailServer):
+    """A relay that answers for a body once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_body = threading.Event()
+        self.may_answer = threading.Event()
+
+    async def handle_DATA(self, server: SMTP, session: SMTPSession, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        self.has_body.set()
+        await server.loop.run_in_executor(None, self.may_answer.wait, 30)
+        return await super().handle_DATA(server, session, envelope)
+
+
+@pytest.fixture
+def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    with Slow() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+        server.may_answer.set()
+
+
+def ask_for_help(post: Correspondence, *addresses: str) -> None:
+    """Somebody writes, and an answer waits to be sent."""
+    for address in addresses:
+        post.receive(f"From: {address}\r\nSubject: help\r\nMessage-ID: <{address}>\r\n\r\n".encode(), NEWS)
+    post.site.handle_inbound()
+
+
+def sending(site: App) -> threading.Thread:
+    """Somebody else sends what is due."""
+
+    def send() -> None:
+        with site.open_relays() as relays:
+            site.post_notes(relays)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+def test_a_short_letter_on_the_wire_is_waited_for(relay: Slow, post: Correspondence) -> None:
+    """The erasure is acknowledged once the relay has answered, and nothing is left of the letter then."""
+    ask_for_help(post, ANN)
+    thread = sending(post.site)
+    assert relay.has_body.wait(30)
+    erased = erase_for_good(
+        post.site.database,
+        parse_address(ANN),
+        post.site.suppressions,
+        source="cli",
+        clock=post.site.clock,
+        seconds=30,
+        wait=lambda seconds: relay.may_answer.set() or threading.Event().wait(seconds),
+    )
+    thread.join()
+    assert (len(relay.accepted), erased) == (1, Erased(None, 0))
+    with post.site.database.read() as session:
+        assert ANN not in everything(session)
+        assert session.exec(select(Note)).one().state == NoteState.SENT
+
+
+def test_of_one_that_is_not_waited_for_any_longer_nothing_comes_back(
+    relay: Slow, post: Correspondence
+) -> None:
+    """It may still arrive, and that is said; what the relay says afterwards is not written down."""
+    ask_for_help(post, ANN)
+    thread = sending(post.site)
+    assert relay.has_body.wait(30)
+    assert erase(post.site, ANN) == (None, 1)
+    relay.may_answer.set()
+    thread.join()
+    with post.site.database.read() as session:
+        assert ANN not in everything(session)
+        note = session.exec(select(Note)).one()
+        assert (note.state, note.reply) == (NoteState.EXPIRED, None)
+
+
+def test_a_short_letter_that_is_taken_and_not_gone_is_stopped(relay: Slow, post: Correspondence) -> None:
+    """A process has a hundred of them in hand: whoever is erased meanwhile gets none."""
+    ask_for_help(post, BO, ANN)
+    thread = sending(post.site)
+    assert relay.has_body.wait(30)
+    assert erase(post.site, ANN) == (None, 0)
+    relay.may_answer.set()
+    thread.join()
+    assert [one.recipient for one in relay.accepted] == [BO]
+
+
+def asked_to_move(post: Correspondence, number: int, *, is_confirmed: bool) -> None:
+    with post.site.database.write() as session:
+        asked = Asked(
+            kind=RequestKind.ADDRESS,
+            address=parse_address(NEW),
+            door=Door.PAGE,
+            place="the preferences page",
+            wording="",
+            language="en",
+            subscriber_id=number,
+        )
+        request = post.site.doors.ask(session, asked).id
+    post.site.doors.post()
+    if is_confirmed:
+        with post.site.database.write() as session:
+            post.site.doors.confirm(session, request, by=Door.PAGE, evidence="the button")
+
+
+def number_of(site: App, address: str = ANN) -> int:
+    with site.database.read() as session:
+        return reader(session, address).id
+
+
+def test_who_wants_to_move_is_erased_at_the_new_address_too(post: Correspondence) -> None:
+    """The letter that asks the new address does not go, and is in the dossier before."""
+    subscribe(post.site, ANN)
+    asked_to_move(post, number_of(post.site), is_confirmed=False)
+    with post.site.database.read() as session:
+        told = dossier(session, reader(session), post.site.suppressions)
+    assert {one["recipient"] for one in told["answers_to_you"]} == {ANN, NEW}
+    erase(post.site, ANN)
+    post.run()
+    assert (post.new_mail(ANN), post.new_mail(NEW)) == ([], [])
+    with post.site.database.read() as session:
+        assert "ann@" not in everything(session)
+
+
+def test_nobody_writes_to_an_address_of_before(post: Correspondence, cli: Cli) -> None:
+    """It has an order of its own. Whoever names it alone is told how its reader is erased."""
+    subscribe(post.site, ANN)
+    asked_to_move(post, number_of(post.site), is_confirmed=True)
+    folder = post.site.settings.folder
+    said = cli("--site", folder, "subscriber", "erase", ANN)
+    assert said.returncode != 0
+    assert f"subscriber erase {NEW}" in said.stderr
+    assert cli("--site", folder, "subscriber", "erase", NEW).returncode == 0
+    with post.site.database.read() as session:
+        orders = [post.site.suppressions.find(session, parse_address(one)) for one in (ANN, NEW)]
+    assert [order and order.reason for order in orders] == [SuppressionReason.ERASED] * 2
+
+
+def test_what_a_relay_says_after_the_erasure_is_not_written_down(advice: App, clock: Clock) -> None:
+    """Of a letter on the wire that was not waited for, and of one that was refused before its body went."""
+    subscribe(advice, CY, BO)
+    queue_post(advice)
+    clock.now = datetime.fromisoformat(SLOT)
+    advice.plan_due()
+    with advice.database.writing_connection() as connection:
+        ledger = Ledger(advice.database, connection, resend_in_doubt=False, now=clock.now)
+        letters = {one.address: one for one in ledger.claim(10, clock.now)}
+        ledger.settle([letters[CY].id], [])
+        assert erase(advice, CY).on_the_wire == 1
+        assert erase(advice, BO).on_the_wire == 0
+        for address, stage in ((CY, Stage.DOT), (BO, Stage.RCPT)):
+            reply = f"550 5.1.1 <{address}>: no such user"
+            outcome = Outcome(DeliveryState.BOUNCED, stage, 550, reply)
+            letter = letters[address]
+            ledger.settle([], [Recorded(letter.id, letter.issue_id, outcome, clock.now)])
+        ledger.close(clock.now)
+    with advice.database.read() as session:
+        assert {one.reply for one in session.exec(select(Attempt))} == {"(erased)"}
+        assert {one.diagnostic for one in session.exec(select(Verdict))} == {"(erased)"}
+        assert {one.state for one in session.exec(select(Delivery))} == {"bounced", "suppressed"}
+        text = everything(session)
+    assert CY not in text
+    assert BO not in text
+
+
+def test_evidence_about_others_stays_whole(newsroom: Newsroom) -> None:
+    """A report that counted against somebody else stays, whoever else it names; one about nobody goes."""
+    site = newsroom.post.site
+    newsroom.issue()
+    letter = newsroom.letter()
+    newsroom.report(failure(letter, "5.1.1", f"unknown; postmaster is {BO}"), letter.path)
+    unplaced = EmailMessage()
+    unplaced["From"], unplaced["To"], unplaced["Subject"] = "mailer-daemon@x.example", NEWS, "Undeliverable"
+    unplaced["Message-ID"] = "<unplaced@x.example>"
+    unplaced.set_content(f"Your message could not be delivered: {BO}: 550 5.1.1 User unknown")
+    newsroom.post.receive(unplaced.as_bytes(), NEWS, "")
+    newsroom.post.run()
+    erase(site, BO)
+    with site.database.read() as session:
+        kept, gone = session.exec(select(InboundMessage).order_by("id")).all()
+    assert BO.encode() in (kept.content or b"")
+    assert (gone.content, gone.state) == (None, "report")
+
+
+def test_notices_lose_the_address(advice: App) -> None:
+    """What else the editor was told stays; an address that ends in this one is another's."""
+    subscribe(advice, ANN)
+    text = f"Refused: <Ann@Example.org>, and mary{ANN}."
+    with advice.database.write() as session:
+        now = advice.clock()
+        session.add(
+            Notice(topic="x", number=1, kind="x", subject=ANN, text=text, noticed_at=now, retry_at=now)
+        )
+    erase(advice, ANN)
+    with advice.database.read() as session:
+        notice = session.exec(select(Notice)).one()
+        assert (notice.subject, notice.text) == ("(erased)", f"Refused: <(erased)>, and mary{ANN}.")
+        assert find_subscriber(session, parse_address(ANN)) is None
