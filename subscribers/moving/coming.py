@@ -101,22 +101,22 @@ def batches(wanted: Wanted, rows: int, stage: Stage, done: int) -> Iterator[tupl
     Raises CsvError at the end of a file that has not as many rows as it had.
     """
     batch: list[Coming] = []
-    ordered: dict[str, tuple[SuppressionReason, bool]] = {}
+    refused: dict[str, tuple[SuppressionReason | None, bool]] = {}
     number = done
     for number, row in enumerate(islice(wanted.export.rows(), done, None), start=done + 1):
         coming = _coming(wanted, stage, row) if isinstance(row, Newcomer) else None
         if coming is None:
             continue
-        if coming.suppress is not None:
-            how = (coming.suppress, bool(coming.arrival.ties))
-            if ordered.setdefault(coming.arrival.address.key, how) != how:
-                # One order after the other, as if the file had been cut here anyway.
+        if stage is Stage.REFUSALS:
+            key, how = coming.arrival.address.key, (coming.suppress, bool(coming.arrival.ties))
+            if refused.setdefault(key, how) != how:
+                # One refusal after the other, as if the file had been cut here anyway.
                 yield number - 1, batch
-                batch, ordered = [], {}
+                batch, refused = [], {key: how}
         batch.append(coming)
         if len(batch) == AT_ONCE:
             yield number, batch
-            batch, ordered = [], {}
+            batch, refused = [], {}
     if batch:
         yield number, batch
     if number != rows:
@@ -164,23 +164,13 @@ def _tie(
             state = SubscriptionState.LEFT
         elif state in LIVE:
             state = SubscriptionState.SUPPRESSED
-    elif state in LIVE and not (wanted.confirmed or _is_confirmed(wanted.export.tool, row.evidence)):
+    elif state in LIVE and not (wanted.confirmed or wanted.export.has_confirmed(row.evidence)):
         state = SubscriptionState.PENDING
     is_same = state == held.state
     since = held.since if is_same else None
     return Tie(
         category, state, SOURCE, told, _details(wanted, row, held), since, held.until if is_same else None
     )
-
-
-def _is_confirmed(tool: str, evidence: Mapping[str, str]) -> bool:
-    """Whether the other tool itself has kept that this person confirmed.
-
-    Mailchimp's confirm_time alone is of whom somebody has added.
-    """
-    if tool == "mailchimp":
-        return bool(evidence.get("optin_time") and evidence.get("confirm_time"))
-    return tool == "paperround" and evidence.get("action") == "granted"
 
 
 def _evidence(name: str, told: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlmodel import col, delete, select
 
@@ -303,6 +303,13 @@ _BEFORE = st.dictionaries(
 )
 
 
+_LEFT_THEN_BOUNCED = [
+    ("ann@example.org", "advice", "left", "", "", ""),
+    ("ann@example.org", "advice", "active", "bounced", "", ""),
+]
+"""Of whom the one alone changes nothing here, and the other does."""
+
+
 def written(path: Path, rows: list[tuple[str, ...]]) -> Path:
     """These rows as a file."""
     lines = ["email,category,state,suppressed,name,since", *(",".join(row) for row in rows)]
@@ -316,6 +323,7 @@ class StoppedError(Exception):
 
 @tried(300, quickly=15)
 @given(_ROWS, _BEFORE, st.integers(1, 4), st.integers(0, 6), st.booleans())
+@example(_LEFT_THEN_BOUNCED, {"ann@example.org": "active"}, 1, 0, False)
 def test_it_makes_no_difference_how_a_file_is_cut(
     database: Database,
     tmp_path_factory: pytest.TempPathFactory,
