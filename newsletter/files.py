@@ -27,10 +27,11 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def put_in_place(path: Path) -> Iterator[BinaryIO]:
+def put_in_place(path: Path, *, is_private: bool = False) -> Iterator[BinaryIO]:
     """A new file, to be written: whole and on the disk it takes its place, or what was there stays.
 
-    What is no regular file, as a pipe or a device, is written as it comes. Raises OSError.
+    A private one is its owner's alone to read, whatever was there before. What is no regular file, as a pipe
+    or a device, is written as it comes. Raises OSError.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
@@ -39,11 +40,11 @@ def put_in_place(path: Path) -> Iterator[BinaryIO]:
     path = path.resolve()
     draft = path.with_name(f".{secrets.token_hex(8)}")
     try:
-        with draft.open("xb") as file:
+        with open(draft, "xb", opener=_private if is_private else None) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
+        if path.exists() and not is_private:
             draft.chmod(stat.S_IMODE(path.stat().st_mode))
         draft.replace(path)
     except OSError as error:
@@ -52,3 +53,7 @@ def put_in_place(path: Path) -> Iterator[BinaryIO]:
         raise
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

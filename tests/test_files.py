@@ -85,3 +85,15 @@ def test_a_file_is_put_in_place_whole_or_not_at_all(tmp_path: Path) -> None:
     with put_in_place(path) as file:
         file.write(b"after")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"after", 0o640)
+
+
+def test_a_private_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """From its first byte on, also where another one that all could read was there before."""
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    path.chmod(0o644)
+    with put_in_place(path, is_private=True) as file:
+        (draft,) = set(tmp_path.iterdir()) - {path}
+        assert draft.stat().st_mode & 0o777 == 0o600
+        file.write(b"after")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"after", 0o600)

@@ -176,7 +176,7 @@ def show(
 
 @app.command()
 def retry(context: typer.Context, message: MessageArgument) -> None:
-    """Handle a message once more that was set aside."""
+    """Handle a message once more that was set aside, or a report that nothing was made of."""
     from newsletter.feedback.inbox import message as find_message
     from newsletter.feedback.inbox import retry as try_again
 
@@ -184,7 +184,7 @@ def retry(context: typer.Context, message: MessageArgument) -> None:
     with site.database.write() as session:
         is_retried = try_again(session, message)
         found = find_message(session, message)
-        why = "what it said is kept no more" if found.content is None else f"it is {found.state}, not aside"
+        why = "what it said is kept no more" if found.content is None else "it was handled"
     if not is_retried:
         note(f"paperround: message {message} cannot be handled again: {why}")
         raise typer.Exit(1)

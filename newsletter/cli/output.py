@@ -15,8 +15,8 @@ from unicodedata import category, east_asian_width
 
 import typer
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""What a terminal would obey: a server's reply, quoted, must not move the cursor."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What a terminal would obey: a server's reply, quoted, must not move the cursor, nor turn a line around."""
 _GAP = "  "
 _NARROWEST = 8
 _PROGRESS_SECONDS = 0.2

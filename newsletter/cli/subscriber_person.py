@@ -1,6 +1,5 @@
 """`paperround subscriber show`, `dossier` and `erase`: what is held about one person, and to be rid of it."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,6 +131,7 @@ def dossier(
 ) -> None:
     """Write all that is held about one person, as JSON."""
     from newsletter.errors import SiteError
+    from newsletter.files import put_in_place
     from newsletter.privacy.dossier import dossier_of
     from subscribers.address import parse_address
 
@@ -143,9 +143,8 @@ def dossier(
         print_json(held)
         return
     try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(as_json_text(held) + "\n")
+        with put_in_place(output, is_private=True) as file:
+            file.write(f"{as_json_text(held)}\n".encode())
     except OSError as error:
         raise SiteError(f"{output} cannot be written: {error.strerror}") from error
     note(f"All that is held about {parsed.given} is in {output}.")

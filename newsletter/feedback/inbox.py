@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import exists, func, update
+from sqlalchemy import ColumnElement, exists, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
@@ -111,12 +111,16 @@ def message(session: Session, number: int) -> InboundMessage:
 
 
 def retry(session: Session, number: int) -> bool:
-    """Handle a message that was set aside once more; False if it was not, or its content is kept no more."""
+    """Handle a message once more that was set aside, or a report that nothing was made of.
+
+    False if it is neither, or its content is kept no more.
+    """
+    is_unplaced = (col(InboundMessage.state) == InboundState.REPORT) & ~_is_evidence()
     changed = session.execute(
         update(InboundMessage)
         .where(
             col(InboundMessage.id) == number,
-            col(InboundMessage.state) == InboundState.ASIDE,
+            (col(InboundMessage.state) == InboundState.ASIDE) | is_unplaced,
             col(InboundMessage.content).is_not(None),
         )
         .values(state=InboundState.NEW, attempts=0, taken_until=None, outcome=None, handled_at=None)
@@ -132,6 +136,11 @@ def blank(session: Session, messages: Collection[int]) -> None:
     for start in range(0, len(ids), _AT_ONCE):
         some = col(InboundMessage.id).in_(ids[start : start + _AT_ONCE])
         session.execute(update(InboundMessage).where(some).values(outcome=GONE, **nobody))
+
+
+def _is_evidence() -> ColumnElement[bool]:
+    """That a verdict rests on a message."""
+    return exists().where(col(Verdict.inbound_id) == col(InboundMessage.id))
 
 
 def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:

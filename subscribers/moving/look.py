@@ -84,6 +84,8 @@ class Export:
         self._parts = parts
         self.tool = parts[0].tool
         """Who wrote it: `paperround`, `listmonk`, `mailchimp` …; `csv` where that is not known."""
+        self.has_confirmed = next(one.has_confirmed for one in _TOOLS if one.name == self.tool)
+        """Whether that has kept itself, by what it tells of a person, that they confirmed."""
         self.headers = {part.source.part: part.header for part in parts}
         """Of each file, "" where there is one only, the names of the cells of a bad row."""
         self.files = tuple(part.source.part for part in parts if part.source.part)

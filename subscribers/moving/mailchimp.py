@@ -95,4 +95,11 @@ def _is_it(names: frozenset[str]) -> bool:
     return {"leid", "euid"} <= names and bool({"optin_time", "unsub_time", "clean_time"} & names)
 
 
-TOOL = Tool("mailchimp", _is_it, _reader, claims=lambda name: _IN_NAME.search(name.lower()) is not None)
+TOOL = Tool(
+    "mailchimp",
+    _is_it,
+    _reader,
+    # Its confirm_time alone is of whom somebody has added.
+    has_confirmed=lambda told: bool(told.get("optin_time") and told.get("confirm_time")),
+    claims=lambda name: _IN_NAME.search(name.lower()) is not None,
+)

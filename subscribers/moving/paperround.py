@@ -133,4 +133,4 @@ def _is_it(names: frozenset[str]) -> bool:
     return _LEAST <= names <= {*HEADER, "line", "problem"} or {*HEADER} <= names
 
 
-TOOL = Tool("paperround", _is_it, _reader)
+TOOL = Tool("paperround", _is_it, _reader, has_confirmed=lambda told: told.get("action") == "granted")

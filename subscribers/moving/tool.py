@@ -1,6 +1,6 @@
 """What this package knows of a tool whose export is a CSV file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from subscribers.moving.columns import Columns
@@ -24,5 +24,7 @@ class Tool:
     """What its file cannot say, and where that can be had."""
     is_misleading: bool = False
     """Whether it makes readers of those who left there, so that a person has to say that it is meant."""
+    has_confirmed: Callable[[Mapping[str, str]], bool] = lambda _: False
+    """Whether it has kept itself, by what is told of a person, that they confirmed."""
     claims: Callable[[str], bool] = lambda _: False
     """Whether a file is one of its own by this name, beside others: it is not to be passed over."""

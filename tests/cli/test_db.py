@@ -72,6 +72,17 @@ def test_check_ends_with_1_at_a_broken_promise(folder: Path, advice: App, cli: C
     }
 
 
+def test_check_without_the_key_tells_all_else(folder: Path, advice: App, cli: Cli) -> None:
+    """Whether standing orders are obeyed cannot be told then: it does not end with 0."""
+    with advice.database.write() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.SENT))
+    (folder / "secret.key").unlink()
+    done = cli("--site", folder, "db", "check")
+    assert (done.returncode, done.stdout) == (1, "broken: what is sent says when; not so: delivery 1\n")
+    assert "standing orders are obeyed cannot be told" in done.stderr
+    assert "secret.key" in done.stderr
+
+
 @pytest.mark.usefixtures("sqlite_only")
 def test_check_of_a_damaged_database(folder: Path, advice: App, cli: Cli) -> None:
     """Damage is told in SQLite's words, with 1."""

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.app import App
+from subscribers.address import parse_address
 from subscribers.models import SuppressionReason
+from subscribers.subscriptions import find_subscriber
 from tests.cli.test_subscriber_cli import states, subscriber
 from tests.conftest import Cli, subscribe
 from tests.orders import suppress
@@ -80,14 +82,27 @@ def test_for_good_is_also_for_strangers(advice: App, cli: Cli) -> None:
     assert "nothing but this order" in shown
 
 
+def test_a_name_turns_no_line_around(issue: Issue, cli: Cli) -> None:
+    """Marks of direction in what a stranger has called themselves do not reach a terminal."""
+    with issue.site.database.write() as session:
+        found = find_subscriber(session, parse_address(ANN))
+        assert found
+        found.name = "Ann\u202egro.elpmaxe"
+    shown = subscriber(issue.site, cli, "show", ANN).stdout
+    assert "Ann gro.elpmaxe" in shown
+    assert "\u202e" not in shown
+
+
 def test_all_that_is_held_is_in_one_file(issue: Issue, cli: Cli, tmp_path: Path) -> None:
     """JSON, that only whoever asked for it can read; of a stranger too, who may have written."""
     issue.send()
     file = tmp_path / "ann.json"
     file.write_text("an older one, " * 10_000)
+    file.chmod(0o644)
     done = subscriber(issue.site, cli, "dossier", ANN, "--output", file)
     assert (done.returncode, done.stdout) == (0, "")
     held = json.loads(file.read_text(encoding="utf-8"))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert held == json.loads(subscriber(issue.site, cli, "dossier", ANN).stdout)
     assert held["person"]["address"] == ANN
     assert len(held["letters"]) == len(held["consents"]) == 1
