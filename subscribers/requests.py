@@ -182,8 +182,8 @@ def refuse(session: Session, number: int, *, now: datetime) -> bool:
     return True
 
 
-def purge(session: Session, now: datetime, *, keep_days: int) -> int:
-    """Delete requests that expired unconfirmed, and those long done; returns how many.
+def purge(session: Session, now: datetime, *, keep_days: int) -> list[int]:
+    """Delete requests that expired unconfirmed, and those long done; returns their numbers.
 
     Those that were confirmed stay `keep_days` more, so that their link still answers; what they were evidence
     of is on the consent record.
@@ -192,7 +192,7 @@ def purge(session: Session, now: datetime, *, keep_days: int) -> int:
     is_done = col(Request.state) == RequestState.CONFIRMED
     is_old = col(Request.expires_at) <= now - timedelta(days=keep_days)
     gone = session.execute(delete(Request).where(is_over & (~is_done | is_old)).returning(col(Request.id)))
-    return len(gone.all())
+    return list(gone.scalars())
 
 
 def _held(session: Session, number: int) -> Request | None:

@@ -14,10 +14,11 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from newsletter.database import Database
+from newsletter.database import Database, batched
 from newsletter.delivery.letters import LedgerLetters
 from newsletter.feedback.drafts import Draft, Drafter, Offered
-from newsletter.feedback.writing import Thread, Writer
+from newsletter.feedback.writing import Thread, Writer, forget_notes, topics_of
+from newsletter.models import Note
 from newsletter.schedule.categories import all_categories, streams_of
 from newsletter.settings import DoorsSection
 from newsletter.states import NoteKind
@@ -114,8 +115,11 @@ class Doors:
         return refuse(session, number, now=self._clock())
 
     def purge(self, session: Session) -> int:
-        """Delete requests that nobody confirmed in time."""
-        return purge(session, self._clock(), keep_days=self._section.keep_days)
+        """Delete requests that nobody confirmed in time, and their letters' words; returns how many."""
+        gone = purge(session, self._clock(), keep_days=self._section.keep_days)
+        for numbers in batched(gone, _AT_ONCE):
+            forget_notes(session, col(Note.topic).in_(topic for one in numbers for topic in topics_of(one)))
+        return len(gone)
 
     def post(self) -> int:
         """Decide what becomes of new requests, and write the confirmations; returns how many were decided.
@@ -204,7 +208,7 @@ class Doors:
             return
         kind, now = NoteKind.ANSWER, self._clock()
         if not self._writer.has_written_enough(session, old, now):
-            topic = f"request {request.id}, the old address"
+            topic = topics_of(request.id)[1]
             self._writer.write(session, drafter.address_old(), old, topic=topic, kind=kind, now=now)
 
     def _ask_to_confirm(
@@ -242,7 +246,7 @@ class Doors:
             session,
             draft,
             address,
-            topic=f"request {request.id}",
+            topic=topics_of(request.id)[0],
             kind=NoteKind.CONFIRMATION,
             now=self._clock(),
             answers=answers,

@@ -13,7 +13,7 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, exists, func, update
 from sqlmodel import Session, col, select
 
-from newsletter.database import Database
+from newsletter.database import Database, batched
 from newsletter.errors import NotFoundError
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.models import InboundMessage, Verdict
@@ -132,9 +132,8 @@ def retry(session: Session, number: int) -> bool:
 def blank(session: Session, messages: Collection[int]) -> None:
     """Keep nothing of what these messages said, and of who wrote them: somebody was erased."""
     nobody = {"content": None, "sender": "", "return_path": "", "subject": GONE, "message_id": ""}
-    ids = sorted(messages)
-    for start in range(0, len(ids), _AT_ONCE):
-        some = col(InboundMessage.id).in_(ids[start : start + _AT_ONCE])
+    for ids in batched(sorted(messages), _AT_ONCE):
+        some = col(InboundMessage.id).in_(ids)
         session.execute(update(InboundMessage).where(some).values(outcome=GONE, **nobody))
 
 

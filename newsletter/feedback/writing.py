@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jinja2 import Environment
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.database import Database
@@ -23,7 +23,7 @@ from newsletter.render.mjml import compile_mjml
 from newsletter.render.templates import render_template
 from newsletter.render.theme import Theme
 from newsletter.settings import Settings, SiteSection
-from newsletter.states import NoteKind, NoteState
+from newsletter.states import GONE, NoteKind, NoteState
 from subscribers.address import Address, parse_address
 from subscribers.tokens import Purpose, TokenSigner
 
@@ -234,3 +234,25 @@ class Writer:
         if session.execute(once).scalar_one_or_none() is None:
             return None
         return Written(f"<{note.message_id}>", message)
+
+
+def topics_of(request_id: int) -> tuple[str, str]:
+    """The topics of the letters about a request: to its address, and to the one that it is to replace."""
+    return f"request {request_id}", f"request {request_id}, the old address"
+
+
+def forget_notes(session: Session, which: ColumnElement[bool]) -> None:
+    """Keep nothing of short letters but that they were, and what became of them; what waits goes no more."""
+    waits = which & (col(Note.state) == NoteState.QUEUED)
+    session.execute(update(Note).where(waits).values(state=NoteState.EXPIRED))
+    nobody = {
+        "recipient": "",
+        "recipient_key": "",
+        "mailbox": "",
+        "domain": "",
+        "subject": GONE,
+        "message": None,
+        "reply": None,
+        "return_path": "",
+    }
+    session.execute(update(Note).where(which).values(**nobody))

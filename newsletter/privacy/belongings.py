@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlmodel import Session, col
 
 from newsletter.delivery.evidence import probe_topic
+from newsletter.feedback.writing import topics_of
 from newsletter.models import InboundMessage, Note, Probe, Verdict
 from newsletter.states import InboundState
 from subscribers.address import Address
@@ -95,7 +96,7 @@ def belongings_of(session: Session, address: Address, subscriber: Subscriber | N
 def _topics(session: Session, keys: Iterable[str], subscriber_id: int | None) -> Iterable[str]:
     requests = select(col(Request.id)).where(_are_requests(keys, subscriber_id))
     for number in session.scalars(requests):
-        yield from (f"request {number}", f"request {number}, the old address")
+        yield from topics_of(number)
     for number in session.scalars(select(col(Probe.id)).where(col(Probe.subscriber_id) == subscriber_id)):
         yield probe_topic(number)
 

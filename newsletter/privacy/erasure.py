@@ -24,6 +24,7 @@ from newsletter.delivery.letters import LedgerLetters
 from newsletter.delivery.ownership import others
 from newsletter.errors import NotFoundError
 from newsletter.feedback.inbox import blank
+from newsletter.feedback.writing import forget_notes
 from newsletter.models import Attempt, Delivery, InboundMessage, Note, Notice, Verdict
 from newsletter.privacy.belongings import Belongings, belongings_of
 from newsletter.states import GONE, DeliveryState, NoteState
@@ -179,19 +180,7 @@ def _take_mail(session: Session, theirs: Belongings, reports: list[int]) -> None
     wrote = session.scalars(select(col(InboundMessage.id)).where(theirs.are_messages)).all()
     blank(session, [*wrote, *reports])
     got = or_(theirs.are_notes, col(Note.topic).in_(f"inbound {number}" for number in wrote))
-    nobody = {
-        "recipient": "",
-        "recipient_key": "",
-        "mailbox": "",
-        "domain": "",
-        "subject": GONE,
-        "message": None,
-        "reply": None,
-        "return_path": "",
-    }
-    waits = got & (col(Note.state) == NoteState.QUEUED)
-    session.execute(update(Note).where(waits).values(state=NoteState.EXPIRED))
-    session.execute(update(Note).where(got).values(**nobody))
+    forget_notes(session, got)
 
 
 def _take_from_notices(session: Session, theirs: Belongings) -> None:

@@ -161,6 +161,19 @@ def test_who_wants_to_move_is_erased_at_the_new_address_too(post: Correspondence
         assert "ann@" not in everything(session)
 
 
+def test_of_a_request_that_comes_to_nothing_no_address_stays(post: Correspondence, clock: Clock) -> None:
+    """Whoever asked cannot be told any more from its letters: they are forgotten with it."""
+    subscribe(post.site, ANN)
+    asked_to_move(post, number_of(post.site), is_confirmed=False)
+    post.run()
+    clock.advance(days=60)
+    with post.site.database.write() as session:
+        assert post.site.doors.purge(session) == 1
+    with post.site.database.read() as session:
+        assert NEW not in everything(session)
+        assert {one.state for one in session.exec(select(Note))} == {NoteState.SENT}
+
+
 def test_nobody_writes_to_an_address_of_before(post: Correspondence, cli: Cli) -> None:
     """It has an order of its own. Whoever names it alone is told how its reader is erased."""
     subscribe(post.site, ANN)
