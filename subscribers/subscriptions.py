@@ -101,6 +101,12 @@ def find_subscriber(session: Session, address: Address, *, is_held: bool = False
     return session.exec(found).one_or_none()
 
 
+def held_subscriber(session: Session, subscriber_id: int) -> Subscriber:
+    """A reader, held against whoever else judges, suppresses or subscribes them."""
+    theirs = select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update(key_share=True)
+    return session.exec(theirs.execution_options(populate_existing=True)).one()
+
+
 def subscriptions_of(session: Session, subscriber_id: int) -> list[Subscription]:
     """All of a reader's subscriptions, whatever their state, by category."""
     found = select(Subscription).where(Subscription.subscriber_id == subscriber_id)

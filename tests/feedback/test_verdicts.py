@@ -354,10 +354,26 @@ def test_what_was_written_and_not_judged_is_judged_later(
     assert newsroom.effects() == [None]
     assert newsroom.order() is None
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda _: newsroom.post.site.judge.judge_new(), range(4)))
+        judge = newsroom.post.site.judge
+        done = list(pool.map(lambda _: [one for some in judge.judge_new() for one in some], range(4)))
     assert [len(one) for one in sorted(done, key=len)] == [0, 0, 0, 1]
     assert newsroom.effects() == ["suppressed"]
     assert newsroom.order() == SuppressionReason.BOUNCED
+
+
+@ON_SQLITE
+def test_what_never_counts_is_judged_in_portions(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who refuses a whole issue for policy leaves a verdict a reader: they are never all in hand."""
+    names = ["bo@one.example", "cleo@two.example"]
+    subscribe(newsroom.post.site, *names)
+    monkeypatch.setattr("newsletter.app.App.judge_new", lambda self: [])
+    said(newsroom, "550 5.7.1 Blocked by policy")
+    monkeypatch.setattr("newsletter.feedback.verdicts._PORTION", 2)
+    judged = list(newsroom.post.site.judge.judge_new())
+    assert [len(portion) for portion in judged] == [2, 1]
+    assert {one.effect for portion in judged for one in portion} == {"none"}
+    assert [newsroom.effects(name) for name in names] == [["none"]] * 2
+    assert list(newsroom.post.site.judge.judge_new()) == []
 
 
 def test_a_lifted_order_is_not_given_again_for_old_letters(newsroom: Newsroom, clock: Clock) -> None:
