@@ -4,6 +4,7 @@ Promises: no octets raise, and time grows with their length. However messages ne
 are opened, and what is beyond the limits of `newsletter.feedback.mime` is left unread.
 """
 
+import re
 from dataclasses import dataclass
 
 from newsletter.feedback.complaints import REPORT_TYPE
@@ -35,6 +36,10 @@ _RECEIPT_TYPES = ("message/disposition-notification", "message/global-dispositio
 _RETURNED = 5
 """Messages within a report that are opened, however they nest."""
 _HEADER_OCTETS = 100_000
+_ANSWERED = re.compile(
+    r"^(?:in-reply-to|references)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+", re.IGNORECASE | re.MULTILINE
+)
+"""The fields that name what a message answers: of our letters any answer to them does."""
 _TEXT_CHARACTERS = 100_000
 
 
@@ -44,6 +49,7 @@ class Anatomy:
 
     message: Part
     header: str
+    """Of the message itself, without what it answers."""
     statuses: tuple[Part, ...]
     feedback: tuple[Part, ...]
     texts: tuple[tuple[str, str, str], ...]
@@ -104,7 +110,7 @@ def read_anatomy(content: bytes) -> Anatomy:
             length += len(text)
     return Anatomy(
         message=message,
-        header=decoded(content[: min(message.start, _HEADER_OCTETS)], ""),
+        header=_ANSWERED.sub("", decoded(content[: min(message.start, _HEADER_OCTETS)], "")),
         statuses=tuple(statuses),
         feedback=tuple(feedback),
         texts=tuple(texts),

@@ -143,18 +143,37 @@ def test_the_return_path_tells_the_letter_also_where_it_was_rewritten(address: s
     assert report.kind is ReportKind.FAILED
 
 
-def test_an_envelope_id_and_what_is_answered_tell_the_letter() -> None:
-    """RFC 3461 §4.4: an envelope's name comes back as xtext; Exchange names the Message-ID alone."""
+def test_an_envelope_id_tells_the_letter() -> None:
+    """RFC 3461 §4.4: an envelope's name comes back as xtext."""
     reporting = f"Reporting-MTA: dns; mx\nOriginal-Envelope-Id: letters+2Bbounce.{BOUNCE}+40news.example"
     content = (
         dsn(final("5.1.1"), reporting=reporting).replace("{letter}", "").replace("{path}", "x@news.example")
     )
     assert read_report(filled(content).encode(), "").traces.bounce_tokens == (BOUNCE,)
-    answered = content.replace(reporting, "Reporting-MTA: dns; mx").replace(
-        "Auto-Submitted", f"In-Reply-To: <{MESSAGE}@news.example>\nAuto-Submitted"
-    )
-    traces = read_report(filled(answered).encode(), "").traces
-    assert (traces.bounce_tokens, traces.message_ids) == ((), (f"{MESSAGE}@news.example",))
+
+
+@pytest.mark.parametrize("field", ["In-Reply-To: ", "references:\n  <other@reader.example>\n\t"])
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_what_a_message_answers_is_no_trace(field: str, is_wrapped: bool) -> None:
+    """Any answer names the letter that it answers: that shows nothing of what became of the letter."""
+    answering = f"{field}<{MESSAGE}@news.example>\nAuto-Submitted"
+    content = dsn(final("5.1.1")).replace("{letter}", "").replace("{path}", "x@news.example")
+    answer = filled(content.replace("Auto-Submitted", answering))
+    if is_wrapped:
+        answer = f"""\
+From: MAILER-DAEMON@filter.reader.example
+{answering}: auto-generated
+Subject: found suspicious
+Content-Type: multipart/mixed; boundary="wrapped"
+
+--wrapped
+Content-Type: message/rfc822
+
+{answer}
+--wrapped--
+"""
+    report = read_report(answer.encode(), "")
+    assert (report.kind, report.traces.message_ids) == (ReportKind.FAILED, ())
 
 
 @given(st.sampled_from(["4.4.7", "5.1.1", "5.2.2", "4.0.0", ""]), st.sampled_from(NAMES))
