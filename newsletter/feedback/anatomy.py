@@ -7,7 +7,7 @@ are opened, and what is beyond the limits of `newsletter.feedback.mime` is left 
 import re
 from dataclasses import dataclass
 
-from newsletter.feedback.complaints import REPORT_TYPE
+from newsletter.feedback.complaints import REPORT_TYPE, is_feedback_report
 from newsletter.feedback.dsn import STATUS_TYPES
 from newsletter.feedback.mailboxes import read_mailboxes
 from newsletter.feedback.markup import text_of_html
@@ -52,6 +52,7 @@ class Anatomy:
     """Of the message itself, without what it answers."""
     statuses: tuple[Part, ...]
     feedback: tuple[Part, ...]
+    """Of a feedback report, or at the top level of another message: further within it is handed on."""
     texts: tuple[tuple[str, str, str], ...]
     """Media type, description and text of what is to be read."""
     returned: tuple[Part, ...]
@@ -91,13 +92,15 @@ def read_anatomy(content: bytes) -> Anatomy:
     texts: list[tuple[str, str, str]] = []
     returned: list[Part] = []
     is_receipt = False
+    is_report = is_feedback_report(message)
     length = 0
-    for part, _ in leaves(message):
+    for part, inside in leaves(message):
         kind = part.content_type.name
         if kind in STATUS_TYPES:
             statuses.append(part)
         elif kind == REPORT_TYPE:
-            feedback.append(part)
+            if is_report or len(inside) <= 1:
+                feedback.append(part)
         elif kind in _RETURNED_TYPES or _is_saved_letter(part):
             returned += _messages_in(part, _RETURNED - len(returned))
         elif kind in _RECEIPT_TYPES:

@@ -227,6 +227,60 @@ def test_a_complaint_is_one_with_redacted_addresses(feedback_type: str) -> None:
     assert report.traces.leave_tokens == (LEAVE,)
 
 
+def alone(sender: str, subject: str, text: str = "", fields: str = "") -> bytes:
+    """A mail with our letter, and nothing else but these words."""
+    written = f"--b\nContent-Type: text/plain\n\n{text}\n" if text else ""
+    return filled(f"""\
+From: {sender}
+To: fbl@news.example
+Subject: {subject}
+{fields}Content-Type: multipart/mixed; boundary="b"
+
+{written}--b
+Content-Type: message/rfc822
+
+{LETTER}
+--b--
+""").encode()
+
+
+@pytest.mark.parametrize("name", ["staff", "postmaster", "info", "abuse", "spam"])
+@pytest.mark.parametrize(
+    ("subject", "text", "fields"),
+    [
+        ("Fwd: complaint about message from 192.0.2.20", "", ""),
+        ("AW: First steps", "Our filter marked this as spam, what is it?", ""),
+        ("spam report", "", f"In-Reply-To: <{MESSAGE}@news.example>\n"),
+        ("Is this yours?", "It was reported as spam by a colleague.", ""),
+    ],
+)
+def test_a_person_who_hands_our_letter_on_does_not_complain(
+    name: str, subject: str, text: str, fields: str
+) -> None:
+    """Providers send complaints by names that people have, too: who answers, or writes, is a person."""
+    content = alone(f"{name}@reader.example", subject, text, fields)
+    assert read_report(content, f"{name}@reader.example").kind is ReportKind.OTHER
+    assert read_report(alone("staff@hotmail.example", "spam report"), "x@y.example").kind is (
+        ReportKind.COMPLAINT
+    )
+
+
+def test_a_feedback_report_that_a_person_sends_on_is_none() -> None:
+    """Only a report by itself is one: what somebody attached or forwarded was about anybody's letter."""
+    report = filled(arf("abuse"))
+    inner = report[report.index("Content-Type: multipart/report") :]
+    person = (
+        'From: Kim <kim@reader.example>\nSubject: Fwd: abuse\nContent-Type: multipart/mixed; boundary="p"\n'
+    )
+    forwarded = f"{person}\n--p\nContent-Type: text/plain\n\nlook\n--p\n{inner}\n--p--\n"
+    part = report.split("--arf_1\n")[2]
+    attached = f"{person}\n--p\nContent-Type: text/plain\n\nlook\n--p\n{part}\n--p--\n"
+    for content in (forwarded, attached):
+        assert read_report(content.encode(), "kim@reader.example").kind is ReportKind.OTHER
+    by_machine = attached.replace("Subject: Fwd: ", "Auto-Submitted: auto-generated\nSubject: ")
+    assert read_report(by_machine.encode(), "kim@reader.example").kind is ReportKind.COMPLAINT
+
+
 WRITTEN = [
     ("Nedoručitelná zpráva", "Zprávu nebylo možné doručit. {reader}: uživatel neexistuje", BounceClass.DEAD),
     ("Kézbesíthetetlen levél", "{reader}: a címzett postafiókja megtelt", BounceClass.FULL),
