@@ -27,6 +27,16 @@ def keys_of(session: Session, subscriber: Subscriber) -> set[str]:
     return (before - set(others)) | {subscriber.address_key}
 
 
+def address_since(session: Session, subscriber: Subscriber) -> datetime | None:
+    """Since when a person's letters go to the address they have now; None if they never had another."""
+    since: datetime | None = None
+    for consent in reversed(consents_of(session, subscriber.id)):
+        if consent.address and parse_address(consent.address).key != subscriber.address_key:
+            return since
+        since = consent.at
+    return None
+
+
 def consents_of(session: Session, subscriber_id: int) -> list[Consent]:
     """A reader's consent record, oldest first."""
     found = select(Consent).where(Consent.subscriber_id == subscriber_id)

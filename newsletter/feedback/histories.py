@@ -2,30 +2,33 @@
 
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import func
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from newsletter.delivery.evidence import probe_topic
 from newsletter.feedback.scoring import STRIKES, Finding, History, PastLetter, PastProbe
-from newsletter.models import Delivery, Note, Probe, Verdict
+from newsletter.models import Attempt, Delivery, Note, Probe, Verdict
 from newsletter.states import BounceClass, DeliveryState, Effect, VerdictKind
+from subscribers.models import Subscriber
+from subscribers.subscriptions import address_since
 
 _MOST = 200
 """Verdicts about one reader that are looked back upon."""
 
 
-def history_of(session: Session, reader_id: int) -> History:
+def history_of(session: Session, reader: Subscriber) -> History:
     """What is known of a reader, as far as it may count."""
     verdicts = session.exec(
         select(Verdict)
-        .where(Verdict.subscriber_id == reader_id)
+        .where(Verdict.subscriber_id == reader.id)
         .order_by(col(Verdict.id).desc())
         .limit(_MOST)
     ).all()
     strikes = [one for one in verdicts if one.kind == VerdictKind.BOUNCE and one.bounce_class in STRIKES]
     late = {one.delivery_id for one in verdicts if one.kind == VerdictKind.DELAY}
     ended = [one.judged_at for one in verdicts if one.effect == Effect.SUPPRESSED and one.judged_at]
-    asked = session.exec(select(Probe).where(Probe.subscriber_id == reader_id)).all()
+    asked = session.exec(select(Probe).where(Probe.subscriber_id == reader.id)).all()
     topics = [probe_topic(probe.id) for probe in asked]
     sent = dict(
         session.exec(
@@ -35,7 +38,7 @@ def history_of(session: Session, reader_id: int) -> History:
         ).all()
     )
     return History(
-        letters=list(_letters(session, reader_id, strikes, late)),
+        letters=list(_letters(session, reader.id, strikes, late)),
         probes=[
             PastProbe(
                 sent.get(topic) or probe.asked_at,
@@ -45,6 +48,7 @@ def history_of(session: Session, reader_id: int) -> History:
             for probe, topic in zip(asked, topics, strict=True)
         ],
         suppressed_at=max(ended, default=None),
+        address_since=address_since(session, reader),
     )
 
 
@@ -58,14 +62,18 @@ def _letters(
             by_letter.setdefault(one.delivery_id, []).append(one)
     if not by_letter:
         return
+    tried_at = (
+        sql_select(func.max(col(Attempt.at))).where(col(Attempt.delivery_id) == col(Delivery.id))
+    ).scalar_subquery()
     theirs = sql_select(
-        col(Delivery.id), col(Delivery.state), col(Delivery.sent_at), col(Delivery.doubted_at)
+        *(col(Delivery.id), col(Delivery.state)),
+        func.coalesce(col(Delivery.sent_at), col(Delivery.doubted_at), tried_at),
     ).where(col(Delivery.subscriber_id) == reader_id, col(Delivery.id) >= min(by_letter))
-    for number, state, sent_at, doubted_at in session.execute(theirs):
+    for number, state, went_at in session.execute(theirs):
         # One that stands as sent was sent anew since it came back.
         is_sent = state == DeliveryState.SENT
         findings = () if is_sent else _findings(by_letter.get(number, ()))
-        at = sent_at or doubted_at or max((one.at for one in findings), default=None)
+        at = went_at or max((one.at for one in findings), default=None)
         if at is not None:
             yield PastLetter(at, is_sent and number not in late, findings)
 

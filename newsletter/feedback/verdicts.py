@@ -163,12 +163,11 @@ class Judge:
                 effects[one.id] = Effect.SUPPRESSED
         strikes = [one.id for one in new if one.kind == VerdictKind.BOUNCE and one.bounce_class in STRIKES]
         if strikes and not is_erased(reader):
-            standing = stand(history_of(session, reader.id), self._rules, now)
+            standing = stand(history_of(session, reader), self._rules, now)
             effect = self._act(session, reader, standing, now)
-            effects |= {
-                number: Effect.STRIKE if effect is Effect.NONE and number in standing.verdicts else effect
-                for number in strikes
-            }
+            for number in standing.verdicts:
+                if number in effects:
+                    effects[number] = Effect.STRIKE if effect is Effect.NONE else effect
         for one in new:
             one.judged_at, one.effect = now, effects[one.id]
             session.add(one)

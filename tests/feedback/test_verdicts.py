@@ -16,7 +16,8 @@ from newsletter.privacy.erasure import erase
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, InboundState
 from subscribers.address import parse_address
-from subscribers.models import SuppressionReason
+from subscribers.models import RequestKind, SuppressionReason
+from subscribers.requests import Answer, Asked, Door
 from subscribers.subscriptions import find_subscriber
 from subscribers.tokens import Purpose
 from tests.conftest import Cli, Clock, subscribe
@@ -409,6 +410,75 @@ def test_a_report_counts_whatever_the_time_is_elsewhere(newsroom: Newsroom, cloc
     clock.advance(seconds=-5)
     newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
     assert newsroom.order() == SuppressionReason.BOUNCED
+
+
+# Somebody who has another address now.
+
+
+def moved(newsroom: Newsroom, address: str) -> None:
+    """Ann has her letters sent to another address."""
+    site = newsroom.post.site
+    with site.database.write() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        asked = Asked(
+            kind=RequestKind.ADDRESS,
+            address=parse_address(address),
+            door=Door.PAGE,
+            place="/preferences",
+            wording="w1",
+            language="en",
+            subscriber_id=reader.id,
+        )
+        number = site.doors.ask(session, asked).id
+    with site.database.write() as session:
+        confirmed = site.doors.confirm(session, number, by=Door.PAGE, evidence="the button")
+        assert confirmed
+        assert confirmed.answer is Answer.DONE
+
+
+@pytest.mark.parametrize("way", ["sent", "sending", "refused"])
+def test_what_went_to_an_address_of_before_is_not_held_against_the_new_one(
+    newsroom: Newsroom, clock: Clock, way: str
+) -> None:
+    """A late report that the old mailbox is gone is on record; one about the new one counts."""
+    if way == "refused":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("newsletter.app.App.judge_new", lambda self: [])
+            said(newsroom, "550 5.1.1 No such user")
+    else:
+        newsroom.issue()
+    clock.advance(days=1)
+    moved(newsroom, "new@example.org")
+    clock.advance(days=1)
+    if way == "refused":
+        newsroom.post.site.judge_new()
+    else:
+        if way == "sending":  # and nobody has written down how it ended
+            with newsroom.post.site.database.write() as session:
+                session.execute(update(Delivery).values(state="sending", sent_at=None))
+        letter = newsroom.letter()
+        newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
+    assert [(one.bounce_class, one.effect) for one in newsroom.verdicts("new@example.org")] == [
+        ("dead", "none")
+    ]
+    assert newsroom.order("new@example.org") is None
+    assert newsroom.post.subscriptions("new@example.org") == {"advice": "active"}
+    newsroom.issue()
+    letter = newsroom.letter("new@example.org")
+    newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
+    assert newsroom.order("new@example.org") == SuppressionReason.BOUNCED
+
+
+@ON_SQLITE
+def test_a_complaint_is_the_persons_wherever_their_letters_go(newsroom: Newsroom, clock: Clock) -> None:
+    """Who has called a letter spam, and has another address now, is written to no more."""
+    newsroom.issue()
+    letter = newsroom.letter()
+    clock.advance(days=1)
+    moved(newsroom, "new@example.org")
+    newsroom.report(complaint(letter), NEWS, "bounce@provider.example")
+    assert newsroom.order("new@example.org") == SuppressionReason.COMPLAINED
 
 
 # The letter's own row.
