@@ -240,8 +240,9 @@ class App:
             )
         for heard in [one.result.heard for one in handled if one.result.heard]:
             self._note_judged(heard.judged)
-            if heard.distrusts_us:
-                self._limits.domains.refused_for_policy(heard.distrusts_us, time.monotonic())
+            if address := heard.distrusted_at:
+                domain = address.rpartition("@")[2].lower()
+                self._limits.domains.refused_for_policy(domain, address, time.monotonic())
         return handled
 
     def judge_new(self) -> list[Judged]:

@@ -87,8 +87,8 @@ class Heard(NamedTuple):
 
     told: str
     judged: tuple[Judged, ...] = ()
-    distrusts_us: str = ""
-    """The domain whose mail system refused the letter for policy, if so it was."""
+    distrusted_at: str = ""
+    """The address whose mail system refused the letter for policy, if so it was."""
 
 
 class Judge:
@@ -222,8 +222,8 @@ class Judge:
         why = ", ".join(filter(None, [verdict.bounce_class, verdict.status]))
         told = f"{named} {_TOLD[VerdictKind(verdict.kind)]}{f' ({why})' if why else ''}"
         is_distrust = report.bounce_class is BounceClass.POLICY and not is_erased(reader)
-        domain = reader.address.rpartition("@")[2].lower() if is_distrust else ""
-        return Heard(f"{told}: {_DONE[Effect(mine.effect)]}", tuple(judged), domain)
+        distrusted_at = reader.address if is_distrust else ""
+        return Heard(f"{told}: {_DONE[Effect(mine.effect)]}", tuple(judged), distrusted_at)
 
     def knows(self, session: Session, report: Report) -> bool:
         """Whether a report names a letter of ours."""

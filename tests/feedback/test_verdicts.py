@@ -584,6 +584,21 @@ def test_delivery_show_has_the_whole_report(newsroom: Newsroom, cli: Cli) -> Non
 # Our own name.
 
 
+def test_refusals_of_one_readers_letters_are_their_own(newsroom: Newsroom, clock: Clock) -> None:
+    """Three reports within a day about one reader's letters: the domain's other readers get theirs."""
+    site = newsroom.post.site
+    newsroom.issue()
+    newsroom.issue()
+    newsroom.issue()
+    for letter in newsroom.letters():
+        newsroom.report(failure(letter, "5.7.1", "We do not trust 192.0.2.1"), letter.path)
+    assert [one.bounce_class for one in newsroom.verdicts()] == ["policy"] * 3
+    assert site._limits.domains.are_idle
+    site.plan_due()
+    with site.database.read() as session:
+        assert session.exec(select(Notice)).all() == []
+
+
 def test_refusals_for_policy_are_told_and_their_domain_is_left_alone(
     newsroom: Newsroom, clock: Clock
 ) -> None:
