@@ -539,6 +539,25 @@ def test_the_evidence_outlives_other_mail(newsroom: Newsroom, clock: Clock) -> N
         assert message(session, 2).content is None
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_report_that_counted_for_nothing_is_forgotten_as_other_mail_is(
+    newsroom: Newsroom, clock: Clock, waits: bool
+) -> None:
+    """A delay and a refusal for policy keep their verdict and its words; until it is judged, the report."""
+    newsroom.issue()
+    letter = newsroom.letter()
+    newsroom.report(failure(letter, "4.4.1", "No answer yet", action="delayed"), letter.path)
+    newsroom.report(failure(letter, "5.7.1", "Blocked by policy"), letter.path)
+    if waits:
+        with newsroom.post.site.database.write() as session:
+            session.execute(update(Verdict).values(judged_at=None, effect=None))
+    clock.advance(days=31)
+    newsroom.post.site.forget()
+    with newsroom.post.site.database.read() as session:
+        assert [message(session, number).content is not None for number in (1, 2)] == [waits, waits]
+    assert ["Blocked by policy" in one.diagnostic for one in newsroom.verdicts()] == [False, True]
+
+
 def test_of_somebody_who_was_erased_nothing_is_kept(newsroom: Newsroom) -> None:
     """A report that comes in later counts for the letter, and leaves no word about its reader."""
     newsroom.issue()
