@@ -270,7 +270,12 @@ def _settle_letter(session: Session, delivery_id: int, report: Report, said: str
     if report.kind is ReportKind.FAILED:
         known.append(DeliveryState.SENT)
         fault = fault_of_class(report.bounce_class or BounceClass.UNCLEAR)
-        values: dict[str, Any] = {"state": DeliveryState.BOUNCED, "fault": fault, "reply": said or _FAILED}
+        values: dict[str, Any] = {
+            "state": DeliveryState.BOUNCED,
+            "doubted_at": None,
+            "fault": fault,
+            "reply": said or _FAILED,
+        }
     else:
         taken_at = func.coalesce(col(Delivery.doubted_at), now)
         values = {"state": DeliveryState.SENT, "sent_at": taken_at, "fault": None, "reply": _TAKEN}

@@ -499,6 +499,7 @@ def test_a_report_gives_the_post_back(newsroom: Newsroom) -> None:
     ("state", "action", "becomes"),
     [
         ("in_doubt", "failed", "bounced"),
+        ("sent", "failed", "bounced"),
         ("in_doubt", "delayed", "sent"),
         ("in_doubt", "delivered", "sent"),
         ("sent", "delivered", "sent"),
@@ -508,7 +509,10 @@ def test_a_report_gives_the_post_back(newsroom: Newsroom) -> None:
     ],
 )
 def test_a_report_settles_a_doubt(newsroom: Newsroom, state: str, action: str, becomes: str) -> None:
-    """It shows that a letter had been taken; what somebody is busy with stays as it is."""
+    """It shows that a letter had been taken; what somebody is busy with stays as it is.
+
+    One that has not arrived, also after a doubt, has given its reader nothing.
+    """
     newsroom.issue()
     letter = newsroom.letter()
     with newsroom.post.site.database.write() as session:
@@ -518,7 +522,11 @@ def test_a_report_settles_a_doubt(newsroom: Newsroom, state: str, action: str, b
     newsroom.report(failure(letter, status, action=action), letter.path)
     found = newsroom.delivery(1)
     assert found.state == becomes
-    assert (found.sent_at is not None) == (becomes == "sent")
+    assert (found.sent_at is not None) == (state == "sent" or becomes == "sent")
+    has_come_back = (becomes, action) == ("bounced", "failed")
+    assert (found.doubted_at is None) == has_come_back
+    with newsroom.post.site.database.read() as session:
+        assert session.execute(select(func.count()).select_from(Receipt)).scalar_one() == (not has_come_back)
 
 
 # Evidence.
