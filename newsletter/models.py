@@ -404,7 +404,7 @@ class Probe(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True, sa_type=Key)
     asked_at: datetime = Field(sa_type=UTCDateTime)
     failed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """When it came back."""
+    """When it was refused, or the first report came that it did not arrive; None if neither."""
 
 
 class Notice(SQLModel, table=True):

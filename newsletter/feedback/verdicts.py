@@ -30,7 +30,7 @@ from newsletter.feedback.naming import Named, named_by
 from newsletter.feedback.reports import Report, ReportKind
 from newsletter.feedback.scoring import STRIKES, Standing, Step, stand
 from newsletter.feedback.writing import Writer
-from newsletter.models import Delivery, InboundMessage, Verdict
+from newsletter.models import Delivery, InboundMessage, Probe, Verdict
 from newsletter.receipts import release_receipts
 from newsletter.settings import BouncesSection
 from newsletter.states import BounceClass, DeliveryState, Effect, VerdictKind
@@ -215,6 +215,10 @@ class Judge:
         if named.delivery_id is not None:
             said = _GONE if is_erased(reader) else report.diagnostic or report.status
             _settle_letter(session, named.delivery_id, report, said, self._clock())
+        elif report.kind is ReportKind.FAILED:
+            probe = session.get_one(Probe, named.probe_id)
+            probe.failed_at = probe.failed_at or held.received_at
+            session.add(probe)
         if is_erased(reader):
             _blank(session, held.id)
         judged = self._judge(session, reader)

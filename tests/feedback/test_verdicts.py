@@ -12,6 +12,7 @@ from newsletter.app import open_app
 from newsletter.delivery.relays import Relay
 from newsletter.feedback.inbox import EVIDENCE_OCTETS, message
 from newsletter.models import Delivery, Issue, Notice, Probe, Receipt, Verdict
+from newsletter.privacy.dossier import dossier
 from newsletter.privacy.erasure import erase
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, InboundState
@@ -251,6 +252,16 @@ def fill(newsroom: Newsroom, weeks: int) -> None:
                 newsroom.report(failure(letter, "5.2.2", "Mailbox full"), letter.path)
 
 
+def told_of_probes(newsroom: Newsroom) -> list[object]:
+    """When each probe came back, by what is told of its reader."""
+    with newsroom.post.site.database.read() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        return [
+            one["failed_at"] for one in dossier(session, reader, newsroom.post.site.suppressions)["probes"]
+        ]
+
+
 def test_a_probe_that_comes_back_ends_it(newsroom: Newsroom) -> None:
     """Three full weeks, and a letter of its own asks; when that comes back, too, nothing more is written."""
     fill(newsroom, 2)
@@ -263,6 +274,7 @@ def test_a_probe_that_comes_back_ends_it(newsroom: Newsroom) -> None:
     assert newsroom.order() is None
     handled = newsroom.report(failure(probe, "5.2.2", "Mailbox full"), probe.path)
     assert handled.result.outcome.startswith("probe 1 did not arrive (full, 5.2.2): its reader is written")
+    assert told_of_probes(newsroom) == [newsroom.clock()]
     assert newsroom.order() == SuppressionReason.BOUNCED
     newsroom.issue()
     assert newsroom.letters() == []
@@ -272,6 +284,7 @@ def test_a_probe_that_comes_through_wipes_the_slate(newsroom: Newsroom) -> None:
     """One that does not come back: it takes three more full weeks until the next."""
     fill(newsroom, 3)
     assert len(newsroom.letters()) == 1
+    assert told_of_probes(newsroom) == [None]
     fill(newsroom, 2)
     assert newsroom.effects()[3:] == ["strike", "strike"]
     fill(newsroom, 1)
@@ -293,6 +306,7 @@ def test_a_probe_that_is_refused_at_once_ends_it(newsroom: Newsroom) -> None:
         site.post_notes([server.relay])
     site.judge_new()
     assert newsroom.effects() == ["strike", "strike", "probe", "suppressed"]
+    assert told_of_probes(newsroom) == [newsroom.clock()]
     assert newsroom.order() == SuppressionReason.BOUNCED
 
 
