@@ -42,7 +42,7 @@ from newsletter.schedule.planner import Planner
 from newsletter.schedule.wishes import Wish
 from newsletter.settings import Settings
 from newsletter.settings_file import load_settings
-from newsletter.states import VerdictKind
+from newsletter.states import Effect, VerdictKind
 from subscribers.base import Clock, system_clock
 from subscribers.models import Frequency
 from subscribers.suppression import Suppressions
@@ -240,18 +240,21 @@ class App:
             )
         for heard in [one.result.heard for one in handled if one.result.heard]:
             self._note_judged(heard.judged)
-            if heard.distrusts_us:
-                self._limits.domains.refused_for_policy(heard.distrusts_us, time.monotonic())
+            if address := heard.distrusted_at:
+                domain = address.rpartition("@")[2].lower()
+                self._limits.domains.refused_for_policy(domain, address, time.monotonic())
         return handled
 
     def judge_new(self) -> list[Judged]:
-        """Judge what was found out about letters while they were sent, and act upon it.
+        """Judge what was found out about letters while they were sent; returns what is held against readers.
 
         Raises DatabaseError, and TemplateError where the site's own templates are broken.
         """
-        judged = self.judge.judge_new()
-        self._note_judged(judged)
-        return judged
+        counted: list[Judged] = []
+        for judged in self.judge.judge_new():
+            self._note_judged(judged)
+            counted += [one for one in judged if one.effect != Effect.NONE]
+        return counted
 
     def _note_judged(self, judged: Collection[Judged]) -> None:
         if self._log and judged:

@@ -322,7 +322,8 @@ class Delivery(SQLModel, table=True):
     attempts: int = 0
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     doubted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """When a try may have reached the reader without our knowing; outlives the state `in_doubt`."""
+    """When a try may have reached the reader without our knowing; outlives the state `in_doubt`, but no
+    report that it has not."""
     reply: str | None = Field(default=None, sa_type=Text)
     """The last reply, verbatim, or what happened instead of one."""
     fault: str | None = Field(default=None, max_length=16)
@@ -403,7 +404,7 @@ class Probe(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True, sa_type=Key)
     asked_at: datetime = Field(sa_type=UTCDateTime)
     failed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """When it came back."""
+    """When it was refused, or the first report came that it did not arrive; None if neither."""
 
 
 class Notice(SQLModel, table=True):

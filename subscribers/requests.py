@@ -32,8 +32,16 @@ from subscribers.models import (
 )
 from subscribers.pauses import pause, resume
 from subscribers.ports import OpenLetters
-from subscribers.subscriptions import Permission, Person, find_subscriber, join, leave, subscriptions_of
-from subscribers.suppression import Suppressions, go_on
+from subscribers.subscriptions import (
+    Permission,
+    Person,
+    find_subscriber,
+    held_subscriber,
+    join,
+    leave,
+    subscriptions_of,
+)
+from subscribers.suppression import Suppressions, go_on, hold_address
 
 _NUMBER_BITS = 47
 """Six octets of a token, without its sign."""
@@ -74,7 +82,7 @@ class Answer(StrEnum):
     """It was confirmed before: nothing was changed by this."""
     EXPIRED = "expired"
     REFUSED = "refused"
-    """Whoever has the address had said no."""
+    """Whoever has the address had said no, or there is a standing order not to write to it."""
     TAKEN = "taken"
     """The address is another reader's already."""
 
@@ -159,8 +167,9 @@ def confirm(
     wanted = [slug for slug in categories_of(request) if only is None or slug in only]
     subscriber_id = _whose(session, request)
     if request.kind == RequestKind.ADDRESS:
-        if not _move(session, request, permission, now):
-            return Confirmed(request, Answer.TAKEN, subscriber_id)
+        answer = _move(session, request, permission, suppressions, now)
+        if answer is not Answer.DONE:
+            return Confirmed(request, answer, subscriber_id)
     elif request.kind == RequestKind.JOIN:
         subscriber_id = _join(session, request, wanted, permission, suppressions, now)
     elif subscriber_id is not None:
@@ -292,13 +301,19 @@ def _change(
         session.add(subscriber)
 
 
-def _move(session: Session, request: Request, permission: Permission, now: datetime) -> bool:
-    """Write to a reader under the new address from now on; False if it is somebody else's here."""
+def _move(
+    session: Session, request: Request, permission: Permission, suppressions: Suppressions, now: datetime
+) -> Answer:
+    """Write to a reader under the new address from now on, unless there is an order, or it is another's."""
     address = parse_address(request.address)
-    other = find_subscriber(session, address)
+    other = hold_address(session, address, now)
+    # Looked at only now: an order that is given at this very moment has been waited for.
+    if suppressions.find(session, address):
+        return Answer.REFUSED
     if other is not None and other.id != request.subscriber_id:
-        return False
-    reader = session.get_one(Subscriber, request.subscriber_id)
+        return Answer.TAKEN
+    assert request.subscriber_id is not None  # noqa: S101  # who asks for it is a reader
+    reader = held_subscriber(session, request.subscriber_id)
     reader.address, reader.address_key = address.given, address.key
     session.add(reader)
     for held in subscriptions_of(session, reader.id):
@@ -307,4 +322,4 @@ def _move(session: Session, request: Request, permission: Permission, now: datet
             session.add(held)
         if held.state in LIVE:
             record(session, permission.consent(ConsentAction.GRANTED, held, address.given, now))
-    return True
+    return Answer.DONE

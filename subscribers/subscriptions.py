@@ -40,6 +40,16 @@ def who_had(session: Session, address: Address) -> list[Subscriber]:
     return list(session.exec(found.order_by(col(Subscriber.id))))
 
 
+def address_since(session: Session, subscriber: Subscriber) -> datetime | None:
+    """Since when a person's letters go to the address they have now; None if they never had another."""
+    since: datetime | None = None
+    for consent in reversed(consents_of(session, subscriber.id)):
+        if consent.address and parse_address(consent.address).key != subscriber.address_key:
+            return since
+        since = consent.at
+    return None
+
+
 def consents_of(session: Session, subscriber_id: int) -> list[Consent]:
     """A reader's consent record, oldest first."""
     found = select(Consent).where(Consent.subscriber_id == subscriber_id)
@@ -112,6 +122,12 @@ def find_subscriber(session: Session, address: Address, *, is_held: bool = False
     if is_held:
         found = found.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.exec(found).one_or_none()
+
+
+def held_subscriber(session: Session, subscriber_id: int) -> Subscriber:
+    """A reader, held against whoever else judges, suppresses or subscribes them."""
+    theirs = select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update(key_share=True)
+    return session.exec(theirs.execution_options(populate_existing=True)).one()
 
 
 def subscriptions_of(session: Session, subscriber_id: int) -> list[Subscription]:

@@ -93,7 +93,7 @@ class Suppressions:
         consent: should the order be lifted, they are subscribed as before. All others have left. An order
         that stands already stays, with its reason and day, unless this one is weightier.
         """
-        subscriber = _hold(session, address, now)
+        subscriber = hold_address(session, address, now)
         self._keep(session, address, reason, now)
         if subscriber is None:
             return []
@@ -149,7 +149,7 @@ class Suppressions:
 
         Whose letters came back has them again.
         """
-        subscriber = _hold(session, address, now)
+        subscriber = hold_address(session, address, now)
         order = self.find(session, address)
         if order is None or order.reason not in reasons:
             return None
@@ -178,7 +178,7 @@ def go_on(held: Subscription, now: datetime) -> None:
     held.since = now
 
 
-def _hold(session: Session, address: Address, now: datetime) -> Subscriber | None:
+def hold_address(session: Session, address: Address, now: datetime) -> Subscriber | None:
     """Whoever has an address, held against change; where nobody has, the address itself.
 
     It is taken and given back within the transaction: whoever joins by it meanwhile waits for that, by the

@@ -136,7 +136,7 @@ def complained(
 
     All their subscriptions end, and nobody writes to the address any more.
     """
-    from newsletter.feedback.verdicts import record_complaint
+    from newsletter.feedback.complained import record_complaint
     from newsletter.log import Event, open_log
 
     site = open_site(context)

@@ -376,17 +376,17 @@ class Dispatcher:
         if outcome.eases_off:
             relay.concurrency.ease_off()
         if outcome.is_distrust:
-            self._refused_us(relay, delivery.domain, outcome)
+            self._refused_us(relay, delivery, outcome)
 
-    def _refused_us(self, relay: Relay, domain: str, outcome: Outcome) -> None:
+    def _refused_us(self, relay: Relay, delivery: ClaimedDelivery, outcome: Outcome) -> None:
         """Leave a domain alone that refuses us, and a relay that refuses whatever it is given."""
         now = self._now()
         is_policy = outcome.fault is Fault.POLICY
         if is_policy and outcome.stage is not Stage.MAIL:
-            if self._domains.resting_until(domain, now) is not None:
+            if self._domains.resting_until(delivery.domain, now) is not None:
                 return  # on its way already when the domain had its say
-            if self._domains.refused_for_policy(domain, now):
-                self._tally.resting[domain] = outcome.words
+            if self._domains.refused_for_policy(delivery.domain, delivery.address, now):
+                self._tally.resting[delivery.domain] = outcome.words
         if relay.breaker.refused_for_policy(now):
             why, where = ("for policy ", "SPF, DKIM and ") if is_policy else ("", "")
             error = RelayError(

@@ -53,7 +53,7 @@ def probe_topic(probe_id: int) -> str:
 
 
 def verdict_of_probe(session: Session, note: Note, outcome: Outcome, *, is_over: bool, now: datetime) -> None:
-    """Write a verdict about a probe that was refused for good, or `is_over` for being put off too long.
+    """Write down that a probe was refused for good, or `is_over` for being put off too long, with a verdict.
 
     What the relay says without a reason may be its own trouble: a probe does not fail for that.
     """
@@ -61,6 +61,8 @@ def verdict_of_probe(session: Session, note: Note, outcome: Outcome, *, is_over:
     probe = session.get(Probe, int(note.topic.removeprefix(_PROBE)))
     if probe is None or bounce_class in (None, BounceClass.UNCLEAR):
         return
+    probe.failed_at = now
+    session.add(probe)
     session.add(
         Verdict(
             subscriber_id=probe.subscriber_id,

@@ -1,7 +1,8 @@
-"""What mail systems say when they refuse a letter, in languages other than English: the words of each idea.
+"""What mail systems say of letters that they refuse, in languages other than English: the words of each idea.
 
 Phrases are patterns for text as `newsletter.delivery.phrases.sentences` leaves it, between strokes or in
-lines. Accents may be written or not. `newsletter.delivery.wordings` knows what ideas mean together.
+lines. Accents may be written or not. `newsletter.delivery.wordings` knows what ideas mean together, and
+`newsletter.feedback.oldbounces` what became of a letter.
 """
 
 from dataclasses import dataclass
@@ -41,6 +42,18 @@ class Language:
     """What is between systems: a server, a connection."""
     cut_off: str = ""
     """Is not to be reached, or breaks off."""
+    undelivered: str = ""
+    """That a letter did not arrive."""
+    surely_failed: str = ""
+    """The same, in a subject: what it says besides may be the letter's own."""
+    still_tried: str = ""
+    """That a letter is still tried."""
+    late: str = ""
+    """That it is late; what has failed for good may say so too."""
+    given_up: str = ""
+    """That nobody tries any more."""
+    arrived: str = ""
+    """That it arrived."""
 
 
 LANGUAGES = {
@@ -68,6 +81,16 @@ LANGUAGES = {
         server="verbindung | server | gegenstelle",
         cut_off="""nicht erreich | antwortet nicht | nicht verfügbar | fehlgeschlagen | unterbrochen
             zeitüberschreitung | abgelehnt | abgebrochen""",
+        undelivered=r"""unzustellbar
+            nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
+            zustell\w* (?:\w+ ){0,4}(?:fehl|gescheitert|nicht) | zustellfehler
+            fehler bei der zustellung | unzustellb""",
+        still_tried="""weiterhin versuch | weiter versuch | erneut versuch
+            noch nicht (?:zugestellt|ausgeliefert)""",
+        late="verzögert",
+        given_up="dauerhaft | endgültig",
+        surely_failed="unzustellbar",
+        arrived="erfolgreich zugestellt | wurde zugestellt",
     ),
     "French": Language(
         reader="utilisateur | destinataire | boîte | compte | adresse | domaine",
@@ -90,6 +113,16 @@ LANGUAGES = {
         server="connexion | connecter | serveur | délai",
         cut_off="""injoignable | refusée | impossible | échou | échec | répond pas | indispon | dépass
             interrompu""",
+        undelivered=r"""non (?:remis|distribu|délivr)
+            na (?:pas )?(?:pu|été) (?:\w+ ){0,3}(?:être |été )?(?:remis|délivr|distribu|envoy|achemin)
+            nont pas pu | échec
+            impossible (?:de |d)(?:\w+ )?(?:remettre|délivrer|distribuer|envoyer|acheminer)
+            pas (?:pu )?(?:être |été )?(?:remis|délivr|distribu)""",
+        still_tried="nouvelle tentative | pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib)",
+        late="retardé | différé",
+        given_up="définitive",
+        surely_failed="non remis | échec",
+        arrived="remis avec succès",
     ),
     "Spanish": Language(
         reader="""usuario | destinatari | correo | dirección | buzón | cuenta | casilla | bandeja
@@ -112,6 +145,14 @@ LANGUAGES = {
         server="conexión | conectar | servidor | tiempo de espera",
         cut_off="""no responde | no (?:está )?dispon | no se puede | error | falló | rechazad
             no se pud | agotad | fallid | inaccesible""",
+        undelivered=r"""
+            no (?:se )?(?:ha |han |pudo |puede |pudieron |podido )*(?:\w+ ){0,2}(?:entreg|enviar|enviad)
+            fallo | devuelto | no ha llegado | error (?:de|en la) entrega""",
+        still_tried=r"aún no se | todavía no | seguir\w* intent",
+        late="retras | demorad | aplazad",
+        given_up=r"permanente\b",
+        surely_failed="no entregado",
+        arrived="entregado con éxito",
     ),
     "Italian": Language(
         reader="utente | destinatari | casella | indirizzo | dominio",
@@ -133,6 +174,13 @@ LANGUAGES = {
         server="connession | connetter | server | tempo",
         cut_off="""rifiutat | impossibile | scadut | non risponde | non raggiung | errore
             irraggiungibile | fallit | interrott""",
+        undelivered=r"""
+            non (?:è stato|può essere|ha potuto|è possibile|è stata) (?:\w+ ){0,3}(?:consegn|recapit|inviat)
+            mancat\w* (?:consegna|recapito) | impossibile (?:consegnare|recapitare|inviare)
+            recapito non riuscito | non recapitabil""",
+        still_tried="non (?:è stato )?ancora | verrà ritentat",
+        late="in ritardo | ritardat",
+        arrived="consegnato correttamente",
     ),
     "Portuguese": Language(
         reader=r"usuário | utilizador | destinatári | endereço | caixa | conta\b | domínio",
@@ -153,6 +201,10 @@ LANGUAGES = {
         server="conexão | conectar | ligação | servidor | tempo limite",
         cut_off=r"""recusad | indispon | erro\b | não encontrad | n(?:ã|a)o (?:foi possível|respond)
             esgotad | falhou""",
+        undelivered=r"""não (?:foi|pôde|pode|está) (?:\w+ ){0,3}(?:entreg|enviad)
+            falha (?:na|de) entrega | não entregue""",
+        still_tried="ainda não",
+        late="atrasad | adiad[oa]",
     ),
     "Dutch": Language(
         reader="gebruiker | ontvanger | adres | postbus | account | postvak",
@@ -171,6 +223,9 @@ LANGUAGES = {
         denied="toegang geweigerd | niet toegestaan | beleid",
         server="verbinding | server",
         cut_off="geweigerd | geen verbinding | verbroken | mislukt | niet bereikbaar | reageert niet",
+        undelivered=r"onbestelbaar | niet (?:\w+ ){0,2}(?:afgeleverd|bezorgd|worden bezorgd)",
+        still_tried="nog niet | blijven proberen",
+        late="vertraagd | vertraging",
     ),
     "Swedish, Norwegian and Danish": Language(
         reader="""användare | mottag | mottaker | modtager | bruker | bruger | adress | kontot?
@@ -193,6 +248,11 @@ LANGUAGES = {
         server="anslut | server | forbindelse | tilkobl",
         cut_off="""kunde inte | kunne ikke | misslyck | mislyk | svarar inte | svarer ikke | avbröts
             nekades""",
+        undelivered=r"""leverans\w* misslyck | leveransfel | olevererat
+            inte (?:levererats|levereras|att leverera) | levererades inte | ikke leveres | mislykkedes
+            mislyktes | kunde inte | kunne ikke | ikke leveret""",
+        still_tried="ännu inte | fortsätter att försöka | endnu ikke | ennå ikke | fortsatt forsøke",
+        late="försen | fördröj | forsink",
     ),
     "Finnish": Language(
         reader=r"vastaanottaja | osoit | käyttäjä | postilaatikko | \btili | kansio",
@@ -204,6 +264,8 @@ LANGUAGES = {
         sender="lähettäjä",
         refused="estetty | hylätty | ei ole sallittu",
         distrust="roskaposti",
+        undelivered="epäonnistui | ei toimitettav | ei voitu",
+        still_tried="vielä ei",
     ),
     "Polish": Language(
         reader="użytkownik | odbiorc | skrzyn[kc] | adres(?!u ip) | konto | koncie | takiego | takiej",
@@ -223,6 +285,10 @@ LANGUAGES = {
         denied="brak uprawnień | nie masz uprawnień | odmowa dostępu | niedozwol",
         server="połącz | serwer | limit czasu",
         cut_off="nie można | przekrocz | odrzucon | nie odpowiada | błąd | niedostępn | nie udało",
+        undelivered=r"""nie (?:można|może|udało|mogła|mógł|został\w*) (?:\w+ ){0,4}(?:dostarcz|doręcz)
+            niedostarcz | niedoręcz | zwrot | nie dotarł""",
+        still_tried="jeszcze nie został",
+        late="opóźni",
     ),
     "Czech and Slovak": Language(
         reader="uživatel | používateľ | adres[aáu] | schránk | příjemc | příjemce | účet | účtu",
@@ -241,6 +307,10 @@ LANGUAGES = {
         denied="přístup odepřen | není povolen | zásad",
         server="připoj | spojení | server | časový limit",
         cut_off="nelze | není dostup | chyba | vypršel | neodpovídá | odmítnut | selhal",
+        undelivered=r"""nebyl\w* (?:\w+ ){0,3}doruč | nepodařilo (?:\w+ ){0,3}(?:doruč|odesl)
+            nelze (?:\w+ ){0,3}(?:doruč|odesl) | nedoruč | nebylo možné (?:\w+ ){0,3}doruč""",
+        still_tried="zatím nebyl | dále pokoušet",
+        late="zpožděn | opožděn",
     ),
     "Hungarian": Language(
         reader=r"felhasználó | címzett | postafiók | postalád | fiók | cím\b",
@@ -259,6 +329,10 @@ LANGUAGES = {
         denied="hozzáférés megtagadva | nem engedélyezett",
         server="kiszolgáló | szerver | kapcsolat",
         cut_off="nem (?:érhető|elérhető|válaszol|sikerült) | időtúllépés | megszakadt",
+        undelivered=r"""nem (?:\w+ ){0,2}(?:kézbesít|továbbít) | kézbesíthetetlen
+            sikertelen (?:kézbesítés|küldés)""",
+        still_tried="még nem | tovább próbál",
+        late="késik | késés | késleltet",
     ),
     "Turkish": Language(
         reader="kullan[ıi]c[ıi] | al[ıi]c[ıi] | posta kutusu | gelen kutusu | adres | hesa[pb]",
@@ -277,6 +351,9 @@ LANGUAGES = {
         denied="erişim reddedil | izin verilm",
         server="sunucu | bağlant",
         cut_off="ulaş[ıi]lam | bağlan[ıi]lam | hata | zaman aş[ıi]m | yan[ıi]t verm",
+        undelivered="teslim edil(?:em|me) | gönderilem | iletilem | ulaştırılam",
+        still_tried=r"henüz (?:\w+ ){0,3}(?:teslim|ilet|gönder|ulaş) | denemeye devam",
+        late="gecik",
     ),
     "Romanian": Language(
         reader="utilizator | destinatar | adresa | căsuța | cutia",
@@ -285,6 +362,9 @@ LANGUAGES = {
         full=r"plin[ăa]?\b",
         sender="expeditor",
         refused="respins | blocat",
+        undelivered="nu a (?:putut fi|fost) livrat | nelivrat",
+        still_tried="încă nu",
+        late="întârzi",
     ),
     "Croatian, Serbian and Slovene": Language(
         reader="korisnik | uporabnik | adresa | naslov | primatelj | prejemnik | sandučić",
@@ -312,12 +392,22 @@ LANGUAGES = {
         server="сервер | соедин | подключ | время ожидания",
         cut_off=r"""недоступ | ошибк | невозможно | \bнет соедин | не удалось | истекло | разорван
             не отвечает | сброшен""",
+        undelivered=r"""
+            не (?:может|могло|удалось|было|смогло|была|был|могут) (?:\w+ ){0,4}(?:достав|отправ)
+            недостав | не достав | невозможно достав | ошибк\w* достав | возвращ | сообщение не
+            не вдалося достав | не доставлено""",
+        still_tried=r"ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | ще не достав",
+        late="задерж | отложен",
+        given_up="окончател | постоянн",
+        surely_failed="недостав",
+        arrived="успешно доставл",
     ),
     "Greek": Language(
         reader="χρηστ | παραληπτ | διευθυνσ | γραμματοκιβ",
         absent="αγνωστ | δεν υπαρχ | δεν βρεθηκ",
         off="απενεργοποιη",
         full="γεματ | πληρεσ",
+        undelivered=r"δεν (?:\w+ ){0,2}παραδο | αποτυχια παραδοσησ",
     ),
     "Japanese": Language(
         reader="""ユーザ | 宛先 | あて先 | アドレス | 受信者 | メールボックス | アカウント | 受信箱
@@ -339,6 +429,12 @@ LANGUAGES = {
         denied="ポリシー | 拒否 | 許可されて",
         server="サーバ | 接続",
         cut_off="できま | できない | タイムアウト | 応答 | エラー | 切断",
+        undelivered=r"""
+            (?:送信|配信|配送|配達|お届け|届け|送達)[\w ]{0,20}?(?:でき|出来)(?:ません|なかった|ない)
+            配信(?:不能|エラー|失敗|できない) | 送信エラー | 送信できない | エラーのため
+            届きませんでした | 返送 | 不達""",
+        still_tried="再送(?:を|します|中) | 再試行 | まだ配信",
+        late="遅延 | 遅れて",
     ),
     "Chinese": Language(
         reader="""用户 | 收件人 | 收信人 | 收件者 | 收件箱 | 收信者 | 邮箱 | 郵箱 | 信箱 | 帐户 | 账户
@@ -359,6 +455,10 @@ LANGUAGES = {
         denied="拒绝 | 拒絕 | 拒收 | 拒信 | 策略",
         server="服务器 | 伺服器 | 連線 | 连接",
         cut_off="无法连接 | 无响应 | 超时 | 逾時 | 失败 | 無法連",
+        undelivered="""退信 | 投递失败 | 无法(?:投递|送达|发送) | 無法(?:投遞|送達|傳送|傳遞|寄送|遞送)
+            未能投递 | 发送失败 | 傳送失敗 | 未能(?:送达|将|传递) | 未传递 | 未送达 | 被退回""",
+        still_tried="尚未(?:送|投|发|發) | 继续尝试 | 繼續嘗試",
+        late="延迟 | 延遲",
     ),
     "Korean": Language(
         reader="사용자 | 수신자 | 메일함 | 계정 | 주소 | 메일박스 | 편지함 | 받는 ?사람",
@@ -377,21 +477,28 @@ LANGUAGES = {
         denied="거부 | 정책",
         server="서버 | 연결",
         cut_off="연결할 수 없 | 실패 | 시간 초과 | 응답이 없 | 끊",
+        undelivered="""배달되지 | 전송 ?실패 | 발송 ?실패 | 전송되지 | 전달되지 | 반송
+            (?:보내지|배달하지|전달하지|발송하지) 못""",
+        still_tried="아직 (?:전달|배달|전송|발송) | 재시도(?:합|할|를)",
+        late="지연",
     ),
     "Hebrew": Language(
         reader="משתמש | נמען | כתובת | תיבת",
         absent="לא קיי | לא נמצא | לא ידוע",
         full="מלאה",
+        undelivered="לא נמסר | לא ניתן",
     ),
     "Arabic": Language(
         reader="المستخدم | المستلم | العنوان | صندوق",
         absent="غير موجود | غير معروف",
         full="ممتلئ",
+        undelivered="تعذر تسليم | فشل التسليم | لم يتم تسليم",
     ),
     "Vietnamese": Language(
         reader="người (?:dùng|nhận) | địa chỉ | hộp thư",
         absent="không tồn tại | không tìm thấy",
         full=r"đầy\b",
+        undelivered=r"không (?:\w+ ){0,2}(?:gửi|được gửi) | gửi thư thất bại",
     ),
 }
 

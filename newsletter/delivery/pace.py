@@ -47,7 +47,7 @@ class DomainPaces:
     """The paces of recipients' domains, and which domains are to be left alone for a while."""
 
     _PATIENCE = 3
-    """Refusals for policy in a row, from one domain, until it is left alone."""
+    """Readers of one domain whose letters it refuses for policy in a row, until it is left alone."""
     _REST_SECONDS = 600.0
     """For how long: what Google asks for after 4.7.28."""
 
@@ -55,7 +55,7 @@ class DomainPaces:
         self._rates = per_minute
         self._senders = 1
         self._paces: dict[str, Pace] = {}
-        self._refusals: dict[str, int] = {}
+        self._refusals: dict[str, set[str]] = {}
         self._resting: dict[str, float] = {}
 
     @property
@@ -103,12 +103,16 @@ class DomainPaces:
         if self._refusals:
             self._refusals.pop(domain, None)
 
-    def refused_for_policy(self, domain: str, now: float) -> bool:
-        """The domain refused a letter for policy (x.7.x); True if it is left alone from now on."""
-        count = self._refusals.get(domain, 0) + 1
-        self._refusals[domain] = count % self._PATIENCE
-        if count < self._PATIENCE:
+    def refused_for_policy(self, domain: str, address: str, now: float) -> bool:
+        """The domain refused a letter to a reader for policy (x.7.x); True if it is left alone from now on.
+
+        What one reader's letters meet, however often, may be that reader's own rule.
+        """
+        readers = self._refusals.setdefault(domain, set())
+        readers.add(address)
+        if len(readers) < self._PATIENCE:
             return False
+        del self._refusals[domain]
         self._resting[domain] = now + self._REST_SECONDS
         return True
 

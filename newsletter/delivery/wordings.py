@@ -125,7 +125,7 @@ _DEAD = any_of(
     no such \w | (?:not|nt) have an? (?:\w+ ){{0,4}}account | not our customer | recipient ?not ?found
     nxdomain | no longer valid | null ?mx | account (?:is )?(?:not available|unavailable)
     not listed in [\w ]{{0,40}}directory | doesnt like recipient
-    mail ?box (?:is )?(?:not available|unavailable)
+    mail ?box unavailable s20\d{{8}}\b
     """
 )
 _NAMES = any_of("name service error | mx records? | not found try again | domain name service")

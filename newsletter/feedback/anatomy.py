@@ -4,9 +4,10 @@ Promises: no octets raise, and time grows with their length. However messages ne
 are opened, and what is beyond the limits of `newsletter.feedback.mime` is left unread.
 """
 
+import re
 from dataclasses import dataclass
 
-from newsletter.feedback.complaints import REPORT_TYPE
+from newsletter.feedback.complaints import REPORT_TYPE, is_feedback_report
 from newsletter.feedback.dsn import STATUS_TYPES
 from newsletter.feedback.mailboxes import read_mailboxes
 from newsletter.feedback.markup import text_of_html
@@ -35,6 +36,10 @@ _RECEIPT_TYPES = ("message/disposition-notification", "message/global-dispositio
 _RETURNED = 5
 """Messages within a report that are opened, however they nest."""
 _HEADER_OCTETS = 100_000
+_ANSWERED = re.compile(
+    r"^(?:in-reply-to|references)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+", re.IGNORECASE | re.MULTILINE
+)
+"""The fields that name what a message answers: of our letters any answer to them does."""
 _TEXT_CHARACTERS = 100_000
 
 
@@ -44,8 +49,10 @@ class Anatomy:
 
     message: Part
     header: str
+    """Of the message itself, without what it answers."""
     statuses: tuple[Part, ...]
     feedback: tuple[Part, ...]
+    """Of a feedback report, or at the top level of another message: further within it is handed on."""
     texts: tuple[tuple[str, str, str], ...]
     """Media type, description and text of what is to be read."""
     returned: tuple[Part, ...]
@@ -85,13 +92,15 @@ def read_anatomy(content: bytes) -> Anatomy:
     texts: list[tuple[str, str, str]] = []
     returned: list[Part] = []
     is_receipt = False
+    is_report = is_feedback_report(message)
     length = 0
-    for part, _ in leaves(message):
+    for part, inside in leaves(message):
         kind = part.content_type.name
         if kind in STATUS_TYPES:
             statuses.append(part)
         elif kind == REPORT_TYPE:
-            feedback.append(part)
+            if is_report or len(inside) <= 1:
+                feedback.append(part)
         elif kind in _RETURNED_TYPES or _is_saved_letter(part):
             returned += _messages_in(part, _RETURNED - len(returned))
         elif kind in _RECEIPT_TYPES:
@@ -104,7 +113,7 @@ def read_anatomy(content: bytes) -> Anatomy:
             length += len(text)
     return Anatomy(
         message=message,
-        header=decoded(content[: min(message.start, _HEADER_OCTETS)], ""),
+        header=_ANSWERED.sub("", decoded(content[: min(message.start, _HEADER_OCTETS)], "")),
         statuses=tuple(statuses),
         feedback=tuple(feedback),
         texts=tuple(texts),

@@ -2,23 +2,28 @@
 
 A reader's provider says that they took a letter for spam, or asked to have no more. Addresses may be redacted
 (RFC 6590): who it is, the letter's own tokens say. Reports on authentication (RFC 6591), and that a reader
-took a letter out of the spam folder, are no complaints.
+took a letter out of the spam folder, are no complaints. Nor is what a person has attached or handed on: it
+says that somebody complained, and not of whom.
 """
 
 import re
 
 from newsletter.content.html import words
+from newsletter.feedback.machines import Sender
 from newsletter.feedback.mailboxes import read_mailboxes
 from newsletter.feedback.mime import Part, body_octets, one_line, read_part, with_newlines
 
 REPORT_TYPE = "message/feedback-report"
+_REPORT = "feedback-report"
+_ANSWERS = ("in-reply-to", "references")
 _NO_COMPLAINTS = words("not-spam not_spam auth-failure dmarc dkim")
 _FIELDS = words("feedback-type original-rcpt-to removal-recipient reporting-mta")
-_FROM_A_PROVIDER = re.compile(
-    r"""(?: staff | scomp | jmrp | abuse | fbl | arf | feedback | complaints? | spam | junk | reports?
-      | postmaster | (?:do-?)?no-?reply )\b | [^@]*@(?:abuse|arf|fbl|feedback|reports?)\.""",
+_OF_A_PROVIDER = re.compile(
+    r"""(?: scomp | jmrp | fbl | arf | feedback | complaints? | (?:do-?)?no-?reply )\b
+      | [^@]*@(?:abuse|arf|fbl|feedback|reports?)\.""",
     re.IGNORECASE | re.VERBOSE,
 )
+_OF_PEOPLE_TOO = re.compile(r"(?:staff|abuse|spam|junk|reports?|postmaster)\b", re.IGNORECASE)
 _SAYS_COMPLAINT = re.compile(
     r"""complaint\ about\ message | feedback\ loop | email\ feedback | spam\ complaint | spamcop
       | (?:abuse|spam|junk|feedback|complaint)\ (?:e?-?mail\ )?(?:report|notif|feedback)
@@ -28,6 +33,11 @@ _SAYS_COMPLAINT = re.compile(
 
 
 _TYPE_LINE = re.compile(r"^Feedback-Type:[ \t]*([\w-]{1,100})", re.IGNORECASE | re.MULTILINE)
+
+
+def is_feedback_report(message: Part) -> bool:
+    """Whether a message says of itself that it is a feedback report."""
+    return message.content_type.parameters.get("report-type", "").lower() == _REPORT
 
 
 def read_feedback(part: Part) -> tuple[str, str, str]:
@@ -51,10 +61,19 @@ def is_complaint(feedback_type: str) -> bool:
     return feedback_type not in _NO_COMPLAINTS
 
 
-def is_sent_as_one(message: Part, subject: str, text: str) -> bool:
-    """Whether a mail that returns a letter is a complaint by its words alone, sent by a provider."""
-    senders = read_mailboxes(message.text_of("from"))
-    if not any(box and _FROM_A_PROVIDER.match(box.address) for box in senders):
+def is_sent_as_one(message: Part, sender: Sender, subject: str, text: str) -> bool:
+    """Whether a mail that returns a letter is a complaint by its words alone, sent by a provider.
+
+    Providers write by names that people have as well. People write something, or answer, or hand on.
+    """
+    if sender.is_answer or any(name in message.fields for name in _ANSWERS):
+        return False
+    addresses = [box.address for box in read_mailboxes(message.text_of("from")) if box]
+    is_by_nobody = sender.is_machine or not text.strip()
+    if not (
+        any(map(_OF_A_PROVIDER.match, addresses))
+        or (is_by_nobody and any(map(_OF_PEOPLE_TOO.match, addresses)))
+    ):
         return False
     return any(map(_SAYS_COMPLAINT.search, (subject, text[:1000])))
 

@@ -17,7 +17,7 @@ from newsletter.database import Database, batched
 from newsletter.errors import NotFoundError
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.models import InboundMessage, Verdict
-from newsletter.states import GONE, InboundState
+from newsletter.states import GONE, Effect, InboundState
 from subscribers.address import readable_address
 from subscribers.base import Clock
 
@@ -145,10 +145,12 @@ def _is_evidence() -> ColumnElement[bool]:
 def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:
     """Let go of what old messages said: those that were handled. Returns how many.
 
-    Of a report that a verdict rests on, the beginning stays for as long as the verdict does.
+    Of a report that counted against its reader, or is still to be judged, the beginning stays for as long as
+    its verdict does; of all others that keeps its own few words.
     """
     content = col(InboundMessage.content)
-    is_evidence = exists().where(col(Verdict.inbound_id) == col(InboundMessage.id))
+    may_count = col(Verdict.effect).is_(None) | (col(Verdict.effect) != Effect.NONE)
+    is_evidence = exists().where(col(Verdict.inbound_id) == col(InboundMessage.id), may_count)
     is_old = (
         (col(InboundMessage.received_at) <= now - timedelta(days=keep_days))
         & col(InboundMessage.state).in_([InboundState.DONE, InboundState.REPORT])

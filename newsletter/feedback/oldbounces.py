@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from newsletter.delivery.languages import words_for
 from newsletter.delivery.phrases import any_of, sentences
 from newsletter.feedback.mime import one_line
 
@@ -32,43 +33,15 @@ _FAILS = any_of(
     fail\w* (?:\w+ ){0,2}(?:deliver|recipient|address)
     returned (?:mail|to sender|to you|message|unread|e ?mail) | return to sender | did(?: not|nt) reach
     permanent (?:fatal )?(?:error|fail) | failed (?:mail|message) | (?:message|mail) (?:\w+ ){0,2}failed
-    fatal error | error (?:sending|delivering|while) | given up | giving up | \bnot deliver | never deliver
-    non ?deliver | failure (?:notice|report|reason)
+    fatal error | error (?:sending|delivering|while) | given up | giving up | \bnot deliver
+    never deliver | non ?deliver | failure (?:notice|report|reason)
     (?:message|mail|email) (?:\w+ ){0,3}(?:rejected|refused|returned|bounced|blocked)
-    bounced (?:back|message|mail) | undelivered | quarantin | \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
-    (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown | mail ?box (?:is )?full
-    doesnt have an? | addresses? had | unzustellbar
-    nicht (?:\w+ ){0,2}(?:zugestellt|ausgeliefert|übermittelt|zustellen)
-    zustell\w* (?:\w+ ){0,4}(?:fehl|gescheitert|nicht) | zustellfehler | fehler bei der zustellung
-    unzustellb | non (?:remis|distribu|délivr)
-    na (?:pas )?(?:pu|été) (?:\w+ ){0,3}(?:être |été )?(?:remis|délivr|distribu|envoy|achemin) | nont pas pu
-    échec | impossible (?:de |d)(?:\w+ )?(?:remettre|délivrer|distribuer|envoyer|acheminer)
-    pas (?:pu )?(?:être |été )?(?:remis|délivr|distribu)
-    no (?:se )?(?:ha |han |pudo |puede |pudieron |podido )*(?:\w+ ){0,2}(?:entreg|enviar|enviad) | fallo
-    devuelto | no ha llegado | error (?:de|en la) entrega
-    non (?:è stato|può essere|ha potuto|è possibile|è stata) (?:\w+ ){0,3}(?:consegn|recapit|inviat)
-    mancat\w* (?:consegna|recapito) | impossibile (?:consegnare|recapitare|inviare)
-    não (?:foi|pôde|pode|está) (?:\w+ ){0,3}(?:entreg|enviad) | falha (?:na|de) entrega | não entregue
-    onbestelbaar | niet (?:\w+ ){0,2}(?:afgeleverd|bezorgd|worden bezorgd)
-    не (?:может|могло|удалось|было|смогло|была|был|могут) (?:\w+ ){0,4}(?:достав|отправ) | недостав
-    не достав | невозможно достав | ошибк\w* достав | возвращ | сообщение не
-    nie (?:można|może|udało|mogła|mógł|został\w*) (?:\w+ ){0,4}(?:dostarcz|doręcz) | niedostarcz | niedoręcz
-    zwrot | nie dotarł | nebyl\w* (?:\w+ ){0,3}doruč | nepodařilo (?:\w+ ){0,3}(?:doruč|odesl)
-    nelze (?:\w+ ){0,3}(?:doruč|odesl) | nedoruč | nebylo možné (?:\w+ ){0,3}doruč
-    nem (?:\w+ ){0,2}(?:kézbesít|továbbít) | kézbesíthetetlen | sikertelen (?:kézbesítés|küldés)
-    teslim edil(?:em|me) | gönderilem | iletilem | ulaştırılam | leverans\w* misslyck | leveransfel
-    olevererat | inte (?:levererats|levereras|att leverera) | levererades inte | ikke leveres | mislykkedes
-    mislyktes | epäonnistui | ei toimitettav | recapito non riuscito | non recapitabil
-    nu a (?:putut fi|fost) livrat | nelivrat | δεν (?:\w+ ){0,2}παραδο | αποτυχια παραδοσησ | לא נמסר
-    לא ניתן | تعذر تسليم | فشل التسليم | لم يتم تسليم | không (?:\w+ ){0,2}(?:gửi|được gửi)
-    gửi thư thất bại | не вдалося достав | не доставлено | kunde inte | kunne ikke | ikke leveret | ei voitu
-    (?:送信|配信|配送|配達|お届け|届け|送達)[\w ]{0,20}?(?:でき|出来)(?:ません|なかった|ない)
-    配信(?:不能|エラー|失敗|できない) | 送信エラー | 送信できない | エラーのため | 届きませんでした | 返送
-    不達 | 退信 | 投递失败 | 无法(?:投递|送达|发送) | 無法(?:投遞|送達|傳送|傳遞|寄送|遞送) | 未能投递
-    发送失败 | 傳送失敗 | 未能(?:送达|将|传递) | 未传递 | 未送达 | 被退回
-    배달되지 | 전송 ?실패 | 발송 ?실패 | 전송되지 | 전달되지 | 반송
-    (?:보내지|배달하지|전달하지|발송하지) 못
-    """
+    bounced (?:back|message|mail) | undelivered | quarantin
+    \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
+    (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown
+    mail ?box (?:is )?full | doesnt have an? | addresses? had
+    """,
+    words_for("undelivered"),
 )
 """That a letter did not arrive."""
 _IS_TRIED = any_of(
@@ -81,53 +54,45 @@ _IS_TRIED = any_of(
     attempts (?:\w+ ){0,4}will be repeated | attempts to deliver (?:\w+ ){0,3}will (?:be made|continue)
     warning (?:message )?only | (?:just|only) a warning | not need to (?:re ?send|take|do)
     no action (?:is required|on your part) | delivery incomplete | advisory (?:only|notice)
-    weiterhin versuch | weiter versuch | erneut versuch | noch nicht (?:zugestellt|ausgeliefert)
-    nouvelle tentative | aún no se | todavía no | seguir\w* intent
-    pas encore (?:pu )?(?:été |être )?(?:remis|délivr|distrib) | non (?:è stato )?ancora | verrà ritentat
-    ainda não | ещ[её] не достав | попытк\w* (?:\w+ ){0,3}(?:будут|продолж) | 再送(?:を|します|中) | 再試行
-    まだ配信 | zatím nebyl | dále pokoušet | még nem | tovább próbál
-    henüz (?:\w+ ){0,3}(?:teslim|ilet|gönder|ulaş) | denemeye devam | ännu inte | fortsätter att försöka
-    endnu ikke | ennå ikke | fortsatt forsøke | vielä ei | nog niet | blijven proberen | jeszcze nie został
-    încă nu | 尚未(?:送|投|发|發) | 继续尝试 | 繼續嘗試 | 아직 (?:전달|배달|전송|발송) | 재시도(?:합|할|를)
-    ще не достав | \bkeep trying
-    """
+    \bkeep trying
+    """,
+    words_for("still_tried"),
 )
 """That a letter is still tried."""
 _IS_LATE = any_of(
     r"""
     (?:has|have|been|is|was|are|being|temporarily) (?:\w+ ){0,2}(?:delay|postpon|deferr)
-    (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr) | delivery (?:\w+ ){0,4}\bdelay
-    delayed (?:\d|mail|delivery|message|warning) | temporary (?:problem|failure|error) | retrying | verzögert
-    retardé | différé | retras | demorad | aplazad | in ritardo | ritardat | atrasad | adiad[oa] | vertraagd
-    vertraging | задерж | отложен | opóźni | försen | fördröj | forsink | zpožděn | opožděn | késik | késés
-    késleltet | gecik | întârzi | 遅延 | 遅れて | 延迟 | 延遲 | 지연
-    """
+    (?:message|mail|delivery|warning) (?:\w+ ){0,2}(?:delay|postpon|deferr)
+    delivery (?:\w+ ){0,4}\bdelay | delayed (?:\d|mail|delivery|message|warning)
+    temporary (?:problem|failure|error) | retrying
+    """,
+    words_for("late"),
 )
 """That a letter is late; what has failed for good may say so too."""
 _ENDED = any_of(
     r"""
     \bgiven up | giving up (?:now|on) | gave up | not going to try | failed permanently
     permanent(?:ly)? (?:fatal )?(?:error|fail|problem) | no (?:further|more) (?:delivery )?attempt
-    will not (?:be )?(?:re ?tr|try|attempt) | no longer (?:be )?(?:tr|attempt) | (?:has|have) been returned
-    is being returned | retry time(?:out)? exceeded | (?:has|have) expired | too long in
-    in the queue too long | dauerhaft | endgültig | définitive | permanente\b | окончател | постоянн
-    """
+    will not (?:be )?(?:re ?tr|try|attempt) | no longer (?:be )?(?:tr|attempt)
+    (?:has|have) been returned | is being returned | retry time(?:out)? exceeded | (?:has|have) expired
+    too long in | in the queue too long
+    """,
+    words_for("given_up"),
 )
 """That nobody tries any more."""
 _FAILS_BEYOND_DOUBT = any_of(
     """
-    fail | undeliver | returned | returning | unzustellbar | non remis | no entregado | недостав | échec
-    rejected
-    """
+    fail | undeliver | returned | returning | rejected
+    """,
+    words_for("surely_failed"),
 )
 """In a subject: what it says besides may be the letter's own."""
 _ARRIVED = any_of(
     r"""
     success\w* (?:\w+ ){0,3}deliver | delivered successfully | deliver\w* (?:\w+ ){0,4}success
     delivery (?:\w+ ){0,4}complete\b | (?:has|have|was) been delivered to (?:the|your|these)
-    erfolgreich zugestellt | wurde zugestellt | remis avec succès | entregado con éxito
-    consegnato correttamente | успешно доставл
-    """
+    """,
+    words_for("arrived"),
 )
 _LETTER_BEGINS = re.compile(
     r"""^[ \t>|]*+(?:

@@ -19,7 +19,13 @@ from enum import StrEnum
 from newsletter.delivery.bounces import class_of
 from newsletter.feedback.anatomy import Anatomy, read_anatomy, traces_in
 from newsletter.feedback.autoreplies import AUTOREPLY_FIELDS, AWAY, is_challenge, is_reply
-from newsletter.feedback.complaints import is_complaint, is_sent_as_one, read_feedback, told_in_text
+from newsletter.feedback.complaints import (
+    is_complaint,
+    is_feedback_report,
+    is_sent_as_one,
+    read_feedback,
+    told_in_text,
+)
 from newsletter.feedback.detectors import detect
 from newsletter.feedback.dsn import (
     DIAGNOSTIC_CHARACTERS,
@@ -92,7 +98,7 @@ def read_report(content: bytes, return_path: str | None) -> Report:
         within = read_anatomy(anatomy.returned[0].content)
         anatomy = replace(within, header=f"{anatomy.header}\n{within.header}")
         sender = read_sender(anatomy.message, return_path)
-    found = _complaint(anatomy) or _status_report(anatomy, sender) or _words_report(anatomy, sender)
+    found = _complaint(anatomy, sender) or _status_report(anatomy, sender) or _words_report(anatomy, sender)
     return replace(found, traces=traces_in(anatomy))
 
 
@@ -103,14 +109,15 @@ def _wraps_a_report(anatomy: Anatomy) -> bool:
     return anatomy.returned[0].content_type.name == "multipart/report"
 
 
-def _complaint(anatomy: Anatomy) -> Report | None:
+def _complaint(anatomy: Anatomy, sender: Sender) -> Report | None:
     """The report of a reader's provider; None if it is none."""
     recipient = remote = ""
-    if anatomy.feedback:
+    is_report = is_feedback_report(anatomy.message)
+    if anatomy.feedback and (is_report or sender.is_machine):
         feedback_type, recipient, remote = read_feedback(anatomy.feedback[0])
-    elif anatomy.message.content_type.parameters.get("report-type", "").lower() == "feedback-report":
+    elif is_report:
         feedback_type = told_in_text(anatomy.text) or "abuse"
-    elif anatomy.returns_a_letter and is_sent_as_one(anatomy.message, anatomy.subject, anatomy.text):
+    elif anatomy.returns_a_letter and is_sent_as_one(anatomy.message, sender, anatomy.subject, anatomy.text):
         feedback_type = "abuse"
     else:
         return None

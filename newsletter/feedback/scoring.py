@@ -12,7 +12,8 @@ Of the last two kinds only what lies behind the last two letters in a row that w
 policy and for content, delays and successes never count: they say nothing against the reader.
 
 May surprise: the day of a strike is the day of its letter, not of the report, so it does not matter in which
-order, or how much later, reports come in. And a letter has gone well only once a report would be there: after
+order, or how much later, reports come in. What went to an address that the reader has left since says nothing
+of the one they have. And a letter has gone well only once a report would be there: after
 two days, or as long as this reader's reports have taken, for many servers try for five days before that.
 """
 
@@ -82,6 +83,8 @@ class History:
     probes: Sequence[PastProbe] = ()
     suppressed_at: datetime | None = None
     """When verdicts have had them suppressed the last time."""
+    address_since: datetime | None = None
+    """Since when they have the address they have now; None if they never had another."""
 
 
 class Step(StrEnum):
@@ -106,7 +109,8 @@ def stand(history: History, rules: BouncesSection, now: datetime) -> Standing:
     since = _slate(history, now - wait)
     letters = sorted((one for one in history.letters if since is None or one.at > since), key=_instant)
     dead = [one for letter in letters for one in letter.strikes if one.bounce_class is BounceClass.DEAD]
-    under_way = [probe for probe in history.probes if probe.asked_at > now - wait]
+    asked_since = max(filter(None, [now - wait, history.address_since]))
+    under_way = [probe for probe in history.probes if probe.asked_at > asked_since]
     probed = [one for probe in under_way for one in probe.findings if one.bounce_class in STRIKES]
     if dead or probed:
         return Standing(Step.SUPPRESS, _numbers(dead or probed))
@@ -126,9 +130,9 @@ def _instant(letter: PastLetter) -> datetime:
 
 
 def _slate(history: History, asked_before: datetime) -> datetime | None:
-    """From when on letters count: what was acted upon, and what a probe has outlived, is done with."""
+    """From when on letters count: what was acted upon, went elsewhere, or was outlived by a probe is over."""
     outlived = (one.asked_at for one in history.probes if one.is_sent and one.asked_at <= asked_before)
-    return max(filter(None, [history.suppressed_at, *outlived]), default=None)
+    return max(filter(None, [history.suppressed_at, history.address_since, *outlived]), default=None)
 
 
 def _recent(letters: Sequence[PastLetter], now: datetime) -> Iterator[PastLetter]:

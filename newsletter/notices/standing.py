@@ -174,8 +174,10 @@ def _mail(session: Session) -> Waiting | None:
 def _distrust(session: Session, now: datetime) -> Distrust | None:
     """What was refused for policy in the last day, if it is more than now and then happens to everybody."""
     lately = (col(Verdict.bounce_class) == BounceClass.POLICY) & (col(Verdict.at) > now - _A_DAY)
-    number = session.execute(sql_select(func.count()).where(lately)).scalar_one()
-    if number < _FEW_REFUSALS:
+    number, readers = session.execute(
+        sql_select(func.count(), func.count(col(Verdict.subscriber_id).distinct())).where(lately)
+    ).one()
+    if readers < _FEW_REFUSALS:
         return None
     latest = session.execute(
         sql_select(col(Verdict.delivery_id), col(Verdict.diagnostic), col(Subscriber.address))

@@ -103,7 +103,8 @@ def test_nothing_raises_and_a_passing_refusal_never_makes_dead(
 WORDS = {
     DEAD: """
         550 No such user here
-        550 Requested action not taken: mailbox unavailable
+        550 5.1.1 mailbox unavailable
+        550 mailbox does not exist
         550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).
         550 <ann@reader.example>: Recipient address rejected: User unknown in virtual mailbox table
         554 delivery error: dd This user doesn't have a yahoo.example account (ann@yahoo.example) [0]
@@ -278,6 +279,9 @@ WORDS = {
     UNCLEAR: """
         554 Transaction failed
         550 5.0.0
+        550 mailbox unavailable
+        550 Mailbox is not available
+        550 5.0.0 Requested action not taken: mailbox unavailable
         450 mailbox unavailable
         450 4.1.1 <ann@reader.example>: Recipient address rejected: unverified address: user unknown
         550 5.1.0 Address rejected

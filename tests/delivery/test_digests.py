@@ -12,7 +12,7 @@ from newsletter.delivery.audit import audit
 from newsletter.delivery.issues import Retried, cancel, pause, resume, retry_failed
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.letters import has_work
-from newsletter.feedback.verdicts import record_complaint
+from newsletter.feedback.complained import record_complaint
 from newsletter.models import Delivery, DigestPost, Edition, Issue
 from newsletter.receipts import release_receipts
 from newsletter.schedule.categories import find_category, remove_category

@@ -93,7 +93,7 @@ class HandMachine(RuleBasedStateMachine):
 
     @rule(domain=st.sampled_from(DOMAINS))
     def refuses(self, domain: str) -> None:
-        self.domains.refused_for_policy(domain, self.now)
+        self.domains.refused_for_policy(domain, f"{self.now}@{domain}", self.now)
 
     @rule(seconds=st.floats(0, 700))
     def passes(self, seconds: float) -> None:
@@ -200,8 +200,8 @@ def test_letters_that_wait_are_put_off_when_their_domain_is_left_alone() -> None
     hand = Hand([1], domains)
     hand.put(letter(number, "slow.example") for number in range(10))
     assert len(take_all(hand, 0)) == 1
-    for _ in range(3):
-        domains.refused_for_policy("slow.example", 0.0)
+    for name in ("ann", "bo", "cleo"):
+        domains.refused_for_policy("slow.example", f"{name}@slow.example", 0.0)
     assert take_all(hand, 0, 5.0) == []
     assert [(one.id, seconds) for one, seconds in hand.put_off()] == [
         (number, 595) for number in range(1, 10)

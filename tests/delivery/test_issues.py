@@ -24,7 +24,7 @@ from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.letters import has_work, resolve
 from newsletter.delivery.watching import look
 from newsletter.errors import NotFoundError, QueueError
-from newsletter.feedback.verdicts import record_complaint
+from newsletter.feedback.complained import record_complaint
 from newsletter.models import Delivery, EditionPost, Post, Receipt
 from newsletter.states import UNSENT, DeliveryState, Fault, IssueState
 from subscribers.address import parse_address

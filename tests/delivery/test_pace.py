@@ -106,20 +106,21 @@ def test_a_domain_without_a_rate_is_not_paced(domain: str, now: float) -> None:
     assert DomainPaces({}).are_idle
 
 
-@given(st.lists(st.tuples(DOMAINS, st.booleans()), max_size=60))
-def test_three_refusals_in_a_row_are_one_too_many(words: list[tuple[str, bool]]) -> None:
+@given(st.lists(st.tuples(DOMAINS, st.sampled_from(["ann", "bo", "cleo"]), st.booleans()), max_size=60))
+def test_three_readers_who_are_refused_in_a_row_are_one_too_many(words: list[tuple[str, str, bool]]) -> None:
     """Counted for each domain alone, forgotten when it takes a letter; then it is left alone for a while."""
     domains = DomainPaces({})
-    in_a_row = dict.fromkeys(["gmail.com", "gmx.de", "example.org"], 0)
-    for now, (domain, is_taken) in enumerate(words):
+    in_a_row: dict[str, set[str]] = {}
+    for now, (domain, name, is_taken) in enumerate(words):
         if is_taken:
             domains.taken_well(domain)
-            in_a_row[domain] = 0
+            in_a_row.pop(domain, None)
             continue
-        in_a_row[domain] += 1
-        rests = domains.refused_for_policy(domain, float(now))
-        assert rests == (in_a_row[domain] % 3 == 0)
+        in_a_row.setdefault(domain, set()).add(name)
+        rests = domains.refused_for_policy(domain, f"{name}@{domain}", float(now))
+        assert rests == (len(in_a_row[domain]) == 3)
         if rests:
+            del in_a_row[domain]
             assert not domains.are_idle
             assert domains.resting_until(domain, now) == now + REST_SECONDS
 
@@ -127,7 +128,11 @@ def test_three_refusals_in_a_row_are_one_too_many(words: list[tuple[str, bool]])
 def test_a_domain_rests_for_as_long_as_is_said() -> None:
     """Until the instant, and not after it."""
     domains = DomainPaces({})
-    assert [domains.refused_for_policy("gmail.com", 5.0) for _ in range(3)] == [False, False, True]
+    assert [domains.refused_for_policy("gmail.com", f"{name}@gmail.com", 5.0) for name in "abc"] == [
+        False,
+        False,
+        True,
+    ]
     assert domains.resting_until("gmail.com", 5.0 + REST_SECONDS - 1) == 5.0 + REST_SECONDS
     assert domains.resting_until("gmx.de", 6.0) is None
     assert domains.resting_until("gmail.com", 5.0 + REST_SECONDS) is None

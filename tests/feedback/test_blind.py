@@ -51,9 +51,10 @@ def mistakes(sample: Sample) -> str:
         wrong.append(f"is {kind}, not {sample.kind}")
     if sample.kind == "failed" == kind and bounce_class != sample.bounce_class:
         wrong.append(f"{bounce_class}, not {sample.bounce_class}")
-    if sample.trace != "none" and sample.trace not in found(sample, report):
+    # What is no report is put to nobody, whatever stands in it.
+    if sample.kind != "other" and sample.trace != "none" and sample.trace not in found(sample, report):
         wrong.append(f"not traced by {sample.trace}")
-    if sample.trace == "none" and sample.kind != "other" and traces(report):
+    if sample.kind != "other" and sample.trace == "none" and traces(report):
         wrong.append(f"traced by {', '.join(traces(report))}")
     if not wrong:
         return ""

@@ -143,18 +143,37 @@ def test_the_return_path_tells_the_letter_also_where_it_was_rewritten(address: s
     assert report.kind is ReportKind.FAILED
 
 
-def test_an_envelope_id_and_what_is_answered_tell_the_letter() -> None:
-    """RFC 3461 §4.4: an envelope's name comes back as xtext; Exchange names the Message-ID alone."""
+def test_an_envelope_id_tells_the_letter() -> None:
+    """RFC 3461 §4.4: an envelope's name comes back as xtext."""
     reporting = f"Reporting-MTA: dns; mx\nOriginal-Envelope-Id: letters+2Bbounce.{BOUNCE}+40news.example"
     content = (
         dsn(final("5.1.1"), reporting=reporting).replace("{letter}", "").replace("{path}", "x@news.example")
     )
     assert read_report(filled(content).encode(), "").traces.bounce_tokens == (BOUNCE,)
-    answered = content.replace(reporting, "Reporting-MTA: dns; mx").replace(
-        "Auto-Submitted", f"In-Reply-To: <{MESSAGE}@news.example>\nAuto-Submitted"
-    )
-    traces = read_report(filled(answered).encode(), "").traces
-    assert (traces.bounce_tokens, traces.message_ids) == ((), (f"{MESSAGE}@news.example",))
+
+
+@pytest.mark.parametrize("field", ["In-Reply-To: ", "references:\n  <other@reader.example>\n\t"])
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_what_a_message_answers_is_no_trace(field: str, is_wrapped: bool) -> None:
+    """Any answer names the letter that it answers: that shows nothing of what became of the letter."""
+    answering = f"{field}<{MESSAGE}@news.example>\nAuto-Submitted"
+    content = dsn(final("5.1.1")).replace("{letter}", "").replace("{path}", "x@news.example")
+    answer = filled(content.replace("Auto-Submitted", answering))
+    if is_wrapped:
+        answer = f"""\
+From: MAILER-DAEMON@filter.reader.example
+{answering}: auto-generated
+Subject: found suspicious
+Content-Type: multipart/mixed; boundary="wrapped"
+
+--wrapped
+Content-Type: message/rfc822
+
+{answer}
+--wrapped--
+"""
+    report = read_report(answer.encode(), "")
+    assert (report.kind, report.traces.message_ids) == (ReportKind.FAILED, ())
 
 
 @given(st.sampled_from(["4.4.7", "5.1.1", "5.2.2", "4.0.0", ""]), st.sampled_from(NAMES))
@@ -206,6 +225,60 @@ def test_a_complaint_is_one_with_redacted_addresses(feedback_type: str) -> None:
     assert (report.kind, report.feedback_type) == (ReportKind.COMPLAINT, feedback_type)
     assert report.traces.message_ids == (f"{MESSAGE}@news.example",)
     assert report.traces.leave_tokens == (LEAVE,)
+
+
+def alone(sender: str, subject: str, text: str = "", fields: str = "") -> bytes:
+    """A mail with our letter, and nothing else but these words."""
+    written = f"--b\nContent-Type: text/plain\n\n{text}\n" if text else ""
+    return filled(f"""\
+From: {sender}
+To: fbl@news.example
+Subject: {subject}
+{fields}Content-Type: multipart/mixed; boundary="b"
+
+{written}--b
+Content-Type: message/rfc822
+
+{LETTER}
+--b--
+""").encode()
+
+
+@pytest.mark.parametrize("name", ["staff", "postmaster", "info", "abuse", "spam"])
+@pytest.mark.parametrize(
+    ("subject", "text", "fields"),
+    [
+        ("Fwd: complaint about message from 192.0.2.20", "", ""),
+        ("AW: First steps", "Our filter marked this as spam, what is it?", ""),
+        ("spam report", "", f"In-Reply-To: <{MESSAGE}@news.example>\n"),
+        ("Is this yours?", "It was reported as spam by a colleague.", ""),
+    ],
+)
+def test_a_person_who_hands_our_letter_on_does_not_complain(
+    name: str, subject: str, text: str, fields: str
+) -> None:
+    """Providers send complaints by names that people have, too: who answers, or writes, is a person."""
+    content = alone(f"{name}@reader.example", subject, text, fields)
+    assert read_report(content, f"{name}@reader.example").kind is ReportKind.OTHER
+    assert read_report(alone("staff@hotmail.example", "spam report"), "x@y.example").kind is (
+        ReportKind.COMPLAINT
+    )
+
+
+def test_a_feedback_report_that_a_person_sends_on_is_none() -> None:
+    """Only a report by itself is one: what somebody attached or forwarded was about anybody's letter."""
+    report = filled(arf("abuse"))
+    inner = report[report.index("Content-Type: multipart/report") :]
+    person = (
+        'From: Kim <kim@reader.example>\nSubject: Fwd: abuse\nContent-Type: multipart/mixed; boundary="p"\n'
+    )
+    forwarded = f"{person}\n--p\nContent-Type: text/plain\n\nlook\n--p\n{inner}\n--p--\n"
+    part = report.split("--arf_1\n")[2]
+    attached = f"{person}\n--p\nContent-Type: text/plain\n\nlook\n--p\n{part}\n--p--\n"
+    for content in (forwarded, attached):
+        assert read_report(content.encode(), "kim@reader.example").kind is ReportKind.OTHER
+    by_machine = attached.replace("Subject: Fwd: ", "Auto-Submitted: auto-generated\nSubject: ")
+    assert read_report(by_machine.encode(), "kim@reader.example").kind is ReportKind.COMPLAINT
 
 
 WRITTEN = [

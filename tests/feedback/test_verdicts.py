@@ -12,10 +12,12 @@ from newsletter.app import open_app
 from newsletter.delivery.relays import Relay
 from newsletter.feedback.inbox import EVIDENCE_OCTETS, message
 from newsletter.models import Delivery, Issue, Notice, Probe, Receipt, Verdict
+from newsletter.privacy.dossier import dossier
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, InboundState
 from subscribers.address import parse_address
-from subscribers.models import SuppressionReason
+from subscribers.models import RequestKind, SuppressionReason
+from subscribers.requests import Answer, Asked, Door
 from subscribers.subscriptions import find_subscriber
 from subscribers.tokens import Purpose
 from tests.conftest import Cli, Clock, subscribe
@@ -250,6 +252,16 @@ def fill(newsroom: Newsroom, weeks: int) -> None:
                 newsroom.report(failure(letter, "5.2.2", "Mailbox full"), letter.path)
 
 
+def told_of_probes(newsroom: Newsroom) -> list[object]:
+    """When each probe came back, by what is told of its reader."""
+    with newsroom.post.site.database.read() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        return [
+            one["failed_at"] for one in dossier(session, reader, newsroom.post.site.suppressions)["probes"]
+        ]
+
+
 def test_a_probe_that_comes_back_ends_it(newsroom: Newsroom) -> None:
     """Three full weeks, and a letter of its own asks; when that comes back, too, nothing more is written."""
     fill(newsroom, 2)
@@ -262,6 +274,7 @@ def test_a_probe_that_comes_back_ends_it(newsroom: Newsroom) -> None:
     assert newsroom.order() is None
     handled = newsroom.report(failure(probe, "5.2.2", "Mailbox full"), probe.path)
     assert handled.result.outcome.startswith("probe 1 did not arrive (full, 5.2.2): its reader is written")
+    assert told_of_probes(newsroom) == [newsroom.clock()]
     assert newsroom.order() == SuppressionReason.BOUNCED
     newsroom.issue()
     assert newsroom.letters() == []
@@ -271,6 +284,7 @@ def test_a_probe_that_comes_through_wipes_the_slate(newsroom: Newsroom) -> None:
     """One that does not come back: it takes three more full weeks until the next."""
     fill(newsroom, 3)
     assert len(newsroom.letters()) == 1
+    assert told_of_probes(newsroom) == [None]
     fill(newsroom, 2)
     assert newsroom.effects()[3:] == ["strike", "strike"]
     fill(newsroom, 1)
@@ -292,6 +306,7 @@ def test_a_probe_that_is_refused_at_once_ends_it(newsroom: Newsroom) -> None:
         site.post_notes([server.relay])
     site.judge_new()
     assert newsroom.effects() == ["strike", "strike", "probe", "suppressed"]
+    assert told_of_probes(newsroom) == [newsroom.clock()]
     assert newsroom.order() == SuppressionReason.BOUNCED
 
 
@@ -354,10 +369,26 @@ def test_what_was_written_and_not_judged_is_judged_later(
     assert newsroom.effects() == [None]
     assert newsroom.order() is None
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda _: newsroom.post.site.judge.judge_new(), range(4)))
+        judge = newsroom.post.site.judge
+        done = list(pool.map(lambda _: [one for some in judge.judge_new() for one in some], range(4)))
     assert [len(one) for one in sorted(done, key=len)] == [0, 0, 0, 1]
     assert newsroom.effects() == ["suppressed"]
     assert newsroom.order() == SuppressionReason.BOUNCED
+
+
+@ON_SQLITE
+def test_what_never_counts_is_judged_in_portions(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who refuses a whole issue for policy leaves a verdict a reader: they are never all in hand."""
+    names = ["bo@one.example", "cleo@two.example"]
+    subscribe(newsroom.post.site, *names)
+    monkeypatch.setattr("newsletter.app.App.judge_new", lambda self: [])
+    said(newsroom, "550 5.7.1 Blocked by policy")
+    monkeypatch.setattr("newsletter.feedback.verdicts._PORTION", 2)
+    judged = list(newsroom.post.site.judge.judge_new())
+    assert [len(portion) for portion in judged] == [2, 1]
+    assert {one.effect for portion in judged for one in portion} == {"none"}
+    assert [newsroom.effects(name) for name in names] == [["none"]] * 2
+    assert list(newsroom.post.site.judge.judge_new()) == []
 
 
 def test_a_lifted_order_is_not_given_again_for_old_letters(newsroom: Newsroom, clock: Clock) -> None:
@@ -395,6 +426,75 @@ def test_a_report_counts_whatever_the_time_is_elsewhere(newsroom: Newsroom, cloc
     assert newsroom.order() == SuppressionReason.BOUNCED
 
 
+# Somebody who has another address now.
+
+
+def moved(newsroom: Newsroom, address: str) -> None:
+    """Ann has her letters sent to another address."""
+    site = newsroom.post.site
+    with site.database.write() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        asked = Asked(
+            kind=RequestKind.ADDRESS,
+            address=parse_address(address),
+            door=Door.PAGE,
+            place="/preferences",
+            wording="w1",
+            language="en",
+            subscriber_id=reader.id,
+        )
+        number = site.doors.ask(session, asked).id
+    with site.database.write() as session:
+        confirmed = site.doors.confirm(session, number, by=Door.PAGE, evidence="the button")
+        assert confirmed
+        assert confirmed.answer is Answer.DONE
+
+
+@pytest.mark.parametrize("way", ["sent", "sending", "refused"])
+def test_what_went_to_an_address_of_before_is_not_held_against_the_new_one(
+    newsroom: Newsroom, clock: Clock, way: str
+) -> None:
+    """A late report that the old mailbox is gone is on record; one about the new one counts."""
+    if way == "refused":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("newsletter.app.App.judge_new", lambda self: [])
+            said(newsroom, "550 5.1.1 No such user")
+    else:
+        newsroom.issue()
+    clock.advance(days=1)
+    moved(newsroom, "new@example.org")
+    clock.advance(days=1)
+    if way == "refused":
+        newsroom.post.site.judge_new()
+    else:
+        if way == "sending":  # and nobody has written down how it ended
+            with newsroom.post.site.database.write() as session:
+                session.execute(update(Delivery).values(state="sending", sent_at=None))
+        letter = newsroom.letter()
+        newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
+    assert [(one.bounce_class, one.effect) for one in newsroom.verdicts("new@example.org")] == [
+        ("dead", "none")
+    ]
+    assert newsroom.order("new@example.org") is None
+    assert newsroom.post.subscriptions("new@example.org") == {"advice": "active"}
+    newsroom.issue()
+    letter = newsroom.letter("new@example.org")
+    newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
+    assert newsroom.order("new@example.org") == SuppressionReason.BOUNCED
+
+
+@ON_SQLITE
+def test_a_complaint_is_the_persons_wherever_their_letters_go(newsroom: Newsroom, clock: Clock) -> None:
+    """Who has called a letter spam, and has another address now, is written to no more."""
+    newsroom.issue()
+    letter = newsroom.letter()
+    clock.advance(days=1)
+    moved(newsroom, "new@example.org")
+    newsroom.report(complaint(letter), NEWS, "bounce@provider.example")
+    assert newsroom.order("new@example.org") == SuppressionReason.COMPLAINED
+
+
 # The letter's own row.
 
 
@@ -413,6 +513,7 @@ def test_a_report_gives_the_post_back(newsroom: Newsroom) -> None:
     ("state", "action", "becomes"),
     [
         ("in_doubt", "failed", "bounced"),
+        ("sent", "failed", "bounced"),
         ("in_doubt", "delayed", "sent"),
         ("in_doubt", "delivered", "sent"),
         ("sent", "delivered", "sent"),
@@ -422,7 +523,10 @@ def test_a_report_gives_the_post_back(newsroom: Newsroom) -> None:
     ],
 )
 def test_a_report_settles_a_doubt(newsroom: Newsroom, state: str, action: str, becomes: str) -> None:
-    """It shows that a letter had been taken; what somebody is busy with stays as it is."""
+    """It shows that a letter had been taken; what somebody is busy with stays as it is.
+
+    One that has not arrived, also after a doubt, has given its reader nothing.
+    """
     newsroom.issue()
     letter = newsroom.letter()
     with newsroom.post.site.database.write() as session:
@@ -432,7 +536,11 @@ def test_a_report_settles_a_doubt(newsroom: Newsroom, state: str, action: str, b
     newsroom.report(failure(letter, status, action=action), letter.path)
     found = newsroom.delivery(1)
     assert found.state == becomes
-    assert (found.sent_at is not None) == (becomes == "sent")
+    assert (found.sent_at is not None) == (state == "sent" or becomes == "sent")
+    has_come_back = (becomes, action) == ("bounced", "failed")
+    assert (found.doubted_at is None) == has_come_back
+    with newsroom.post.site.database.read() as session:
+        assert session.execute(select(func.count()).select_from(Receipt)).scalar_one() == (not has_come_back)
 
 
 # Evidence.
@@ -453,6 +561,25 @@ def test_the_evidence_outlives_other_mail(newsroom: Newsroom, clock: Clock) -> N
         assert message(session, 2).content is None
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_report_that_counted_for_nothing_is_forgotten_as_other_mail_is(
+    newsroom: Newsroom, clock: Clock, waits: bool
+) -> None:
+    """A delay and a refusal for policy keep their verdict and its words; until it is judged, the report."""
+    newsroom.issue()
+    letter = newsroom.letter()
+    newsroom.report(failure(letter, "4.4.1", "No answer yet", action="delayed"), letter.path)
+    newsroom.report(failure(letter, "5.7.1", "Blocked by policy"), letter.path)
+    if waits:
+        with newsroom.post.site.database.write() as session:
+            session.execute(update(Verdict).values(judged_at=None, effect=None))
+    clock.advance(days=31)
+    newsroom.post.site.forget()
+    with newsroom.post.site.database.read() as session:
+        assert [message(session, number).content is not None for number in (1, 2)] == [waits, waits]
+    assert ["Blocked by policy" in one.diagnostic for one in newsroom.verdicts()] == [False, True]
+
+
 def test_of_somebody_who_was_erased_nothing_is_kept(newsroom: Newsroom) -> None:
     """A report that comes in later counts for the letter, and leaves no word about its reader."""
     newsroom.issue()
@@ -466,7 +593,7 @@ def test_of_somebody_who_was_erased_nothing_is_kept(newsroom: Newsroom) -> None:
     newsroom.report(failure(letter, "5.1.1", f"{ANN} is unknown"), letter.path)
     with site.database.read() as session:
         verdict = session.exec(select(Verdict).where(Verdict.subscriber_id == number)).one()
-        assert (verdict.diagnostic, verdict.effect) == ("", "none")
+        assert (verdict.diagnostic, verdict.remote, verdict.effect) == ("(erased)", "", "none")
         held = message(session, 1)
         assert (held.content, held.state) == (None, "report")
         dumped = " ".join(str(row.model_dump()) for row in [held, verdict, session.get_one(Delivery, 1)])
@@ -496,6 +623,21 @@ def test_delivery_show_has_the_whole_report(newsroom: Newsroom, cli: Cli) -> Non
 
 
 # Our own name.
+
+
+def test_refusals_of_one_readers_letters_are_their_own(newsroom: Newsroom, clock: Clock) -> None:
+    """Three reports within a day about one reader's letters: the domain's other readers get theirs."""
+    site = newsroom.post.site
+    newsroom.issue()
+    newsroom.issue()
+    newsroom.issue()
+    for letter in newsroom.letters():
+        newsroom.report(failure(letter, "5.7.1", "We do not trust 192.0.2.1"), letter.path)
+    assert [one.bounce_class for one in newsroom.verdicts()] == ["policy"] * 3
+    assert site._limits.domains.are_idle
+    site.plan_due()
+    with site.database.read() as session:
+        assert session.exec(select(Notice)).all() == []
 
 
 def test_refusals_for_policy_are_told_and_their_domain_is_left_alone(

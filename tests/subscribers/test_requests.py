@@ -1,8 +1,10 @@
 """Requests: they change nothing, are confirmed once, expire, and meet no race that loses one."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlmodel import col, select
@@ -10,7 +12,16 @@ from sqlmodel import col, select
 from newsletter.database import Database
 from subscribers.address import parse_address
 from subscribers.consent import verify, wording_hash
-from subscribers.models import Consent, Frequency, Request, RequestKind, Subscriber, Subscription, Wording
+from subscribers.models import (
+    Consent,
+    Frequency,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SuppressionReason,
+    Wording,
+)
 from subscribers.requests import Answer, Asked, Confirmed, Door, ask, confirm, find_request, purge, refuse
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import MONDAY
@@ -147,6 +158,54 @@ def test_an_address_moves_only_where_nobody_else_is(database: Database) -> None:
     answers = [confirmed(database, number) for number in (free, taken)]
     assert [one and one.answer for one in answers] == [Answer.DONE, Answer.TAKEN]
     assert subscriptions(database) == {"new@example.org advice": "active", "bo@example.org advice": "active"}
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_an_address_with_an_order_is_not_moved_to(database: Database, reason: SuppressionReason) -> None:
+    """Nobody comes by it otherwise than by joining; the reader keeps the address they have."""
+    joined(database, "ann@example.org")
+    number = asked(database, "new@example.org", RequestKind.ADDRESS, subscriber_id=1, categories=())
+    with database.write() as session:
+        SUPPRESSIONS.suppress(
+            session, parse_address("New@example.org"), reason, Letters(), source="cli", now=LATER
+        )
+    done = confirmed(database, number)
+    assert done
+    assert done.answer is Answer.REFUSED
+    assert subscriptions(database) == {"ann@example.org advice": "active"}
+
+
+def test_whoever_moves_while_an_order_is_given_is_not_written_to(database: Database) -> None:
+    """Whichever is first: nobody with an order ends up active."""
+    turns = range(12)
+    joined(database, *(f"old{turn}@example.org" for turn in turns))
+    numbers = [
+        asked(database, f"new{turn}@example.org", RequestKind.ADDRESS, subscriber_id=turn + 1, categories=())
+        for turn in turns
+    ]
+
+    def order(turn: int) -> None:
+        address = parse_address(f"new{turn}@example.org")
+        with database.write() as session:
+            SUPPRESSIONS.suppress(
+                session, address, SuppressionReason.ASKED, Letters(), source="cli", now=LATER
+            )
+
+    for turn, number in enumerate(numbers):
+        both = Barrier(2)
+
+        def at_once(what: Callable[[int], object], given: int, both: Barrier = both) -> None:
+            both.wait()
+            what(given)
+
+        with ThreadPoolExecutor(2) as pool:
+            moving = pool.submit(at_once, lambda given: confirmed(database, given), number)
+            pool.submit(at_once, order, turn).result()
+            moving.result()
+    found = subscriptions(database)
+    assert len(found) == len(turns)
+    for whose, state in found.items():
+        assert state == ("left" if whose.startswith("new") else "active"), whose
 
 
 def test_only_categories_that_there_still_are_are_joined(database: Database) -> None:

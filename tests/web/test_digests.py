@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from newsletter.app import App
 from newsletter.delivery.copies import unsubscribe_url
-from newsletter.feedback.verdicts import record_complaint
+from newsletter.feedback.complained import record_complaint
 from newsletter.models import Category, Delivery
 from newsletter.schedule.categories import add_category, edit_category
 from newsletter.states import DIGEST, Mode

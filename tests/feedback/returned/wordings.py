@@ -13,6 +13,7 @@ from tests.feedback.returned.letter import (
     OTHER,
     POLICY,
     ROUTING,
+    UNCLEAR,
     dsn,
     final,
     plain,
@@ -137,7 +138,7 @@ sample(
         subject="Error sending message [17.mx] to [{reader}]",
     ),
     FAILED,
-    DEAD,
+    UNCLEAR,
 )
 sample(
     "powermta",
