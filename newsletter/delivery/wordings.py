@@ -29,7 +29,7 @@ _IS_ABSENT = any_of(
     has left\b | not (?:a )?(?:listed|known|valid|recogni|local|registered|defined) | nt valid
     (?:not|nt) be found
     (?:not|nt|cannot|cant|unable to) find(?! (?:\w+ ){0,3}(?:server|host|mx|route|record|name)) | unrecogni
-    no record of | not in (?:\w+ )?(?:database|directory|list) | not know this | obsolete | unexist
+    no record of | not (?:\w+ )?in (?:\w+ )?(?:database|directory|list) | not know this | obsolete | unexist
     no (?:local|matching) (?=user|recip|mail|acc|addr) | not resolve to
     (?:been|was) (?:\w+ )?(?:deleted|removed|purged) | rejected access denied | has moved
     (?:is not|isnt|not) here\b | missing home
@@ -87,8 +87,8 @@ _CONTENT = any_of(
     r"""
     (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}(?:too (?:big|large)|larger)
     (?:message|mail|letter|size|attachment) (?:\w+ ){0,4}exceed(?!\w* (?:\w+ ){0,3}(?:hop|time|age\b|retr))
-    (?:message|line|letter) (?:is |was )?too long | (?:size|length) (?:\w+ ){0,2}(?:exceed|limit)
-    maximum (?:\w+ ){0,3}size | exceed\w* (?:\w+ ){0,4}size | too much (?:\w+ )?data
+    (?:message|lines?|letter) (?:is |was |are )?too long | (?:size|length) (?:\w+ ){0,2}(?:exceed|limit)
+    maximum (?:\w+ ){0,3}(?:size|length) | exceed\w* (?:\w+ ){0,4}size | too much (?:\w+ )?data
     ^(?:\d+ )?too (?:big|large) | bigger than | (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall)
     malware | phish | infected | trojan | rfc complian | malformed (?:message|mail|header|mime) | \bbare lf
     smtputf8 | rfc ?5322
@@ -128,6 +128,24 @@ _DEAD = any_of(
     mail ?box unavailable s20\d{{8}}\b
     """
 )
+_PLAINLY_DEAD = any_of(
+    r"""
+    no such (?:user|recipient|mail ?box|account|address|person)
+    (?:user|recipient|mail ?box|account|address) (?:is |was )?(?:unknown(?! (?:error|reason))|not found)
+    unknown (?:user|recipient|mail ?box|local part)
+    (?:user|recipient|mail ?box|account) does(?: not|nt) exist
+    """
+)
+"""That nobody is there, so plainly that no code says otherwise."""
+_PLAINLY_HARMFUL = any_of(
+    r"""
+    (?:attachment|file) types?
+    attachments? (?:\w+ ){0,3}(?:allow|permit|rejec|block|deni|forbid|prohib|refus)
+    (?:block|forbid|bann|prohibit|disallow|reject)\w* (?:\w+ ){0,3}(?:attachment|file|exten)
+    (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | infected | trojan
+    """
+)
+"""What a letter holds that is let in nowhere, so plainly that no code says otherwise."""
 _NAMES = any_of("name service error | mx records? | not found try again | domain name service")
 """Trouble with names that says "not found" too, and is no word about the address."""
 _ROUTING = any_of(
@@ -236,6 +254,17 @@ def _told(who: str, what: str) -> str:
         if whos and whats:
             pairs.append(near(any_of(whos, _ANYWHERE.get(who, "")), any_of(whats)))
     return "\n".join(pairs)
+
+
+def class_of_plain_words(text: str) -> BounceClass | None:
+    """What words mean that decide though the code says policy; None if there are none, or policy is named."""
+    said = sentences(text)
+    if class_of_words(text)[1]:
+        return None
+    if re.search(_PLAINLY_HARMFUL, said):
+        return BounceClass.CONTENT
+    is_policy = re.search(any_of(_POLICY, words_for("denied")), said)
+    return BounceClass.DEAD if re.search(_PLAINLY_DEAD, said) and not is_policy else None
 
 
 def class_of_words(text: str) -> tuple[BounceClass, bool]:

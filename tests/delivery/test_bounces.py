@@ -104,6 +104,8 @@ WORDS = {
     DEAD: """
         550 No such user here
         550 5.1.1 mailbox unavailable
+        550 5.7.1 User unknown
+        550 5.7.1 No such user! 1764000099-0hXk2T1d
         550 mailbox does not exist
         550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).
         550 <ann@reader.example>: Recipient address rejected: User unknown in virtual mailbox table
@@ -149,6 +151,8 @@ WORDS = {
         المستخدم غير موجود
     """,
     DISABLED: """
+        550 5.1.1 <ann@reader.example> User status is locked.
+        550 5.1.1 Account inactive
         550 The email account that you tried to reach is inactive.
         554 30 Sorry, your message cannot be delivered. This mailbox is disabled (554.30).
         550 This mailbox has been blocked due to inactivity
@@ -219,8 +223,6 @@ WORDS = {
         对方服务器无响应
     """,
     POLICY: """
-        554 5.7.1 rejected: contains the virus Eicar
-        552 5.7.0 attachment type not allowed
         550 5.1.1 Service unavailable; Client host [192.0.2.20] blocked using zen.spamhaus.org
         550 rejected because 192.0.2.20 is in a black list at all.lists.example
         554 Your access to this mail system has been rejected due to the sending MTA's poor reputation.
@@ -235,7 +237,10 @@ WORDS = {
         4.4.7 expired; last: 451 blocked using dnsbl.example
         554 5.1.0 Sender denied
         530 Authentication required
-        550 5.7.1 User unknown
+        550 5.7.1 Unable to relay for an unknown user
+        550 5.7.1 No such user: access denied by policy
+        550 5.7.27 User unknown
+        451 4.7.1 No such user
         550 5.7.26 Unauthenticated mail with an attachment not allowed
         450 4.1.1 Recipient address rejected: greylisted
         550 Sender domain must exist
@@ -259,6 +264,9 @@ WORDS = {
         스팸으로 차단되었습니다
     """,
     CONTENT: """
+        554 5.7.1 rejected: contains the virus Eicar
+        552 5.7.0 attachment type not allowed
+        550 maximum allowed line length is 998 octets, got 1204
         552 Message size exceeds fixed maximum message size
         554 rejected due to virus Eicar
         550 attachment type not allowed
