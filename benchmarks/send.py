@@ -91,10 +91,12 @@ class Comparison:
 
 def compare(given: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[Site, Comparison]:
     """Make what the variant needs."""
-    common = {"PAPERROUND_RELAY__CONNECTIONS": str(given.connections)} if given.connections else {}
-    route = Route(given.variant == "tls", given.delay_ms)
     # The editor is told of nothing: what is counted is letters.
-    environment = {"PAPERROUND_QUEUE__LOW": "0", **common}
+    common = {"PAPERROUND_QUEUE__LOW": "0"}
+    if given.connections:
+        common["PAPERROUND_RELAY__CONNECTIONS"] = str(given.connections)
+    route = Route(given.variant == "tls", given.delay_ms)
+    environment = dict(common)
     if given.variant == "postgres":
         environment["PAPERROUND_DATABASE__URL"] = stack.enter_context(postgres(folder))
     if given.variant == "dkim":
