@@ -143,16 +143,31 @@ def _messages_in(part: Part, most: int) -> list[Part]:
     return found
 
 
-def traces_in(anatomy: Anatomy) -> Traces:
-    """What of ours stands in a report."""
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """All that can be read in a message, whatever it is encoded in, by how much its place can be trusted."""
+
+    envelope: tuple[str, ...]
+    """Its header, and what reports note of the letter's envelope."""
+    returned: tuple[str, ...]
+    """The letters within, as they came back."""
+    words: tuple[str, ...]
+    """Its own words, and those of the letters within."""
+
+
+def texts_in(anatomy: Anatomy) -> Texts:
+    """What can be read in a message."""
     returned: list[str] = []
     bodies: list[str] = []
     for message in anatomy.returned:
         returned.append(decoded(message.content[:_HEADER_OCTETS], ""))
         bodies += [body_text(leaf) for leaf, _ in leaves(message) if leaf.content_type.main == "text"]
     noted = (decoded(body_octets(part), "") for part in (*anatomy.statuses, *anatomy.feedback))
-    return find_traces(
-        envelope=[anatomy.header, *noted],
-        returned=returned,
-        words=[*(text for _, _, text in anatomy.texts), *bodies],
-    )
+    words = (text for _, _, text in anatomy.texts)
+    return Texts((anatomy.header, *noted), tuple(returned), (*words, *bodies))
+
+
+def traces_in(anatomy: Anatomy) -> Traces:
+    """What of ours stands in a report."""
+    texts = texts_in(anatomy)
+    return find_traces(envelope=texts.envelope, returned=texts.returned, words=texts.words)

@@ -6,13 +6,15 @@ who never became a reader.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlmodel import Session, col
 
 from newsletter.delivery.evidence import probe_topic
+from newsletter.feedback.anatomy import read_anatomy, texts_in
+from newsletter.feedback.mime import with_newlines
 from newsletter.feedback.writing import topics_of
 from newsletter.models import InboundMessage, Note, Probe, Verdict
 from newsletter.states import InboundState
@@ -70,11 +72,11 @@ class Belongings:
             .order_by(col(InboundMessage.id))
             .execution_options(yield_per=20)
         )
-        named = re.compile(self.pattern.encode(), re.IGNORECASE)
+        named = re.compile(self.pattern, re.IGNORECASE)
         found = []
         for number, content in session.execute(unplaced):
             after = number
-            if named.search(content):
+            if any(map(named.search, _texts(content))):
                 found.append(number)
         return found, after
 
@@ -91,6 +93,13 @@ def belongings_of(session: Session, address: Address, subscriber: Subscriber | N
     addresses = tuple(addresses_of(session, subscriber))
     keys = {one.key for one in addresses}
     return Belongings(addresses, subscriber.id, frozenset(_topics(session, keys, subscriber.id)))
+
+
+def _texts(content: bytes) -> Iterator[str]:
+    """A message as it came, and what can be read in it."""
+    yield content.decode("utf-8", "replace")
+    texts = texts_in(read_anatomy(with_newlines(content)))
+    yield from (*texts.envelope, *texts.returned, *texts.words)
 
 
 def _topics(session: Session, keys: Iterable[str], subscriber_id: int | None) -> Iterable[str]:

@@ -224,7 +224,7 @@ def test_evidence_about_others_stays_whole(newsroom: Newsroom) -> None:
     unplaced = EmailMessage()
     unplaced["From"], unplaced["To"], unplaced["Subject"] = "mailer-daemon@x.example", NEWS, "Undeliverable"
     unplaced["Message-ID"] = "<unplaced@x.example>"
-    unplaced.set_content(f"Your message could not be delivered: {BO}: 550 5.1.1 User unknown")
+    unplaced.set_content(f"Your message could not be delivered: {BO}: 550 5.1.1 User unknown", cte="base64")
     newsroom.post.receive(unplaced.as_bytes(), NEWS, "")
     newsroom.post.run()
     erase(site, BO)
