@@ -5,8 +5,8 @@ A passing refusal (4yz, 4.y.z) never makes an address dead.
 
 The enhanced status code (RFC 3463 and the IANA registry) decides where it says something. Words decide where
 there is no code, where it is one that says nothing (5.0.0, 5.3.0, a bare 550), and where it is known to lie:
-relays give 5.1.1 to any 550, also to one that names a blocklist or a mailbox over its quota, and some systems
-give 5.7.1 to whatever they refuse, an unknown user too.
+relays give 5.1.1 to any 550, also to one that names a blocklist or a mailbox over its quota. Nothing that is
+said with x.7.x counts against a reader, not even "no such user".
 
 May surprise: without a stage nothing is known of what was refused. Whoever knows that MAIL was, asks
 `newsletter.delivery.outcome`, which holds no refusal of the sender against a reader.
@@ -14,7 +14,7 @@ May surprise: without a stage nothing is known of what was refused. Whoever know
 
 import re
 
-from newsletter.delivery.wordings import class_of_plain_words, class_of_words
+from newsletter.delivery.wordings import are_about_content, class_of_words
 from newsletter.states import BounceClass, Fault
 
 _BY_REASON = {
@@ -59,7 +59,7 @@ _ADDRESS = 1
 """The subject of codes about the address (RFC 3463 §3.2)."""
 _IN_SPITE_OF_IT = (BounceClass.FULL, BounceClass.DISABLED)
 _ANY_POLICY = ((7, 0), (7, 1))
-"""What some systems give as the code of any refusal: words that say plainly why say more."""
+"""What filters give as the code of whatever they refuse."""
 _NO_DOMAIN = (1, 2)
 _HIDING = ((4, 0), (4, 5), (4, 7))
 """A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
@@ -81,8 +81,7 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
     if told is BounceClass.DEAD and reason[0] == _ADDRESS and said in _IN_SPITE_OF_IT:
         return said  # so answer some who know no other code; a reader is not lost for it
     if told is BounceClass.POLICY:
-        plain = class_of_plain_words(text) if reason in _ANY_POLICY and not is_passing else None
-        return plain or told
+        return BounceClass.CONTENT if reason in _ANY_POLICY and are_about_content(text) else told
     if (
         told is BounceClass.UNCLEAR
         or (reason in _HIDING and said is not BounceClass.UNCLEAR)

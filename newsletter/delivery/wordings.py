@@ -128,15 +128,6 @@ _DEAD = any_of(
     mail ?box unavailable s20\d{{8}}\b
     """
 )
-_PLAINLY_DEAD = any_of(
-    r"""
-    no such (?:user|recipient|mail ?box|account|address|person)
-    (?:user|recipient|mail ?box|account|address) (?:is |was )?(?:unknown(?! (?:error|reason))|not found)
-    unknown (?:user|recipient|mail ?box|local part)
-    (?:user|recipient|mail ?box|account) does(?: not|nt) exist
-    """
-)
-"""That nobody is there, so plainly that no code says otherwise."""
 _PLAINLY_HARMFUL = any_of(
     r"""
     (?:attachment|file) types?
@@ -256,15 +247,9 @@ def _told(who: str, what: str) -> str:
     return "\n".join(pairs)
 
 
-def class_of_plain_words(text: str) -> BounceClass | None:
-    """What words mean that decide though the code says policy; None if there are none, or policy is named."""
-    said = sentences(text)
-    if class_of_words(text)[1]:
-        return None
-    if re.search(_PLAINLY_HARMFUL, said):
-        return BounceClass.CONTENT
-    is_policy = re.search(any_of(_POLICY, words_for("denied")), said)
-    return BounceClass.DEAD if re.search(_PLAINLY_DEAD, said) and not is_policy else None
+def are_about_content(text: str) -> bool:
+    """Whether words say plainly that a letter is refused for what it holds, and not for who sends it."""
+    return bool(re.search(_PLAINLY_HARMFUL, sentences(text))) and not class_of_words(text)[1]
 
 
 def class_of_words(text: str) -> tuple[BounceClass, bool]:

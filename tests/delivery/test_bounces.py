@@ -104,8 +104,6 @@ WORDS = {
     DEAD: """
         550 No such user here
         550 5.1.1 mailbox unavailable
-        550 5.7.1 User unknown
-        550 5.7.1 No such user! 1764000099-0hXk2T1d
         550 mailbox does not exist
         550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).
         550 <ann@reader.example>: Recipient address rejected: User unknown in virtual mailbox table
@@ -237,10 +235,8 @@ WORDS = {
         4.4.7 expired; last: 451 blocked using dnsbl.example
         554 5.1.0 Sender denied
         530 Authentication required
-        550 5.7.1 Unable to relay for an unknown user
-        550 5.7.1 No such user: access denied by policy
-        550 5.7.27 User unknown
-        451 4.7.1 No such user
+        550 5.7.1 User unknown
+        550 5.7.1 No such user! 1764000099-0hXk2T1d
         550 5.7.26 Unauthenticated mail with an attachment not allowed
         450 4.1.1 Recipient address rejected: greylisted
         550 Sender domain must exist
