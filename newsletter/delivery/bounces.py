@@ -14,7 +14,7 @@ May surprise: without a stage nothing is known of what was refused. Whoever know
 
 import re
 
-from newsletter.delivery.wordings import are_about_content, class_of_words
+from newsletter.delivery.wordings import class_of_words
 from newsletter.states import BounceClass, Fault
 
 _BY_REASON = {
@@ -55,11 +55,13 @@ _FAULTS = {
 }
 
 _STATUS = re.compile(r"[245]\.([0-9]{1,3})\.([0-9]{1,3})")
-_ADDRESS = 1
-"""The subject of codes about the address (RFC 3463 §3.2)."""
-_IN_SPITE_OF_IT = (BounceClass.FULL, BounceClass.DISABLED)
-_ANY_POLICY = ((7, 0), (7, 1))
-"""What filters give as the code of whatever they refuse."""
+_POLICY = 7
+"""The subject of codes about rules (RFC 3463 §3.8)."""
+_MILDER = {
+    BounceClass.DEAD: (BounceClass.FULL, BounceClass.DISABLED),
+    BounceClass.DISABLED: (BounceClass.FULL,),
+}
+"""What words may say in spite of a code that means more."""
 _NO_DOMAIN = (1, 2)
 _HIDING = ((4, 0), (4, 5), (4, 7))
 """A relay's own "expired", "congestion" and "routing" at large: the reason is what the other side said."""
@@ -78,10 +80,10 @@ def class_of(code: int | None, enhanced_status: str | None, text: str) -> Bounce
     said, is_distrust = class_of_words(text)
     if is_distrust:
         return said
-    if told is BounceClass.DEAD and reason[0] == _ADDRESS and said in _IN_SPITE_OF_IT:
+    if said in _MILDER.get(told, ()) and reason[0] != _POLICY:
         return said  # so answer some who know no other code; a reader is not lost for it
     if told is BounceClass.POLICY:
-        return BounceClass.CONTENT if reason in _ANY_POLICY and are_about_content(text) else told
+        return told
     if (
         told is BounceClass.UNCLEAR
         or (reason in _HIDING and said is not BounceClass.UNCLEAR)

@@ -128,15 +128,6 @@ _DEAD = any_of(
     mail ?box unavailable s20\d{{8}}\b
     """
 )
-_PLAINLY_HARMFUL = any_of(
-    r"""
-    (?:attachment|file) types?
-    attachments? (?:\w+ ){0,3}(?:allow|permit|rejec|block|deni|forbid|prohib|refus)
-    (?:block|forbid|bann|prohibit|disallow|reject)\w* (?:\w+ ){0,3}(?:attachment|file|exten)
-    (?<!for )(?<!anti )\bvirus\b(?! scan| check| protect| wall) | malware | infected | trojan
-    """
-)
-"""What a letter holds that is let in nowhere, so plainly that no code says otherwise."""
 _NAMES = any_of("name service error | mx records? | not found try again | domain name service")
 """Trouble with names that says "not found" too, and is no word about the address."""
 _ROUTING = any_of(
@@ -245,11 +236,6 @@ def _told(who: str, what: str) -> str:
         if whos and whats:
             pairs.append(near(any_of(whos, _ANYWHERE.get(who, "")), any_of(whats)))
     return "\n".join(pairs)
-
-
-def are_about_content(text: str) -> bool:
-    """Whether words say plainly that a letter is refused for what it holds, and not for who sends it."""
-    return bool(re.search(_PLAINLY_HARMFUL, sentences(text))) and not class_of_words(text)[1]
 
 
 def class_of_words(text: str) -> tuple[BounceClass, bool]:

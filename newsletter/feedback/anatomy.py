@@ -22,7 +22,7 @@ from newsletter.feedback.mime import (
     read_part,
     with_newlines,
 )
-from newsletter.feedback.oldbounces import own_words
+from newsletter.feedback.oldbounces import is_letter, own_words
 from newsletter.feedback.traces import Traces, find_traces
 
 _RETURNED_TYPES = (
@@ -109,6 +109,9 @@ def read_anatomy(content: bytes) -> Anatomy:
             text = body_text(part)
             text = text_of_html(text) if kind == "text/html" else text
             kind = "text/html" if kind == "text/html" else "text/plain"
+            if texts and is_letter(text) and len(returned) < _RETURNED:
+                returned += _messages_in(part, 1)  # the letter's header, attached as a text
+                continue
             texts.append((kind, part.text_of("content-description"), text[:_TEXT_CHARACTERS]))
             length += len(text)
     return Anatomy(

@@ -164,6 +164,11 @@ def own_words(text: str) -> str:
     return before if before.strip() else cut
 
 
+def is_letter(text: str) -> bool:
+    """Whether a text is nothing but a letter: it begins with its header."""
+    return _LETTER_BEGINS.match(text.lstrip("\n")) is not None
+
+
 def addresses_in(text: str) -> Iterator[str]:
     """The addresses in a text that may be a reader's, in order."""
     for count, word in enumerate(_words_with_at(text)):

@@ -173,6 +173,7 @@ WORDS = {
         휴면 계정입니다
     """,
     FULL: """
+        552 5.2.1 <ann@reader.example>: user is over quota
         552 Requested mail action aborted: exceeded storage allocation
         550 Mailbox full
         452 4.2.2 The recipient's inbox is out of storage space
@@ -235,6 +236,8 @@ WORDS = {
         4.4.7 expired; last: 451 blocked using dnsbl.example
         554 5.1.0 Sender denied
         530 Authentication required
+        554 5.7.1 rejected: contains the virus Eicar
+        552 5.7.0 attachment type not allowed
         550 5.7.1 User unknown
         550 5.7.1 No such user! 1764000099-0hXk2T1d
         550 5.7.26 Unauthenticated mail with an attachment not allowed
@@ -260,8 +263,6 @@ WORDS = {
         스팸으로 차단되었습니다
     """,
     CONTENT: """
-        554 5.7.1 rejected: contains the virus Eicar
-        552 5.7.0 attachment type not allowed
         550 maximum allowed line length is 998 octets, got 1204
         552 Message size exceeds fixed maximum message size
         554 rejected due to virus Eicar
