@@ -176,7 +176,7 @@ def show(
 
 @app.command()
 def retry(context: typer.Context, message: MessageArgument) -> None:
-    """Handle a message once more that was set aside, or a report that nothing was made of."""
+    """Handle once more what was set aside, or a report put to no letter."""
     from newsletter.feedback.inbox import message as find_message
     from newsletter.feedback.inbox import retry as try_again
 
