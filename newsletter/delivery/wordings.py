@@ -148,6 +148,8 @@ _ROUTING = any_of(
     network error | lookup fail | \bmx (?:record|lookup|host) | \bno mx | \bdns\b | name ?server
     mail exchanger | \bstarttls | \btls\b | not responding | too long in queue | in the queue too long
     (?:host|server|destination) (?:\w+ ){0,3}(?:down|refused to talk|not respond|unavailable)
+    \be(?:connrefused|connreset|timedout|hostunreach|netunreach|notfound|pipe)\b | service interruption
+    too many failures
     """
 )
 _POLICY = any_of(

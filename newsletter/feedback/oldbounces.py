@@ -39,7 +39,7 @@ _FAILS = any_of(
     bounced (?:back|message|mail) | undelivered | quarantin
     \bvirus (?:\w+ ){0,3}in (?:mail|message|your)
     (?:address|recipient)\w* (?:\w+ ){0,3}(?:failed|rejected|problem) | user unknown
-    mail ?box (?:is )?full | doesnt have an? | addresses? had
+    mail ?box (?:is )?full | doesnt have an? | addresses? had | problems? (?:\w+ ){0,3}trying to deliver
     """,
     words_for("undelivered"),
 )

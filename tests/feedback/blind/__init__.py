@@ -65,7 +65,7 @@ class Sample:
     arrives: str = "verp"  # at which address: verp | ours
     return_path: str = ""  # its own
     line_ends: str = "crlf"
-    round: int = 1  # 2 to 5: written after the code had been mended by those before, without a look at it
+    round: int = 1  # 2 to 6: written after the code had been mended by those before, without a look at it
     note: str = ""
 
     @property
