@@ -19,7 +19,8 @@ from newsletter.states import BounceClass, Fault, VerdictKind
 
 REMOTE_LIMIT = 255
 
-_PROBE = "probe "
+PROBE = "probe "
+"""What the topic of the note begins with that carries a probe; then comes its number."""
 _ABOUT_A_READER = (Stage.RCPT, Stage.DOT)
 
 
@@ -49,7 +50,7 @@ def class_of_expiry(last: Outcome) -> BounceClass | None:
 
 def probe_topic(probe_id: int) -> str:
     """What the note is about that carries a probe."""
-    return f"{_PROBE}{probe_id}"
+    return f"{PROBE}{probe_id}"
 
 
 def verdict_of_probe(session: Session, note: Note, outcome: Outcome, *, is_over: bool, now: datetime) -> None:
@@ -58,7 +59,7 @@ def verdict_of_probe(session: Session, note: Note, outcome: Outcome, *, is_over:
     What the relay says without a reason may be its own trouble: a probe does not fail for that.
     """
     bounce_class = class_of_expiry(outcome) if is_over else class_of_refusal(outcome)
-    probe = session.get(Probe, int(note.topic.removeprefix(_PROBE)))
+    probe = session.get(Probe, int(note.topic.removeprefix(PROBE)))
     if probe is None or bounce_class in (None, BounceClass.UNCLEAR):
         return
     probe.failed_at = now

@@ -28,7 +28,7 @@ from newsletter.feedback.reading import Mail, read_mail
 from newsletter.feedback.reports import Report, ReportKind, read_report
 from newsletter.feedback.route import Route, RouteVerb, read_route
 from newsletter.feedback.verdicts import Heard, Judge
-from newsletter.feedback.writing import Thread, Writer
+from newsletter.feedback.writing import INBOUND, Thread, Writer
 from newsletter.models import InboundMessage
 from newsletter.render.headers import Mailbox
 from newsletter.settings import Settings
@@ -432,7 +432,7 @@ class Handler:
             session,
             draft,
             to,
-            topic=f"inbound {came.id}",
+            topic=f"{INBOUND}{came.id}",
             kind=NoteKind.ANSWER,
             now=came.now,
             answers=came.thread,

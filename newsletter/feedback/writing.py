@@ -27,6 +27,10 @@ from newsletter.states import GONE, NoteKind, NoteState
 from subscribers.address import Address, parse_address
 from subscribers.tokens import Purpose, TokenSigner
 
+REQUEST, INBOUND = "request ", "inbound "
+"""What topics of short letters begin with; then comes the number of what they are about."""
+OLD_ADDRESS = ", the old address"
+"""What the topic of the one ends with that goes to the address which a request is to replace."""
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _PATIENCE = timedelta(days=3)
 """How long it is tried to deliver one."""
@@ -199,7 +203,7 @@ class Writer:
             reply_to=sender if sender.address else None,
             attachment=original if is_attached else None,
         )
-        return self._keep(session, note, editor, topic=f"inbound {number}", kind=NoteKind.FORWARD, now=now)
+        return self._keep(session, note, editor, topic=f"{INBOUND}{number}", kind=NoteKind.FORWARD, now=now)
 
     def _keep(
         self,
@@ -238,7 +242,7 @@ class Writer:
 
 def topics_of(request_id: int) -> tuple[str, str]:
     """The topics of the letters about a request: to its address, and to the one that it is to replace."""
-    return f"request {request_id}", f"request {request_id}, the old address"
+    return f"{REQUEST}{request_id}", f"{REQUEST}{request_id}{OLD_ADDRESS}"
 
 
 def forget_notes(session: Session, which: ColumnElement[bool]) -> None:

@@ -6,16 +6,17 @@ who never became a reader.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, Text, cast, exists, false, literal, or_, select
 from sqlmodel import Session, col
 
-from newsletter.delivery.evidence import probe_topic
+from newsletter.delivery.evidence import PROBE
 from newsletter.feedback.anatomy import read_anatomy, texts_in
 from newsletter.feedback.mime import with_newlines
-from newsletter.feedback.writing import topics_of
+from newsletter.feedback.writing import INBOUND, OLD_ADDRESS, REQUEST
 from newsletter.models import InboundMessage, Note, Probe, Verdict
 from newsletter.states import InboundState
 from subscribers.address import Address
@@ -25,13 +26,11 @@ from subscribers.subscriptions import addresses_of
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What is one person's, also of what was deleted since they were looked for."""
+    """What is one person's."""
 
     addresses: tuple[Address, ...]
     """Theirs, that of now first, if they have one."""
     subscriber_id: int | None
-    topics: frozenset[str]
-    """What short letters were about that went elsewhere: to a new address which is not theirs yet."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -40,20 +39,33 @@ class Belongings:
 
     @property
     def are_requests(self) -> ColumnElement[bool]:
-        """That a request is theirs."""
-        return _are_requests(self.keys, self.subscriber_id)
+        """That a request is theirs, be it about an address which is not theirs yet."""
+        asked: ColumnElement[bool] = col(Request.address_key).in_(self.keys)
+        return or_(asked, self._is_of(Request.subscriber_id))
 
     @property
     def are_messages(self) -> ColumnElement[bool]:
         """That a mail that came in was written by them."""
-        written = {spelled for address in self.addresses for spelled in (address.key, address.given)}
-        return or_(col(InboundMessage.sender).in_(self.keys), col(InboundMessage.return_path).in_(written))
+        return or_(
+            col(InboundMessage.sender).in_(self.keys), col(InboundMessage.return_path).in_(self._spellings)
+        )
 
     @property
     def are_notes(self) -> ColumnElement[bool]:
-        """That a short letter went to them, or for them."""
-        topic = col(Note.topic)
-        return or_(col(Note.recipient_key).in_(self.keys), topic.in_(sorted(self.topics)))
+        """That a short letter went to them: also to an address which is not theirs yet."""
+        topic, request, probe = col(Note.topic), col(Request.id), col(Probe.id)
+        return or_(
+            col(Note.recipient_key).in_(self.keys),
+            topic.in_(select(_topic(REQUEST, request)).where(self.are_requests)),
+            topic.in_(select(_topic(REQUEST, request, OLD_ADDRESS)).where(self.are_requests)),
+            topic.in_(select(_topic(PROBE, probe)).where(self._is_of(Probe.subscriber_id))),
+        )
+
+    @property
+    def are_notes_about_mail(self) -> ColumnElement[bool]:
+        """That a short letter is about a mail of theirs: an answer, or what the editor got of it."""
+        written = select(_topic(INBOUND, col(InboundMessage.id))).where(self.are_messages)
+        return col(Note.topic).in_(written)
 
     def reports_that_name_them(self, session: Session, *, after: int = 0) -> tuple[list[int], int]:
         """Reports that nothing rests upon and that hold one of their addresses; and the last looked at.
@@ -83,16 +95,23 @@ class Belongings:
     @property
     def pattern(self) -> str:
         """A regular expression for their addresses in a text: one that ends in theirs is another's."""
-        return rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, sorted(self.keys)))})(?![\w-]|\.\w)"
+        return rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, self._spellings))})(?![\w-]|\.\w)"
+
+    def _is_of(self, column: Any) -> ColumnElement[bool]:
+        """That something is of this reader; never, if they are none: rows of nobody are not theirs."""
+        return col(column) == self.subscriber_id if self.subscriber_id is not None else false()
+
+    @property
+    def _spellings(self) -> list[str]:
+        """Their addresses as they are compared, and as they were given."""
+        return sorted({spelled for address in self.addresses for spelled in (address.key, address.given)})
 
 
 def belongings_of(session: Session, address: Address, subscriber: Subscriber | None) -> Belongings:
     """What is whose who has an address, and is this reader, if they are one."""
     if subscriber is None:
-        return Belongings((address,), None, frozenset(_topics(session, {address.key}, None)))
-    addresses = tuple(addresses_of(session, subscriber))
-    keys = {one.key for one in addresses}
-    return Belongings(addresses, subscriber.id, frozenset(_topics(session, keys, subscriber.id)))
+        return Belongings((address,), None)
+    return Belongings(tuple(addresses_of(session, subscriber)), subscriber.id)
 
 
 def _texts(content: bytes) -> Iterator[str]:
@@ -102,14 +121,6 @@ def _texts(content: bytes) -> Iterator[str]:
     yield from (*texts.envelope, *texts.returned, *texts.words)
 
 
-def _topics(session: Session, keys: Iterable[str], subscriber_id: int | None) -> Iterable[str]:
-    requests = select(col(Request.id)).where(_are_requests(keys, subscriber_id))
-    for number in session.scalars(requests):
-        yield from topics_of(number)
-    for number in session.scalars(select(col(Probe.id)).where(col(Probe.subscriber_id) == subscriber_id)):
-        yield probe_topic(number)
-
-
-def _are_requests(keys: Iterable[str], subscriber_id: int | None) -> ColumnElement[bool]:
-    asked: ColumnElement[bool] = col(Request.address_key).in_(keys)
-    return asked if subscriber_id is None else or_(asked, col(Request.subscriber_id) == subscriber_id)
+def _topic(begins: str, number: Any, ends: str = "") -> Any:
+    """What a short letter is about, in SQL."""
+    return literal(begins) + cast(number, Text) + literal(ends)

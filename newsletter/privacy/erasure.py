@@ -27,12 +27,12 @@ from newsletter.feedback.inbox import blank
 from newsletter.feedback.writing import forget_notes
 from newsletter.models import Attempt, Delivery, InboundMessage, Note, Notice, Verdict
 from newsletter.privacy.belongings import Belongings, belongings_of
-from newsletter.states import GONE, DeliveryState, NoteState
+from newsletter.states import GONE, DeliveryState, InboundState, NoteState
 from subscribers.address import Address, parse_address
 from subscribers.base import Clock
 from subscribers.consent import is_erased
 from subscribers.erasure import blank_person, stop_person
-from subscribers.models import Request, Subscriber
+from subscribers.models import Request, RequestState, Subscriber
 from subscribers.subscriptions import find_subscriber
 from subscribers.suppression import Suppressions
 
@@ -92,7 +92,9 @@ def _stop(
         raise NotFoundError(f"there is no reader {whom}")
     theirs = belongings_of(session, address, subscriber)
     stop_person(session, theirs.addresses, suppressions, LedgerLetters(), source=source, now=now)
-    session.execute(delete(Request).where(theirs.are_requests))
+    # They are deleted with all else: by their numbers whoever was interrupted finds their letters again.
+    is_open = col(Request.state).in_([RequestState.NEW, RequestState.ASKED])
+    session.execute(update(Request).where(theirs.are_requests, is_open).values(state=RequestState.REFUSED))
     _end_notes(session, theirs, now)
     return theirs
 
@@ -176,11 +178,14 @@ def _take_words(session: Session, subscriber_id: int) -> None:
 
 
 def _take_mail(session: Session, theirs: Belongings, reports: list[int]) -> None:
-    """Take away what was written by them, to them, and for them, and reports that name them."""
+    """Take away what was asked and written by them, to them, and for them, and reports that name them."""
+    for which in (theirs.are_notes, theirs.are_notes_about_mail):
+        forget_notes(session, which)
+    session.execute(delete(Request).where(theirs.are_requests))
+    unread = col(InboundMessage.state) == InboundState.NEW
+    session.execute(update(InboundMessage).where(theirs.are_messages, unread).values(state=InboundState.DONE))
     wrote = session.scalars(select(col(InboundMessage.id)).where(theirs.are_messages)).all()
     blank(session, [*wrote, *reports])
-    got = or_(theirs.are_notes, col(Note.topic).in_(f"inbound {number}" for number in wrote))
-    forget_notes(session, got)
 
 
 def _take_from_notices(session: Session, theirs: Belongings) -> None:

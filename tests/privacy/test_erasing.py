@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SMTPSession
+from sqlalchemy import update
 from sqlmodel import select
 
 from newsletter.app import App
@@ -18,7 +19,7 @@ from newsletter.privacy.dossier import dossier
 from newsletter.privacy.erasure import Erased, erase_for_good
 from newsletter.states import DeliveryState, NoteState
 from subscribers.address import parse_address
-from subscribers.models import RequestKind, SuppressionReason
+from subscribers.models import Request, RequestKind, RequestState, SuppressionReason
 from subscribers.requests import Asked, Door
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import Cli, Clock, subscribe
@@ -159,6 +160,57 @@ def test_who_wants_to_move_is_erased_at_the_new_address_too(post: Correspondence
     assert (post.new_mail(ANN), post.new_mail(NEW)) == ([], [])
     with post.site.database.read() as session:
         assert "ann@" not in everything(session)
+
+
+def test_an_interrupted_erasure_forgets_nothing_of_whom_it_has_stopped(post: Correspondence) -> None:
+    """The next one finds the letters to the new address again, and takes them away."""
+    subscribe(post.site, ANN)
+    asked_to_move(post, number_of(post.site), is_confirmed=False)
+    with post.site.database.write() as session:
+        session.execute(update(Note).values(on_wire_until=post.site.clock() + timedelta(hours=1)))
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        erase_for_good(
+            post.site.database,
+            parse_address(ANN),
+            post.site.suppressions,
+            source="cli",
+            clock=post.site.clock,
+            seconds=5,
+            wait=interrupted,
+        )
+    with post.site.database.read() as session:
+        assert session.exec(select(Request)).one().state == RequestState.REFUSED
+    assert erase(post.site, ANN).on_the_wire == 2
+    with post.site.database.read() as session:
+        assert "ann@" not in everything(session)
+
+
+def test_a_mail_that_nobody_has_read_yet_waits_for_nobody(post: Correspondence) -> None:
+    """It goes with the rest, and is not set aside for the editor as one that says nothing."""
+    post.receive(
+        f"From: {ANN}\r\nSubject: hello\r\nMessage-ID: <1@x>\r\n\r\nI am Ann\r\n".encode(), NEWS, ANN
+    )
+    erase(post.site, ANN)
+    assert post.run() == []
+    with post.site.database.read() as session:
+        held = session.exec(select(InboundMessage)).one()
+        assert (held.state, held.content) == ("done", None)
+
+
+def test_nothing_of_other_strangers_goes(post: Correspondence) -> None:
+    """What somebody asked for who is no reader is theirs by the address alone."""
+    for address in (ANN, BO):
+        post.write("news+join.advice@example.org", sender=address)
+    erase(post.site, ANN)
+    with post.site.database.read() as session:
+        assert session.exec(select(Request)).one().address_key == BO
+    (asked,) = post.new_mail(BO)
+    post.write(str(asked["Reply-To"].addresses[0].addr_spec), sender=BO)
+    assert post.subscriptions(BO) == {"advice": "active"}
 
 
 def test_of_a_request_that_comes_to_nothing_no_address_stays(post: Correspondence, clock: Clock) -> None:
