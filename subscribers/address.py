@@ -59,6 +59,15 @@ class Address:
         return f"{local.partition('+')[0] or local}@{domain}"
 
 
+def spellings_of(address: Address) -> set[str]:
+    """How an address may be written: as given or folded, its domain in A-labels or U-labels (RFC 5890)."""
+    domain = email_validator.validate_email(
+        address.given, check_deliverability=False, globally_deliverable=False, strict=True
+    ).domain
+    given, folded = (one.rpartition("@")[0] for one in (address.given, address.key))
+    return {f"{local}@{place}" for local in (given, folded) for place in (address.domain, domain)}
+
+
 def parse_address(text: str) -> Address:
     """Read one bare address (RFC 5321 §4.1.2, RFC 6531); no display name, comment, quotes or IP literal.
 

@@ -55,6 +55,7 @@ from newsletter.delivery.statements import (
     issue_state,
     mark_sending,
     put_off,
+    unless_erased,
 )
 from newsletter.models import Attempt, Delivery, Issue, Owner
 from newsletter.receipts import release_receipts
@@ -177,7 +178,7 @@ class Ledger:
                     due_at=now,
                     doubted_at=now,
                     attempts=col(Delivery.attempts) + 1,
-                    reply=_DIED,
+                    reply=unless_erased(_DIED),
                 )
                 .returning(col(Delivery.id), col(Delivery.owner_id), col(Delivery.subscriber_id))
             ).all()
@@ -359,7 +360,6 @@ class Ledger:
                     _SENDING if outcome.stage is Stage.DOT else _CLAIMED_STATE,
                 )
             )
-        # Letters first: whoever takes their words away at this moment has done so, or waits for all of this.
         self._come_to.run(self._connection, changes)
         self._add_attempts.run(self._connection, attempts)
         if unsent := [recorded for recorded in outcomes if recorded.outcome.state in UNSENT]:

@@ -117,7 +117,9 @@ def put_off(given: Given) -> Executable:
 
 def add_attempt(given: Given) -> Executable:
     """Write down a try of a letter, without what was said once the letter has lost its words."""
-    theirs = select(col(Delivery.reply)).where(col(Delivery.id) == given["delivery_id"]).scalar_subquery()
+    # Held: whoever takes the words away at this moment is waited for, or waits until this is written down.
+    letter = select(col(Delivery.reply)).where(col(Delivery.id) == given["delivery_id"])
+    theirs = letter.with_for_update(key_share=True).scalar_subquery()
     values = {**given, "reply": unless_erased(given["reply"], reply=theirs)}
     return insert(Attempt).from_select(list(values), select(*values.values()), include_defaults=False)
 

@@ -1,7 +1,4 @@
-"""What follows from a complaint, whether a provider reports it or a person says so.
-
-Locks are taken in one order: reader, subscriptions, letters, the chain of consents.
-"""
+"""What follows from a complaint, whether a provider reports it or a person says so."""
 
 from datetime import datetime
 

@@ -24,6 +24,7 @@ from newsletter.delivery.reports import reader_of
 from newsletter.errors import DatabaseError
 from newsletter.feedback.doors import Doors, offered, titles_of
 from newsletter.feedback.drafts import Draft, Drafter
+from newsletter.feedback.inbox import blank
 from newsletter.feedback.reading import Mail, read_mail
 from newsletter.feedback.reports import Report, ReportKind, read_report
 from newsletter.feedback.route import Route, RouteVerb, read_route
@@ -44,7 +45,7 @@ from subscribers.commands import (
     match_categories,
     parse_command,
 )
-from subscribers.models import LIVE, Frequency, RequestKind, Subscriber, SubscriptionState
+from subscribers.models import LIVE, Frequency, RequestKind, Subscriber, SubscriptionState, SuppressionReason
 from subscribers.requests import Answer, Asked, Confirmed, Door, categories_of
 from subscribers.subscriptions import Permission, find_subscriber, leave, subscriptions_of
 from subscribers.suppression import Suppressions
@@ -257,9 +258,17 @@ class Handler:
         token = came.route.argument if came.route.verb is RouteVerb.BOUNCE else ""
         heard = self._judge.hear(session, came.held, report, token)
         if heard is None:
+            self._forget_erased(session, came, report)
             told = f"kept, and nothing is done: {report.kind}, and by no token of ours does it name a letter"
             return Result(InboundState.REPORT, verb, told)
         return Result(InboundState.REPORT, verb, heard.told, heard)
+
+    def _forget_erased(self, session: Session, came: _Incoming, report: Report) -> None:
+        """Keep nothing of a report that comes late, about somebody who was erased."""
+        about = readable_address(report.recipient)
+        order = self._suppressions.find(session, about) if about else None
+        if order is not None and order.reason == SuppressionReason.ERASED:
+            blank(session, [came.id])
 
     def _read(self, session: Session, came: _Incoming) -> Result:
         """What a person wants who wrote."""

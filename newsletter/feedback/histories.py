@@ -28,7 +28,11 @@ def history_of(session: Session, reader: Subscriber) -> History:
     strikes = [one for one in verdicts if one.kind == VerdictKind.BOUNCE and one.bounce_class in STRIKES]
     late = {one.delivery_id for one in verdicts if one.kind == VerdictKind.DELAY}
     ended = [one.judged_at for one in verdicts if one.effect == Effect.SUPPRESSED and one.judged_at]
-    asked = session.exec(select(Probe).where(Probe.subscriber_id == reader.id)).all()
+    since = address_since(session, reader)
+    written = select(Probe).where(Probe.subscriber_id == reader.id)
+    if since is not None:  # one that was written before went to the address before, whenever it went
+        written = written.where(col(Probe.asked_at) > since)
+    asked = session.exec(written).all()
     topics = [probe_topic(probe.id) for probe in asked]
     sent = dict(
         session.exec(
@@ -48,7 +52,7 @@ def history_of(session: Session, reader: Subscriber) -> History:
             for probe, topic in zip(asked, topics, strict=True)
         ],
         suppressed_at=max(ended, default=None),
-        address_since=address_since(session, reader),
+        address_since=since,
     )
 
 

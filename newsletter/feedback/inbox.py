@@ -131,7 +131,7 @@ def retry(session: Session, number: int) -> bool:
 
 def blank(session: Session, messages: Collection[int]) -> None:
     """Keep nothing of what these messages said, and of who wrote them: somebody was erased."""
-    nobody = {"content": None, "sender": "", "return_path": "", "subject": GONE, "message_id": ""}
+    nobody = {"content": None, "sender": "", "return_path": None, "subject": GONE, "message_id": ""}
     for ids in batched(sorted(messages), _AT_ONCE):
         some = col(InboundMessage.id).in_(ids)
         session.execute(update(InboundMessage).where(some).values(outcome=GONE, **nobody))

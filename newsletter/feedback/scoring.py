@@ -81,6 +81,7 @@ class History:
     letters: Sequence[PastLetter] = ()
     """In any order; those from the first one on that has a strike will do."""
     probes: Sequence[PastProbe] = ()
+    """To the address they have now."""
     suppressed_at: datetime | None = None
     """When verdicts have had them suppressed the last time."""
     address_since: datetime | None = None
@@ -109,8 +110,7 @@ def stand(history: History, rules: BouncesSection, now: datetime) -> Standing:
     since = _slate(history, now - wait)
     letters = sorted((one for one in history.letters if since is None or one.at > since), key=_instant)
     dead = [one for letter in letters for one in letter.strikes if one.bounce_class is BounceClass.DEAD]
-    asked_since = max(filter(None, [now - wait, history.address_since]))
-    under_way = [probe for probe in history.probes if probe.asked_at > asked_since]
+    under_way = [probe for probe in history.probes if probe.asked_at > now - wait]
     probed = [one for probe in under_way for one in probe.findings if one.bounce_class in STRIKES]
     if dead or probed:
         return Standing(Step.SUPPRESS, _numbers(dead or probed))

@@ -9,7 +9,8 @@ A report is believed for its token alone: one that names an address, and no lett
 and not acted upon. May surprise: a letter that is not on record as sent keeps its state whatever a report
 says, and the report counts all the same.
 
-Locks are taken in one order: reader, subscriptions, letters, the chain of consents.
+Locks are taken in one order by all who handle mail, confirm, judge and erase: messages, requests, readers,
+subscriptions, letters, the chain of consents.
 """
 
 from collections.abc import Iterator

@@ -258,5 +258,6 @@ def forget_notes(session: Session, which: ColumnElement[bool]) -> None:
         "message": None,
         "reply": None,
         "return_path": "",
+        "on_wire_until": None,
     }
     session.execute(update(Note).where(which).values(**nobody))

@@ -6,22 +6,27 @@ who never became a reader.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, exists, false, literal, or_, select
 from sqlmodel import Session, col
 
+from newsletter.database import batched
 from newsletter.delivery.evidence import PROBE
 from newsletter.feedback.anatomy import read_anatomy, texts_in
 from newsletter.feedback.mime import with_newlines
 from newsletter.feedback.writing import INBOUND, OLD_ADDRESS, REQUEST
 from newsletter.models import InboundMessage, Note, Probe, Verdict
 from newsletter.states import InboundState
-from subscribers.address import Address
+from subscribers.address import Address, spellings_of
 from subscribers.models import Request, Subscriber
 from subscribers.subscriptions import addresses_of
+
+_AT_ONCE = 500
+"""Topics in one IN list: below every driver's limit of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Belongings:
     def are_messages(self) -> ColumnElement[bool]:
         """That a mail that came in was written by them."""
         return or_(
-            col(InboundMessage.sender).in_(self.keys), col(InboundMessage.return_path).in_(self._spellings)
+            col(InboundMessage.sender).in_(self.keys), col(InboundMessage.return_path).in_(self.spellings)
         )
 
     @property
@@ -57,54 +62,52 @@ class Belongings:
         return or_(
             col(Note.recipient_key).in_(self.keys),
             topic.in_(select(_topic(REQUEST, request)).where(self.are_requests)),
-            topic.in_(select(_topic(REQUEST, request, OLD_ADDRESS)).where(self.are_requests)),
+            topic.in_(
+                # Whoever else wants to have one of their addresses is warned at another's.
+                select(_topic(REQUEST, request, OLD_ADDRESS)).where(self._is_of(Request.subscriber_id))
+            ),
             topic.in_(select(_topic(PROBE, probe)).where(self._is_of(Probe.subscriber_id))),
         )
 
-    @property
-    def are_notes_about_mail(self) -> ColumnElement[bool]:
-        """That a short letter is about a mail of theirs: an answer, or what the editor got of it."""
-        written = select(_topic(INBOUND, col(InboundMessage.id))).where(self.are_messages)
-        return col(Note.topic).in_(written)
+    def notes_about(self, messages: Sequence[int]) -> Iterator[ColumnElement[bool]]:
+        """That a short letter is about one of these mails: an answer, or what the editor got of it."""
+        for numbers in batched(messages, _AT_ONCE):
+            yield col(Note.topic).in_([f"{INBOUND}{number}" for number in numbers])
 
-    def reports_that_name_them(self, session: Session, *, after: int = 0) -> tuple[list[int], int]:
-        """Reports that nothing rests upon and that hold one of their addresses; and the last looked at.
+    def reports_that_name_them(self, session: Session, *, handled_since: datetime | None = None) -> list[int]:
+        """Reports that nothing rests upon and that hold one of their addresses.
 
-        `after` is that of an earlier look. What a verdict about somebody else rests on stays as it is.
+        What a verdict about somebody else rests on stays as it is. They are read one at a time: each may be
+        as large as a mail can be.
         """
         is_evidence = exists().where(col(Verdict.inbound_id) == col(InboundMessage.id))
-        unplaced = (
-            select(col(InboundMessage.id), col(InboundMessage.content))
-            .where(
-                col(InboundMessage.id) > after,
-                col(InboundMessage.state) == InboundState.REPORT,
-                col(InboundMessage.content).is_not(None),
-                ~is_evidence,
-            )
-            .order_by(col(InboundMessage.id))
-            .execution_options(yield_per=20)
+        unplaced = select(col(InboundMessage.id)).where(
+            col(InboundMessage.state).in_([InboundState.REPORT, InboundState.ASIDE]),
+            col(InboundMessage.content).is_not(None),
+            ~is_evidence,
         )
+        if handled_since is not None:
+            unplaced = unplaced.where(col(InboundMessage.handled_at) >= handled_since)
         named = re.compile(self.pattern, re.IGNORECASE)
-        found = []
-        for number, content in session.execute(unplaced):
-            after = number
-            if any(map(named.search, _texts(content))):
-                found.append(number)
-        return found, after
+        return [
+            number
+            for number in session.scalars(unplaced).all()
+            if any(map(named.search, _texts(_content_of(session, number))))
+        ]
 
     @property
     def pattern(self) -> str:
         """A regular expression for their addresses in a text: one that ends in theirs is another's."""
-        return rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, self._spellings))})(?![\w-]|\.\w)"
+        return rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, self.spellings))})(?![\w-]|\.\w)"
 
     def _is_of(self, column: Any) -> ColumnElement[bool]:
         """That something is of this reader; never, if they are none: rows of nobody are not theirs."""
         return col(column) == self.subscriber_id if self.subscriber_id is not None else false()
 
     @property
-    def _spellings(self) -> list[str]:
-        """Their addresses as they are compared, and as they were given."""
-        return sorted({spelled for address in self.addresses for spelled in (address.key, address.given)})
+    def spellings(self) -> list[str]:
+        """How their addresses may be written."""
+        return sorted({spelled for address in self.addresses for spelled in spellings_of(address)})
 
 
 def belongings_of(session: Session, address: Address, subscriber: Subscriber | None) -> Belongings:
@@ -112,6 +115,11 @@ def belongings_of(session: Session, address: Address, subscriber: Subscriber | N
     if subscriber is None:
         return Belongings((address,), None)
     return Belongings(tuple(addresses_of(session, subscriber)), subscriber.id)
+
+
+def _content_of(session: Session, number: int) -> bytes:
+    content = select(col(InboundMessage.content)).where(col(InboundMessage.id) == number)
+    return session.execute(content).scalar_one() or b""
 
 
 def _texts(content: bytes) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _correspondence(session: Session, theirs: Belongings) -> dict[str, Any]:
     )
     answers = session.exec(select(Note).where(theirs.are_notes).order_by(col(Note.id)))
     return {
-        "requests": [_told(one, "id") for one in requests],
+        "requests": [_told(one, "id", "subscriber_id") for one in requests],
         "messages_from_you": [_with_octets(one, "content", "identity") for one in messages],
         "answers_to_you": [_told(one, "message") for one in answers],  # which holds links that act
     }

@@ -8,6 +8,8 @@ erasure to be acknowledged. Whoever is interrupted in between asks again: the pe
 The ledger keeps that a letter was owed and what became of it, and loses what names its reader: replies and
 reports repeat addresses. May surprise: what a relay says after all this (it was not waited for any longer) is
 written down without its words (`newsletter.delivery.statements.unless_erased`).
+
+Locks are taken in the order that `newsletter.feedback.verdicts` tells; the key of a reader is changed last.
 """
 
 import re
@@ -33,7 +35,7 @@ from subscribers.base import Clock
 from subscribers.consent import is_erased
 from subscribers.erasure import blank_person, stop_person
 from subscribers.models import Request, RequestState, Subscriber
-from subscribers.subscriptions import find_subscriber
+from subscribers.subscriptions import find_subscriber, held_subscriber
 from subscribers.suppression import Suppressions
 
 _LOOK_EVERY = 0.05
@@ -65,14 +67,18 @@ def erase_for_good(
     What is on the wire is waited for so many `seconds`. Whose address it is or not, it is not written to
     again. Raises DatabaseError, and NotFoundError for a number that no reader has.
     """
-    with database.write() as session:
-        theirs = _stop(session, whom, suppressions, source=source, now=clock())
-    left = _wait_for_the_wire(database, theirs, clock, until=ticks() + seconds, wait=wait, ticks=ticks)
+    theirs = None
+    while theirs is None:
+        with database.write() as session:
+            theirs = _stop(session, whom, suppressions, source=source, now=clock())
+    _wait_for_the_wire(database, theirs, clock, until=ticks() + seconds, wait=wait, ticks=ticks)
+    looked_at = clock()
     with database.read() as session:
-        reports, last = theirs.reports_that_name_them(session)
+        reports = theirs.reports_that_name_them(session)
     with database.write() as session:
-        since, _ = theirs.reports_that_name_them(session, after=last)
-        _take_away(session, theirs, [*reports, *since], source=source, now=clock())
+        left = _on_the_wire(database, session, theirs, clock())
+        reports += theirs.reports_that_name_them(session, handled_since=looked_at)
+        _take_away(session, theirs, reports, source=source, now=clock())
     return Erased(theirs.subscriber_id, left)
 
 
@@ -81,27 +87,40 @@ def erase_for_good(
 
 def _stop(
     session: Session, whom: Address | int, suppressions: Suppressions, *, source: str, now: datetime
-) -> Belongings:
-    """Have nothing more be planned for them, and nothing go that has not gone."""
-    if isinstance(whom, int):
-        subscriber: Subscriber | None = _held(session, whom)
-        address = parse_address(subscriber.address) if subscriber else None
-    else:
-        subscriber, address = find_subscriber(session, whom, is_held=True), whom
-    if address is None:
-        raise NotFoundError(f"there is no reader {whom}")
-    theirs = belongings_of(session, address, subscriber)
-    stop_person(session, theirs.addresses, suppressions, LedgerLetters(), source=source, now=now)
+) -> Belongings | None:
+    """Have nothing more be planned for them, and nothing go that has not gone.
+
+    None if they have come, gone or moved at this very moment: then it is to be done again.
+    """
+    found = _found(session, whom)
+    theirs = belongings_of(session, *found)
+    _end_mail(session, theirs)
     # They are deleted with all else: by their numbers whoever was interrupted finds their letters again.
     is_open = col(Request.state).in_([RequestState.NEW, RequestState.ASKED])
     session.execute(update(Request).where(theirs.are_requests, is_open).values(state=RequestState.REFUSED))
+    stop_person(session, theirs.addresses, suppressions, LedgerLetters(), source=source, now=now)
+    session.expire_all()
+    if belongings_of(session, *_found(session, whom)) != theirs:
+        session.rollback()
+        return None
     _end_notes(session, theirs, now)
     return theirs
 
 
-def _held(session: Session, number: int) -> Subscriber | None:
-    found = session.get(Subscriber, number, with_for_update={"key_share": True}, populate_existing=True)
-    return None if found is None or is_erased(found) else found
+def _found(session: Session, whom: Address | int) -> tuple[Address, Subscriber | None]:
+    """An address, and the reader who has it, if there is one."""
+    if not isinstance(whom, int):
+        return whom, find_subscriber(session, whom)
+    subscriber = session.get(Subscriber, whom)
+    if subscriber is None or is_erased(subscriber):
+        raise NotFoundError(f"there is no reader {whom}")
+    return parse_address(subscriber.address), subscriber
+
+
+def _end_mail(session: Session, theirs: Belongings) -> None:
+    """Have nobody answer, pass on or look at what they wrote."""
+    waits = col(InboundMessage.state).in_([InboundState.NEW, InboundState.ASIDE, InboundState.LETTER])
+    session.execute(update(InboundMessage).where(theirs.are_messages, waits).values(state=InboundState.DONE))
 
 
 def _end_notes(session: Session, theirs: Belongings, now: datetime) -> None:
@@ -123,17 +142,17 @@ def _wait_for_the_wire(
     until: float,
     wait: Callable[[float], object],
     ticks: Callable[[], float],
-) -> int:
-    """Wait until nothing to them is on the wire; returns how much still is after that.
-
-    What a process that has died left `sending` is not waited for: nobody will answer any more.
-    """
-    while (number := _on_the_wire(database, theirs, clock())) and ticks() < until:
+) -> None:
+    """Wait until nothing to them is on the wire, but not for ever."""
+    while ticks() < until:
+        with database.read() as session:
+            if not _on_the_wire(database, session, theirs, clock()):
+                return
         wait(_LOOK_EVERY)
-    return number
 
 
-def _on_the_wire(database: Database, theirs: Belongings, now: datetime) -> int:
+def _on_the_wire(database: Database, session: Session, theirs: Belongings, now: datetime) -> int:
+    """How much to them is on the wire; not what a process that has died left: nobody will answer for it."""
     notes = (
         select(func.count())
         .select_from(Note)
@@ -142,10 +161,9 @@ def _on_the_wire(database: Database, theirs: Belongings, now: datetime) -> int:
     letters = select(col(Delivery.owner_id)).where(
         col(Delivery.subscriber_id) == theirs.subscriber_id, col(Delivery.state) == DeliveryState.SENDING
     )
-    with database.read() as session:
-        owners = session.execute(letters).scalars().all()
-        living = others(database, session.connection()).living if owners else []
-        return sum(owner in living for owner in owners) + int(session.execute(notes).scalar_one())
+    owners = session.execute(letters).scalars().all()
+    living = others(database, session.connection()).living if owners else []
+    return sum(owner in living for owner in owners) + int(session.execute(notes).scalar_one())
 
 
 # Taking away
@@ -154,19 +172,24 @@ def _on_the_wire(database: Database, theirs: Belongings, now: datetime) -> int:
 def _take_away(
     session: Session, theirs: Belongings, reports: list[int], *, source: str, now: datetime
 ) -> None:
-    """Take away all that names them."""
-    if theirs.subscriber_id is not None:
-        subscriber = _held(session, theirs.subscriber_id)
-        if subscriber is not None:
-            blank_person(session, subscriber, source=source, now=now)
-        _take_words(session, theirs.subscriber_id)
+    """Take away all that names them; the row that a person is known by comes last.
+
+    It is what others wait for who write down what came of a letter, with that letter in hand.
+    """
     _take_mail(session, theirs, reports)
     _take_from_notices(session, theirs)
+    if theirs.subscriber_id is not None:
+        subscriber = held_subscriber(session, theirs.subscriber_id)
+        _take_words(session, theirs.subscriber_id)
+        if not is_erased(subscriber):
+            blank_person(session, subscriber, source=source, now=now)
 
 
 def _take_words(session: Session, subscriber_id: int) -> None:
     """Take away what relays and reports said of their letters, and will say of those on the wire."""
     is_theirs = col(Delivery.subscriber_id) == subscriber_id
+    in_order = select(col(Delivery.id)).where(is_theirs).order_by(col(Delivery.id))
+    session.execute(in_order.with_for_update(key_share=True)).all()
     has_words = or_(col(Delivery.reply).is_not(None), col(Delivery.state) == DeliveryState.SENDING)
     session.execute(update(Delivery).where(is_theirs, has_words).values(reply=GONE))
     letters = select(col(Delivery.id)).where(is_theirs)
@@ -179,20 +202,21 @@ def _take_words(session: Session, subscriber_id: int) -> None:
 
 def _take_mail(session: Session, theirs: Belongings, reports: list[int]) -> None:
     """Take away what was asked and written by them, to them, and for them, and reports that name them."""
-    for which in (theirs.are_notes, theirs.are_notes_about_mail):
+    _end_mail(session, theirs)
+    wrote = session.scalars(select(col(InboundMessage.id)).where(theirs.are_messages)).all()
+    about = [*theirs.notes_about(wrote), theirs.are_notes]
+    blank(session, [*wrote, *reports])
+    for which in about:
         forget_notes(session, which)
     session.execute(delete(Request).where(theirs.are_requests))
-    unread = col(InboundMessage.state) == InboundState.NEW
-    session.execute(update(InboundMessage).where(theirs.are_messages, unread).values(state=InboundState.DONE))
-    wrote = session.scalars(select(col(InboundMessage.id)).where(theirs.are_messages)).all()
-    blank(session, [*wrote, *reports])
 
 
 def _take_from_notices(session: Session, theirs: Belongings) -> None:
     """Take their addresses out of what the editor was told."""
     named = re.compile(theirs.pattern, re.IGNORECASE)
     texts = (col(Notice.subject), col(Notice.text), col(Notice.reply))
-    holds = [func.lower(text).contains(key, autoescape=True) for text in texts for key in theirs.keys]
+    domains = {spelled.rpartition("@")[2].lower() for spelled in theirs.spellings}
+    holds = [func.lower(text).contains(f"@{domain}", autoescape=True) for text in texts for domain in domains]
     for notice in session.scalars(select(Notice).where(or_(*holds))):
         notice.subject, notice.text = (named.sub(GONE, one) for one in (notice.subject, notice.text))
         notice.reply = None if notice.reply is None else named.sub(GONE, notice.reply)

@@ -11,6 +11,7 @@ from sqlmodel import select
 from newsletter.app import open_app
 from newsletter.delivery.relays import Relay
 from newsletter.feedback.inbox import EVIDENCE_OCTETS, message
+from newsletter.feedback.probes import ask
 from newsletter.models import Delivery, Issue, Notice, Probe, Receipt, Verdict
 from newsletter.privacy.dossier import dossier
 from newsletter.settings import RelaySection, TLSMode
@@ -482,6 +483,26 @@ def test_what_went_to_an_address_of_before_is_not_held_against_the_new_one(
     letter = newsroom.letter("new@example.org")
     newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
     assert newsroom.order("new@example.org") == SuppressionReason.BOUNCED
+
+
+def test_a_probe_to_an_address_of_before_is_none_to_the_new_one(newsroom: Newsroom, clock: Clock) -> None:
+    """However late it goes: it was written to the old one."""
+    site = newsroom.post.site
+    with site.database.write() as session:
+        reader = find_subscriber(session, parse_address(ANN))
+        assert reader
+        probe = ask(session, site.writer, reader, clock())
+        verdict = {"subscriber_id": reader.id, "probe_id": probe.id, "kind": "bounce", "bounce_class": "dead"}
+    clock.advance(days=1)
+    moved(newsroom, "new@example.org")
+    clock.advance(hours=1)
+    newsroom.post.run()
+    assert len(newsroom.post.new_mail(ANN)) == 1
+    with site.database.write() as session:
+        session.add(Verdict(at=clock(), status="5.1.1", diagnostic="no such user", **verdict))
+    site.judge_new()
+    assert newsroom.effects("new@example.org") == ["none"]
+    assert newsroom.order("new@example.org") is None
 
 
 @ON_SQLITE

@@ -300,3 +300,58 @@ def test_notices_lose_the_address(advice: App) -> None:
         notice = session.exec(select(Notice)).one()
         assert (notice.subject, notice.text) == ("(erased)", f"Refused: <(erased)>, and mary{ANN}.")
         assert find_subscriber(session, parse_address(ANN)) is None
+
+
+def test_a_notice_loses_an_address_beyond_ascii(advice: App) -> None:
+    """However its letters are written."""
+    address = "Ärger@bücher.example"
+    with advice.database.write() as session:
+        now = advice.clock()
+        text = f"Refused: {address}, ärger@bücher.example, ärger@xn--bcher-kva.example"
+        session.add(
+            Notice(topic="x", number=1, kind="x", subject="", text=text, noticed_at=now, retry_at=now)
+        )
+    erase(advice, address)
+    with advice.database.read() as session:
+        assert session.exec(select(Notice)).one().text == "Refused: (erased), (erased), (erased)"
+
+
+def test_a_mail_that_was_set_aside_waits_for_nobody(post: Correspondence) -> None:
+    """There is nothing left in it to look at."""
+    mail = f"From: {ANN}\r\nSubject: hi\r\nMessage-ID: <1@x>\r\n\r\nI am Ann\r\n"
+    post.receive(mail.encode(), "somebody@else.example", ANN)
+    post.run()
+    with post.site.database.read() as session:
+        assert session.exec(select(InboundMessage)).one().state == "aside"
+    erase(post.site, ANN)
+    with post.site.database.read() as session:
+        assert session.exec(select(InboundMessage)).one().state == "done"
+
+
+def test_a_report_that_comes_late_keeps_no_erased_address(post: Correspondence) -> None:
+    """One that was not read yet, or comes only then: it is about nobody."""
+    report = EmailMessage()
+    report["From"], report["To"], report["Subject"] = "mailer-daemon@x.example", NEWS, "Undeliverable"
+    report["Message-ID"] = "<late@x.example>"
+    report.set_content(f"Your message could not be delivered: {BO}: 550 5.1.1 User unknown")
+    post.receive(report.as_bytes(), NEWS, "")
+    erase(post.site, BO)
+    post.run()
+    with post.site.database.read() as session:
+        assert session.exec(select(InboundMessage)).one().state == "report"
+        assert BO not in everything(session)
+
+
+def test_a_dossier_tells_nobody_who_else_wants_their_address(post: Correspondence) -> None:
+    """Somebody has mistyped their new one. Who has it is not told whose it was, and the other is warned."""
+    subscribe(post.site, BO)
+    subscribe(post.site, NEW)
+    asked_to_move(post, number_of(post.site, BO), is_confirmed=False)
+    with post.site.database.read() as session:
+        told = dossier(session, reader(session, NEW), post.site.suppressions)
+    assert BO not in repr(told)
+    assert [one["recipient"] for one in told["answers_to_you"]] == [NEW]
+    assert all("subscriber_id" not in one for one in told["requests"])
+    erase(post.site, NEW)
+    post.run()
+    assert len(post.new_mail(BO)) == 1
