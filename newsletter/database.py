@@ -48,6 +48,8 @@ from subscribers.ports import bring_along
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
+_SCRUB_SECONDS = 2
+"""How long a moment without readers is waited for."""
 
 _WRITING = "paperround_writing"
 
@@ -271,6 +273,21 @@ class Database:
             if self.is_sqlite:
                 connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
+    def scrub(self) -> None:
+        """Empty SQLite's log, which still holds what was deleted; it needs a moment without readers for that.
+
+        Without one all stays until the log is begun anew, or the last process ends.
+        """
+        if self.is_sqlite:
+            connection = self.engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {_SCRUB_SECONDS * 1000}")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -456,6 +473,7 @@ def _sqlite_engine(url: Any) -> Engine:
         _keep_a_log(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # who is erased is in no free page either
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -43,13 +43,24 @@ def show(context: typer.Context, address: AddressArgument, as_json: JsonFlag = F
         if subscriber is None and order is None:
             raise NotFoundError(f"nobody here has the address {parsed.given}")
         if subscriber is None:
-            shown = {"address": parsed.given, "id": None, "order": order}
+            held = _else_held(site, session, parsed)
+            shown = {"address": parsed.given, "id": None, "order": order, "held": held}
         else:
             shown = _shown(session, subscriber, order)
     if as_json:
         print_json(shown)
     else:
         _print(shown)
+
+
+def _else_held(site: "App", session: "Session", address: "Address") -> str:
+    """What there is besides an order about somebody who is no reader."""
+    from newsletter.privacy.dossier import dossier_of
+
+    told = dossier_of(session, address, site.suppressions)
+    if any(told[part] for part in ("requests", "messages_from_you", "answers_to_you")):
+        return f"this order, and what `paperround subscriber dossier {address.given}` writes"
+    return "nothing but this order"
 
 
 def _order(session: "Session", site: "App", address: "Address") -> dict[str, Any] | None:
@@ -91,7 +102,7 @@ def _print(shown: dict[str, Any]) -> None:
     order = shown["order"]
     told = f"write no more: {order['reason']}, {order['at']:%Y-%m-%d %H:%M} UTC" if order else None
     if shown["id"] is None:
-        print_record({"address": shown["address"], "order": told, "held": "nothing but this order"})
+        print_record({"address": shown["address"], "order": told, "held": shown["held"]})
         return
     until = shown["paused_until"]
     stated = [

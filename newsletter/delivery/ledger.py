@@ -20,6 +20,7 @@ from sqlalchemy import (
     Connection,
     Text,
     and_,
+    case,
     exists,
     func,
     insert,
@@ -60,6 +61,7 @@ from newsletter.delivery.statements import (
 from newsletter.models import Attempt, Delivery, Issue, Owner
 from newsletter.receipts import release_receipts
 from newsletter.states import UNSENT, DeliveryState, IssueState
+from subscribers.address import ERASED_DOMAIN
 from subscribers.base import UTCDateTime
 from subscribers.models import Subscriber
 
@@ -67,6 +69,7 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 _LEFT = "Stopped before it went."
+_LEFT_IN_DOUBT = "Not sent again, as its reader has left or it was stopped; it may have arrived before."
 _DIED = "The sending process died before the reply was recorded."
 
 
@@ -279,6 +282,10 @@ class Ledger:
                     }
                     rows = self._connection.execute(CLAIM_SHARE if canary_every else CLAIM, given)
                     taken += sorted([ClaimedDelivery(*row) for row in rows], key=attrgetter("id"))
+        erased = [letter.id for letter in taken if letter.address.endswith(f"@{ERASED_DOMAIN}")]
+        if erased:  # left in doubt by a process that died, after they were erased
+            self._let_go(erased)
+            taken = [letter for letter in taken if letter.id not in erased]
         self._connection.commit()
         return taken
 
@@ -394,10 +401,11 @@ class Ledger:
         )
         # Looked at again: between the refusal and now an issue may have been resumed, a reader come back.
         is_over = or_(~is_active(), issue_state() == IssueState.CANCELLED)
+        reply = case((col(Delivery.doubted_at).is_not(None), _LEFT_IN_DOUBT), else_=_LEFT)
         rows = self._connection.execute(
             update(Delivery)
             .where(ours, is_over)
-            .values(state=DeliveryState.CANCELLED, reply=_LEFT)
+            .values(state=DeliveryState.CANCELLED, reply=unless_erased(reply))
             .returning(col(Delivery.id))
         )
         ended = list(rows.scalars())

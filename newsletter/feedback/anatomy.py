@@ -5,7 +5,7 @@ are opened, and what is beyond the limits of `newsletter.feedback.mime` is left 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from newsletter.feedback.complaints import REPORT_TYPE, is_feedback_report
 from newsletter.feedback.dsn import STATUS_TYPES
@@ -171,6 +171,21 @@ def texts_in(anatomy: Anatomy) -> Texts:
 
 
 def traces_in(anatomy: Anatomy) -> Traces:
-    """What of ours stands in a report."""
-    texts = texts_in(anatomy)
-    return find_traces(envelope=texts.envelope, returned=texts.returned, words=texts.words)
+    """What of ours stands in a report.
+
+    A letter of somebody else's may answer one of ours, or quote it: what comes back of that is not ours.
+    """
+    is_theirs = bool(anatomy.returned) and _is_of_others(anatomy.returned[0])
+    ours = texts_in(replace(anatomy, returned=()) if is_theirs else anatomy)
+    theirs = texts_in(replace(anatomy, texts=())) if is_theirs else Texts((), (), ())
+    return find_traces(
+        envelope=ours.envelope,
+        returned=[_ANSWERED.sub("", text) for text in ours.returned],
+        words=[_ANSWERED.sub("", text) for text in ours.words],
+        others=(*theirs.returned, *theirs.words),
+    )
+
+
+def _is_of_others(message: Part) -> bool:
+    """Whether a letter that came back is none of ours: ours answer nothing."""
+    return "in-reply-to" in message.fields or "references" in message.fields

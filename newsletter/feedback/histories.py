@@ -1,6 +1,7 @@
 """What is known of a reader, out of the database, as `newsletter.feedback.scoring` wants it."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from sqlalchemy import func
 from sqlalchemy import select as sql_select
@@ -15,6 +16,8 @@ from subscribers.subscriptions import address_since
 
 _MOST = 200
 """Verdicts about one reader that are looked back upon."""
+_IN_HAND = timedelta(hours=1)
+"""For so long after a change of address a letter may still go that was in hand before it, to the old one."""
 
 
 def history_of(session: Session, reader: Subscriber) -> History:
@@ -52,7 +55,7 @@ def history_of(session: Session, reader: Subscriber) -> History:
             for probe, topic in zip(asked, topics, strict=True)
         ],
         suppressed_at=max(ended, default=None),
-        address_since=since,
+        address_since=since + _IN_HAND if since else None,
     )
 
 

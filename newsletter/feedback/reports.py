@@ -210,7 +210,7 @@ def _words_report(anatomy: Anatomy, sender: Sender) -> Report:
 
 def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
     """Whether a mail without a delivery status answers automatically, or is a person's."""
-    if AWAY.match(words.subject):
+    if AWAY.match(words.subject) or _is_by_its_reader(anatomy):
         return True
     # It returns the letter, and says of it what a mail system says.
     returns_it_refused = anatomy.returns_a_letter and words.fails
@@ -233,6 +233,16 @@ def _is_reply(anatomy: Anatomy, words: Words, sender: Sender) -> bool:
         return sender.is_answer or not (words.fails_by_subject and is_refused)
     # A return path is missing from answers too, and what they say about an address sounds like a failure.
     return said_as_reply or not tells_a_failure
+
+
+def _is_by_its_reader(anatomy: Anatomy) -> bool:
+    """Whether whoever a returned letter was for answers by a program.
+
+    Some mail systems write by their names, too, but do not say of themselves that they answer.
+    """
+    writers = read_mailboxes(anatomy.message.text_of("from"))
+    is_marked = "auto-submitted" in anatomy.message.fields
+    return is_marked and any(box and box.address.lower() == anatomy.addressee.lower() for box in writers)
 
 
 def _header_for_detectors(message: Part) -> dict[str, str]:

@@ -41,15 +41,18 @@ class Traces:
     """Of `…/u/TOKEN` and `…+leave.TOKEN@…`."""
 
 
-def find_traces(*, envelope: Iterable[str], returned: Iterable[str], words: Iterable[str]) -> Traces:
+def find_traces(
+    *, envelope: Iterable[str], returned: Iterable[str], words: Iterable[str], others: Iterable[str] = ()
+) -> Traces:
     """The traces in a report.
 
     `envelope` is to whom the report came, and what it notes of the letter's envelope; `returned` the letter
-    as it came back; `words` all else.
+    as it came back; `words` all else. Of `others` it is sure that they are no letter of ours: only return
+    paths are looked for there.
     """
     around, back, rest = (list(map(_searchable, texts)) for texts in (envelope, returned, words))
     return Traces(
-        bounce_tokens=_first(_BOUNCE, around + back + rest),
+        bounce_tokens=_first(_BOUNCE, around + back + rest + list(map(_searchable, others))),
         message_ids=_first(_MESSAGE_ID, back + around + rest),
         leave_tokens=_first(_LEAVE, back + rest + around),
     )

@@ -14,7 +14,7 @@ Locks are taken in the order that `newsletter.feedback.verdicts` tells; the key 
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -71,14 +71,17 @@ def erase_for_good(
     while theirs is None:
         with database.write() as session:
             theirs = _stop(session, whom, suppressions, source=source, now=clock())
-    _wait_for_the_wire(database, theirs, clock, until=ticks() + seconds, wait=wait, ticks=ticks)
+    until = ticks() + seconds
+    while ticks() < until and _is_waited_for(database, theirs, clock()):
+        wait(_LOOK_EVERY)
     looked_at = clock()
     with database.read() as session:
         reports = theirs.reports_that_name_them(session)
     with database.write() as session:
-        left = _on_the_wire(database, session, theirs, clock())
+        left = len(_letters_on_the_wire(session, theirs)) + _notes_on_the_wire(session, theirs, clock())
         reports += theirs.reports_that_name_them(session, handled_since=looked_at)
         _take_away(session, theirs, reports, source=source, now=clock())
+    database.scrub()
     return Erased(theirs.subscriber_id, left)
 
 
@@ -134,36 +137,27 @@ def _end_notes(session: Session, theirs: Belongings, now: datetime) -> None:
 # Waiting
 
 
-def _wait_for_the_wire(
-    database: Database,
-    theirs: Belongings,
-    clock: Clock,
-    *,
-    until: float,
-    wait: Callable[[float], object],
-    ticks: Callable[[], float],
-) -> None:
-    """Wait until nothing to them is on the wire, but not for ever."""
-    while ticks() < until:
-        with database.read() as session:
-            if not _on_the_wire(database, session, theirs, clock()):
-                return
-        wait(_LOOK_EVERY)
+def _is_waited_for(database: Database, theirs: Belongings, now: datetime) -> bool:
+    """Whether somebody will still answer for what is on the wire; a process that has died will not."""
+    with database.read() as session:
+        if _notes_on_the_wire(session, theirs, now):
+            return True
+        owners = _letters_on_the_wire(session, theirs)
+        return bool(owners) and not set(owners).isdisjoint(others(database, session.connection()).living)
 
 
-def _on_the_wire(database: Database, session: Session, theirs: Belongings, now: datetime) -> int:
-    """How much to them is on the wire; not what a process that has died left: nobody will answer for it."""
-    notes = (
-        select(func.count())
-        .select_from(Note)
-        .where(theirs.are_notes, col(Note.state) == NoteState.QUEUED, col(Note.on_wire_until) > now)
-    )
+def _letters_on_the_wire(session: Session, theirs: Belongings) -> Sequence[int | None]:
+    """Who has them in hand, one for each letter."""
     letters = select(col(Delivery.owner_id)).where(
         col(Delivery.subscriber_id) == theirs.subscriber_id, col(Delivery.state) == DeliveryState.SENDING
     )
-    owners = session.execute(letters).scalars().all()
-    living = others(database, session.connection()).living if owners else []
-    return sum(owner in living for owner in owners) + int(session.execute(notes).scalar_one())
+    return session.execute(letters).scalars().all()
+
+
+def _notes_on_the_wire(session: Session, theirs: Belongings, now: datetime) -> int:
+    is_going = (col(Note.state) == NoteState.QUEUED) & (col(Note.on_wire_until) > now)
+    notes = select(func.count()).select_from(Note).where(theirs.are_notes, is_going)
+    return int(session.execute(notes).scalar_one())
 
 
 # Taking away

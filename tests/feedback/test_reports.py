@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.feedback.reports import ReportKind, read_report
+from newsletter.feedback.reports import ReportKind, Traces, read_report
 from newsletter.states import BounceClass
 from subscribers.tokens import Purpose
 from tests.feedback.returned import (
@@ -479,3 +479,76 @@ def test_the_detectors_find_what_our_words_do_not() -> None:
     )
     report = read_report(content.encode(), "")
     assert (report.kind, report.recipient) == (ReportKind.FAILED, READER)
+
+
+_ANSWER = """\
+From: Fay Editor <fay@advice.example>
+To: ann@advice.example
+Cc: carl@elsewhere.example
+Subject: Re: Your letter
+Message-ID: <1234@client.example>
+In-Reply-To: {ours}
+References: {ours}
+
+As you wrote: https://advice.example/u/{leave}
+"""
+
+
+@pytest.mark.parametrize("returned", ["message/rfc822", "text/plain"])
+def test_what_comes_back_of_an_answer_is_not_about_the_letter_that_it_answers(returned: str) -> None:
+    """An editor's mail to somebody did not arrive: it names our letter, and quotes it, and is none."""
+    ours = f"<{SIGNER.sign(Purpose.MESSAGE, 7)}@advice.example>"
+    answer = _ANSWER.format(ours=ours, leave=SIGNER.sign(Purpose.LEAVE, 7) if "rfc822" in returned else "x")
+    report = f"""\
+From: MAILER-DAEMON@mx.example
+To: ann@advice.example
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; carl@elsewhere.example
+Action: failed
+Status: 5.1.1
+
+--b
+Content-Type: {returned}
+
+{answer}
+--b--
+"""
+    found = read_report(report.replace("\n", "\r\n").encode(), "")
+    assert found.kind is ReportKind.FAILED
+    assert found.traces == Traces()
+
+
+def test_a_reader_whose_program_answers_with_the_letter_is_no_mail_system() -> None:
+    """Whatever they have it say."""
+    answer = """\
+From: Ann <ann@reader.example>
+To: advice@advice.example
+Subject: Your mail
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="b"
+
+--b
+Content-Type: text/plain
+
+User unknown here since I left. Delivery failed: 550 5.1.1
+
+--b
+Content-Type: message/rfc822
+
+From: Letters <advice@advice.example>
+To: ann@reader.example
+Subject: A letter
+
+Words.
+--b--
+"""
+    assert read_report(answer.replace("\n", "\r\n").encode(), "").kind is ReportKind.OTHER

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -17,7 +18,7 @@ from newsletter.privacy.dossier import dossier
 from newsletter.settings import RelaySection, TLSMode
 from newsletter.states import DeliveryState, InboundState
 from subscribers.address import parse_address
-from subscribers.models import RequestKind, SuppressionReason
+from subscribers.models import RequestKind, Subscriber, SuppressionReason
 from subscribers.requests import Answer, Asked, Door
 from subscribers.subscriptions import find_subscriber
 from subscribers.tokens import Purpose
@@ -450,6 +451,24 @@ def moved(newsroom: Newsroom, address: str) -> None:
         confirmed = site.doors.confirm(session, number, by=Door.PAGE, evidence="the button")
         assert confirmed
         assert confirmed.answer is Answer.DONE
+
+
+def test_a_letter_that_was_in_hand_when_they_moved_is_not_held_against_the_new_address(
+    newsroom: Newsroom, clock: Clock
+) -> None:
+    """It went a little later, to the old one all the same."""
+    clock.advance(days=1)
+    moved(newsroom, "new@example.org")
+    moved_at = clock()
+    with newsroom.post.site.database.write() as session:  # as it stood when the letter was taken in hand
+        session.execute(update(Subscriber).values(address=ANN))
+    newsroom.issue()
+    with newsroom.post.site.database.write() as session:
+        session.execute(update(Subscriber).values(address="new@example.org"))
+        session.execute(update(Delivery).values(sent_at=moved_at + timedelta(minutes=10)))
+    letter = newsroom.letter()
+    newsroom.report(failure(letter, "5.1.1", "No such user"), letter.path)
+    assert newsroom.effects("new@example.org") == ["none"]
 
 
 @pytest.mark.parametrize("way", ["sent", "sending", "refused"])

@@ -87,7 +87,7 @@ def test_a_letter_on_the_wire_is_waited_for(advice: App, clock: Clock) -> None:
 
 
 def test_one_whose_process_has_died_is_not_waited_for(advice: App, clock: Clock) -> None:
-    """Nobody will answer any more."""
+    """Nobody will answer any more, and it may still arrive: that is said."""
     make_readers(advice, 1)
     clock.now = datetime.fromisoformat(SLOT)
     advice.plan_due()
@@ -104,5 +104,5 @@ def test_one_whose_process_has_died_is_not_waited_for(advice: App, clock: Clock)
             wait=waited.append,
             ticks=lambda: sum(waited),
         )
-    assert erased.on_the_wire == 0
+    assert erased.on_the_wire == 1  # the relay may have had it all
     assert sum(waited) < 5  # PostgreSQL may need a moment to see it gone

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SMTPSession
-from sqlalchemy import update
+from sqlalchemy import make_url, update
 from sqlmodel import select
 
 from newsletter.app import App
@@ -24,11 +25,13 @@ from subscribers.requests import Asked, Door
 from subscribers.subscriptions import find_subscriber
 from tests.conftest import Cli, Clock, subscribe
 from tests.delivery.bigissue import SLOT, queue_post
+from tests.delivery.claimer import Claimer
 from tests.feedback.conftest import Correspondence, post
 from tests.feedback.reporting import Newsroom, failure, newsroom
 from tests.mailserver import MailServer
 from tests.orders import erase
 from tests.privacy.test_privacy import ANN, NEWS, everything, reader
+from tests.running import ON_SQLITE
 
 __all__ = ["newsroom", "post"]
 
@@ -355,3 +358,38 @@ def test_a_dossier_tells_nobody_who_else_wants_their_address(post: Correspondenc
     erase(post.site, NEW)
     post.run()
     assert len(post.new_mail(BO)) == 1
+
+
+@ON_SQLITE
+def test_the_files_of_the_database_lose_the_address_too(post: Correspondence) -> None:
+    """Not only its rows: also free pages and the log, while the program goes on."""
+    subscribe(post.site, ANN)
+    post.write(NEWS, "help", sender=ANN)
+    erase(post.site, ANN)
+    database = Path(make_url(post.site.settings.database_url).database or "")
+    files = list(database.parent.glob(f"{database.name}*"))
+    assert len(files) > 1
+    assert all(ANN.encode() not in file.read_bytes() for file in files)
+
+
+def test_what_a_process_that_died_left_is_not_sent_to_nobody(advice: App, clock: Clock) -> None:
+    """Whoever takes over finds a letter in doubt whose reader is erased: it goes to no address again."""
+    subscribe(advice, CY)
+    queue_post(advice)
+    clock.now = datetime.fromisoformat(SLOT)
+    advice.plan_due()
+    with Claimer(advice.settings.database_url, clock.now, 1) as sender:
+        sender.kill()
+    assert erase(advice, CY).on_the_wire == 1
+    deadline = threading.Event()
+    for _ in range(100):  # PostgreSQL may need a moment to see it gone
+        with advice.database.writing_connection() as connection:
+            ledger = Ledger(advice.database, connection, resend_in_doubt=True, now=clock.now)
+            ledger.recover(clock.now)
+            assert ledger.claim(10, clock.now) == []
+            ledger.close(clock.now)
+        with advice.database.read() as session:
+            letter = session.exec(select(Delivery)).one()
+        if letter.state != "sending" or deadline.wait(0.05):
+            break
+    assert (letter.state, letter.reply) == ("cancelled", "(erased)")
