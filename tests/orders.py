@@ -1,5 +1,8 @@
 """Standing orders not to write, under a key for tests and given to a site, and erasures."""
 
+import time
+from collections.abc import Callable
+
 from sqlmodel import Session
 
 from newsletter.app import App
@@ -18,7 +21,14 @@ def suppress(site: App, session: Session, address: str, reason: SuppressionReaso
     )
 
 
-def erase(site: App, whom: str | int, *, seconds: float = 0) -> Erased:
+def erase(
+    site: App,
+    whom: str | int,
+    *,
+    seconds: float = 0,
+    wait: Callable[[float], object] = time.sleep,
+    ticks: Callable[[], float] = time.monotonic,
+) -> Erased:
     """Erase whoever has an address, or a reader by their number."""
     return erase_for_good(
         site.database,
@@ -27,4 +37,6 @@ def erase(site: App, whom: str | int, *, seconds: float = 0) -> Erased:
         source="page",
         clock=site.clock,
         seconds=seconds,
+        wait=wait,
+        ticks=ticks,
     )

@@ -8,9 +8,8 @@ from sqlmodel import col
 
 from newsletter.app import App
 from newsletter.models import Delivery
-from newsletter.privacy.erasure import Erased, erase_for_good
+from newsletter.privacy.erasure import Erased
 from newsletter.states import DeliveryState
-from subscribers.address import parse_address
 from tests.conftest import Clock
 from tests.delivery.bigissue import SLOT, end_of, make_readers, start_paperround
 from tests.delivery.claimer import Claimer
@@ -53,23 +52,14 @@ def test_nothing_comes_once_the_erasure_is_acknowledged(advice: App, readers: in
 
 
 def test_a_letter_on_the_wire_is_waited_for(advice: App, clock: Clock) -> None:
-    """While its process lives: not for ever, and not for one that has died."""
+    """While its process lives, but not for ever; whoever is interrupted in that time asks again."""
     make_readers(advice, 1)
     clock.now = datetime.fromisoformat(SLOT)
     advice.plan_due()
     waited: list[float] = []
 
     def erased() -> Erased:
-        return erase_for_good(
-            advice.database,
-            parse_address("reader0@example.net"),
-            advice.suppressions,
-            source="cli",
-            clock=clock,
-            seconds=5,
-            wait=wait,
-            ticks=lambda: sum(waited),
-        )
+        return erase(advice, "reader0@example.net", seconds=5, wait=wait, ticks=lambda: sum(waited))
 
     def wait(seconds: float) -> None:
         waited.append(seconds)
@@ -94,15 +84,8 @@ def test_one_whose_process_has_died_is_not_waited_for(advice: App, clock: Clock)
     waited: list[float] = []
     with Claimer(advice.settings.database_url, clock.now, 1) as sender:
         sender.kill()
-        erased = erase_for_good(
-            advice.database,
-            parse_address("reader0@example.net"),
-            advice.suppressions,
-            source="cli",
-            clock=clock,
-            seconds=5,
-            wait=waited.append,
-            ticks=lambda: sum(waited),
+        erased = erase(
+            advice, "reader0@example.net", seconds=5, wait=waited.append, ticks=lambda: sum(waited)
         )
     assert erased.on_the_wire == 1  # the relay may have had it all
     assert sum(waited) < 5  # PostgreSQL may need a moment to see it gone

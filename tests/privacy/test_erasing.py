@@ -17,7 +17,7 @@ from newsletter.delivery.ledger import Ledger, Recorded
 from newsletter.delivery.outcome import Outcome, Stage
 from newsletter.models import Attempt, Delivery, InboundMessage, Note, Notice, Verdict
 from newsletter.privacy.dossier import dossier
-from newsletter.privacy.erasure import Erased, erase_for_good
+from newsletter.privacy.erasure import Erased
 from newsletter.states import DeliveryState, NoteState
 from subscribers.address import parse_address
 from subscribers.models import Request, RequestKind, RequestState, SuppressionReason
@@ -85,12 +85,9 @@ def test_a_short_letter_on_the_wire_is_waited_for(relay: Slow, post: Corresponde
     ask_for_help(post, ANN)
     thread = sending(post.site)
     assert relay.has_body.wait(30)
-    erased = erase_for_good(
-        post.site.database,
-        parse_address(ANN),
-        post.site.suppressions,
-        source="cli",
-        clock=post.site.clock,
+    erased = erase(
+        post.site,
+        ANN,
         seconds=30,
         wait=lambda seconds: relay.may_answer.set() or threading.Event().wait(seconds),
     )
@@ -176,15 +173,7 @@ def test_an_interrupted_erasure_forgets_nothing_of_whom_it_has_stopped(post: Cor
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        erase_for_good(
-            post.site.database,
-            parse_address(ANN),
-            post.site.suppressions,
-            source="cli",
-            clock=post.site.clock,
-            seconds=5,
-            wait=interrupted,
-        )
+        erase(post.site, ANN, seconds=5, wait=interrupted)
     with post.site.database.read() as session:
         assert session.exec(select(Request)).one().state == RequestState.REFUSED
     assert erase(post.site, ANN).on_the_wire == 2
@@ -381,7 +370,7 @@ def test_what_a_process_that_died_left_is_not_sent_to_nobody(advice: App, clock:
     with Claimer(advice.settings.database_url, clock.now, 1) as sender:
         sender.kill()
     assert erase(advice, CY).on_the_wire == 1
-    deadline = threading.Event()
+    pause = threading.Event()
     for _ in range(100):  # PostgreSQL may need a moment to see it gone
         with advice.database.writing_connection() as connection:
             ledger = Ledger(advice.database, connection, resend_in_doubt=True, now=clock.now)
@@ -390,6 +379,6 @@ def test_what_a_process_that_died_left_is_not_sent_to_nobody(advice: App, clock:
             ledger.close(clock.now)
         with advice.database.read() as session:
             letter = session.exec(select(Delivery)).one()
-        if letter.state != "sending" or deadline.wait(0.05):
+        if letter.state != "sending" or pause.wait(0.05):
             break
     assert (letter.state, letter.reply) == ("cancelled", "(erased)")
