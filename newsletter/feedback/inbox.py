@@ -115,7 +115,7 @@ def retry(session: Session, number: int) -> bool:
 
     False if it is neither, or its content is kept no more.
     """
-    is_unplaced = (col(InboundMessage.state) == InboundState.REPORT) & ~_is_evidence()
+    is_unplaced = (col(InboundMessage.state) == InboundState.REPORT) & ~is_evidence()
     changed = session.execute(
         update(InboundMessage)
         .where(
@@ -137,9 +137,9 @@ def blank(session: Session, messages: Collection[int]) -> None:
         session.execute(update(InboundMessage).where(some).values(outcome=GONE, **nobody))
 
 
-def _is_evidence() -> ColumnElement[bool]:
-    """That a verdict rests on a message."""
-    return exists().where(col(Verdict.inbound_id) == col(InboundMessage.id))
+def is_evidence(*which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """That a verdict rests on a message; or one of those `which` says."""
+    return exists().where(col(Verdict.inbound_id) == col(InboundMessage.id), *which)
 
 
 def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:
@@ -150,7 +150,7 @@ def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:
     """
     content = col(InboundMessage.content)
     may_count = col(Verdict.effect).is_(None) | (col(Verdict.effect) != Effect.NONE)
-    is_evidence = exists().where(col(Verdict.inbound_id) == col(InboundMessage.id), may_count)
+    is_kept = is_evidence(may_count)
     is_old = (
         (col(InboundMessage.received_at) <= now - timedelta(days=keep_days))
         & col(InboundMessage.state).in_([InboundState.DONE, InboundState.REPORT])
@@ -158,11 +158,8 @@ def forget_old(session: Session, now: datetime, *, keep_days: int) -> int:
     )
     is_long = func.length(content) > EVIDENCE_OCTETS
     cut = func.substr(content, 1, EVIDENCE_OCTETS)
-    session.execute(update(InboundMessage).where(is_old, is_long, is_evidence).values(content=cut))
+    session.execute(update(InboundMessage).where(is_old, is_long, is_kept).values(content=cut))
     changed = session.execute(
-        update(InboundMessage)
-        .where(is_old, ~is_evidence)
-        .values(content=None)
-        .returning(col(InboundMessage.id))
+        update(InboundMessage).where(is_old, ~is_kept).values(content=None).returning(col(InboundMessage.id))
     )
     return len(changed.all())

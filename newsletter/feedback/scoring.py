@@ -13,8 +13,8 @@ policy and for content, delays and successes never count: they say nothing again
 
 May surprise: the day of a strike is the day of its letter, not of the report, so it does not matter in which
 order, or how much later, reports come in. What went to an address that the reader has left since says nothing
-of the one they have. And a letter has gone well only once a report would be there: after
-two days, or as long as this reader's reports have taken, for many servers try for five days before that.
+of the one they have. And a letter has gone well only once a report would be there: after two days, or as long
+as this reader's reports have taken, for many servers try for five days before that.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, exists, false, literal, or_, select
+from sqlalchemy import ColumnElement, Text, cast, false, literal, or_, select
 from sqlmodel import Session, col
 
 from newsletter.database import batched
 from newsletter.delivery.evidence import PROBE
 from newsletter.feedback.anatomy import read_anatomy, texts_in
+from newsletter.feedback.inbox import is_evidence
 from newsletter.feedback.mime import with_newlines
 from newsletter.feedback.writing import INBOUND, OLD_ADDRESS, REQUEST
-from newsletter.models import InboundMessage, Note, Probe, Verdict
+from newsletter.models import InboundMessage, Note, Probe
 from newsletter.states import InboundState
 from subscribers.address import Address, spellings_of
 from subscribers.models import Request, Subscriber
@@ -80,11 +81,10 @@ class Belongings:
         What a verdict about somebody else rests on stays as it is. They are read one at a time: each may be
         as large as a mail can be.
         """
-        is_evidence = exists().where(col(Verdict.inbound_id) == col(InboundMessage.id))
         unplaced = select(col(InboundMessage.id)).where(
             col(InboundMessage.state).in_([InboundState.REPORT, InboundState.ASIDE]),
             col(InboundMessage.content).is_not(None),
-            ~is_evidence,
+            ~is_evidence(),
         )
         if handled_since is not None:
             unplaced = unplaced.where(col(InboundMessage.handled_at) >= handled_since)
